@@ -1,0 +1,200 @@
+"""Keep rules: which examples stay, as a function of difficulty rank.
+
+A keep rule is a function pi(u) from an example's difficulty rank u in [0, 1] (0 = hardest, 1 = easiest) to
+the probability of keeping it.  The theory integrates against it, the simulations apply it to the probe's margin
+|J.x|, the real-data experiments apply it to EL2N or any other score: one object in all three.
+
+In the perceptron the difficulty rank of an example is u = erf(|z| / sqrt 2), z = J.x its margin under the probe J
+(Sorscher et al., NeurIPS 2022, section 2), so that u is uniform on [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["KeepEasy", "KeepHard", "KeepRandom", "KeepRule", "KeepWindow"]
+
+Floats = NDArray[np.float64]
+
+
+def _real_array(name: str, value: ArrayLike) -> Floats:
+    """``value`` as a finite float64 array, or a ``ValueError``/``TypeError`` that names the argument."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
+    array = array.astype(np.float64)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return array
+
+
+def _fraction(value: ArrayLike) -> Floats:
+    f = _real_array("f", value)
+    if np.any((f <= 0) | (f > 1)):
+        raise ValueError(f"f, the fraction kept, must lie in (0, 1], got {value!r}")
+    return f
+
+
+class KeepRule:
+    """A piecewise-constant keep probability over difficulty rank.
+
+    Sub-classes say which windows of rank they keep; everything else follows from that.
+    """
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:
+        """The rank windows kept: arrays ``(lower, upper, probability)`` of shape ``(*shape, num_windows)``."""
+        raise NotImplementedError
+
+    def with_fraction(self, f: float) -> KeepRule:
+        """A rule of the same kind that keeps the fraction ``f`` in (0, 1]."""
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the rule's fields: ``()`` for one rule, otherwise an array of rules."""
+        return self.windows()[0].shape[:-1]
+
+    @property
+    def fraction(self) -> Any:
+        """Fraction of the data kept, f: the mean of pi(u) over u (a float for one rule, else an array)."""
+        lower, upper, probability = self.windows()
+        f = np.sum((upper - lower) * probability, axis=-1)
+        return float(f) if f.ndim == 0 else f
+
+    def __call__(self, rank: ArrayLike) -> Floats:
+        """Probability of keeping an example of difficulty ``rank`` (0 = hardest, 1 = easiest), in [0, 1].
+
+        Raises:
+            ValueError: a rank outside [0, 1], or the rule is an array of rules.
+        """
+        u = _real_array("rank", rank)
+        if np.any((u < 0) | (u > 1)):
+            raise ValueError(f"rank must lie in [0, 1], got {rank!r}")
+        lower, upper, probability = self._single().windows()
+        inside = (u[..., None] >= lower) & ((u[..., None] < upper) | (upper == 1))
+        return np.sum(np.where(inside, probability, 0.0), axis=-1)
+
+    def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+        """Positions kept among ``num_examples`` examples sorted from hardest to easiest, increasing.
+
+        Window edges fall on the nearest example, symmetrically, so that keep-hard and keep-easy at the same f keep
+        the same number.  A window with probability below 1 keeps that share of its examples, drawn without
+        replacement.
+
+        Args:
+            num_examples: number of examples, at least 1.
+            rng: needed by rules with a probability strictly between 0 and 1 (for example ``KeepRandom``).
+
+        Raises:
+            ValueError: nothing would be kept, the rule is an array of rules, or ``rng`` is missing.
+        """
+        if num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
+        kept = []
+        for lower, upper, probability in zip(*self._single().windows(), strict=True):
+            start, stop = _nearest(lower, num_examples), _nearest(upper, num_examples)
+            count = _nearest(probability, stop - start)
+            if count == stop - start:
+                kept.append(np.arange(start, stop))
+            elif rng is None:
+                raise ValueError(f"{self} keeps examples at random: give rng, a numpy.random.Generator")
+            else:
+                kept.append(np.sort(rng.choice(np.arange(start, stop), count, replace=False)))
+        positions = np.concatenate(kept)
+        if positions.size == 0:
+            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
+        return positions
+
+    def _single(self) -> KeepRule:
+        if self.shape != ():
+            raise ValueError(f"one keep rule is needed here, got an array of rules of shape {self.shape}")
+        return self
+
+
+def _nearest(rank: float, num_examples: int) -> int:
+    """``rank * num_examples`` to the nearest integer; halves go symmetrically, so edge(u) = n - edge(1 - u)."""
+    if rank > 0.5:
+        return num_examples - _nearest(1 - rank, num_examples)
+    return math.floor(round(rank * num_examples, 9) + 0.5)  # 9 digits: 0.35 * 10 counts as the half it means
+
+
+@dataclass(frozen=True)
+class KeepHard(KeepRule):
+    """Keep the hardest fraction ``f`` in (0, 1]: difficulty ranks [0, f]."""
+
+    f: ArrayLike
+
+    def __post_init__(self) -> None:
+        _fraction(self.f)
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
+        f = _fraction(self.f)[..., None]
+        return np.zeros_like(f), f, np.ones_like(f)
+
+    def with_fraction(self, f: float) -> KeepHard:  # noqa: D102
+        return KeepHard(f)
+
+
+@dataclass(frozen=True)
+class KeepEasy(KeepRule):
+    """Keep the easiest fraction ``f`` in (0, 1]: difficulty ranks [1 - f, 1]."""
+
+    f: ArrayLike
+
+    def __post_init__(self) -> None:
+        _fraction(self.f)
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
+        f = _fraction(self.f)[..., None]
+        return 1 - f, np.ones_like(f), np.ones_like(f)
+
+    def with_fraction(self, f: float) -> KeepEasy:  # noqa: D102
+        return KeepEasy(f)
+
+
+@dataclass(frozen=True)
+class KeepRandom(KeepRule):
+    """Keep a random fraction ``f`` in (0, 1] whatever the difficulty: pi(u) = f."""
+
+    f: ArrayLike
+
+    def __post_init__(self) -> None:
+        _fraction(self.f)
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
+        f = _fraction(self.f)[..., None]
+        return np.zeros_like(f), np.ones_like(f), f
+
+    def with_fraction(self, f: float) -> KeepRandom:  # noqa: D102
+        return KeepRandom(f)
+
+
+@dataclass(frozen=True)
+class KeepWindow(KeepRule):
+    """Keep difficulty ranks [``lower``, ``upper``], 0 <= lower < upper <= 1; 0 = hardest."""
+
+    lower: ArrayLike
+    upper: ArrayLike
+
+    def __post_init__(self) -> None:
+        lower, upper = _real_array("lower", self.lower), _real_array("upper", self.upper)
+        if np.any((lower < 0) | (upper > 1) | (lower >= upper)):
+            raise ValueError(
+                f"KeepWindow needs 0 <= lower < upper <= 1, got lower = {self.lower!r}, upper = {self.upper!r}"
+            )
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
+        lower, upper = np.broadcast_arrays(_real_array("lower", self.lower), _real_array("upper", self.upper))
+        return lower[..., None], upper[..., None], np.ones_like(lower)[..., None]
+
+    def with_fraction(self, f: float) -> KeepWindow:
+        """The window of width ``f`` at the same relative position between hardest (0) and easiest (1 - f)."""
+        width = float(_fraction(f))
+        lower, upper, _ = (float(edge[0]) for edge in self._single().windows())
+        place = 0.0 if upper - lower == 1 else lower / (1 - (upper - lower))
+        return KeepWindow(place * (1 - width), min(1.0, place * (1 - width) + width))
