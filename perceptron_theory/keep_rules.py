@@ -82,9 +82,9 @@ class KeepRule:
     def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
         """Positions kept among ``num_examples`` examples sorted from hardest to easiest, increasing.
 
-        Window edges fall on the nearest example, symmetrically, so that keep-hard and keep-easy at the same f keep
-        the same number.  A window with probability below 1 keeps that share of its examples, drawn without
-        replacement.
+        A window keeps the nearest whole number of examples to its width, and starts at the example nearest to its
+        lower edge, so that keep-hard, keep-easy and a window of the same width keep the same number.  A window with
+        probability below 1 keeps that share of its examples, drawn without replacement.
 
         Args:
             num_examples: number of examples, at least 1.
@@ -97,8 +97,10 @@ class KeepRule:
             raise ValueError(f"num_examples must be at least 1, got {num_examples}")
         kept = []
         for lower, upper, probability in zip(*self._single().windows(), strict=True):
-            start, stop = _nearest(lower, num_examples), _nearest(upper, num_examples)
-            count = _nearest(probability, stop - start)
+            width = _nearest(upper - lower, num_examples)
+            start = min(_nearest(lower, num_examples), num_examples - width)
+            stop = start + width
+            count = _nearest(probability, width)
             if count == stop - start:
                 kept.append(np.arange(start, stop))
             elif rng is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,10 +85,10 @@ class Results:
 
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(descriptor)
+        partial = path.parent / f".{path.name}.{uuid.uuid4().hex}.partial"
         try:
-            with netcdf_file(partial, "w", version=2) as file:
+            with netcdf_file(partial, "w", version=2) as opened:
+                file: Any = opened  # its attributes are the file's own
                 file.title = self.title.encode()
                 file.config = json.dumps(self.config, sort_keys=True).encode()
                 for name, variable in self.variables.items():
@@ -101,9 +101,9 @@ class Results:
                     stored.units = variable.units.encode()
                     stored.long_name = variable.description.encode()
                     stored.dtype_of_values = variable.values.dtype.kind.encode()
-            Path(partial).replace(path)
+            partial.replace(path)
         except BaseException:
-            Path(partial).unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise
         return path
 
@@ -119,7 +119,8 @@ class Results:
 
         path = Path(path)
         try:
-            with netcdf_file(path, "r", mmap=False) as file:
+            with netcdf_file(path, "r", mmap=False) as opened:
+                file: Any = opened
                 results = cls(file.title.decode(), json.loads(file.config.decode()))
                 for name, stored in file.variables.items():
                     kind = stored.dtype_of_values.decode()

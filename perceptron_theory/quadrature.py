@@ -1,0 +1,217 @@
+"""Averages over the kept examples of the perceptron, reduced to one integral each.
+
+Everything the theory needs is an average over kept examples of a function of the student's field t = (A p + B q)/r
+times a power of a second field, where (p, q) are the example's teacher coordinates and r = |(A, B)|.  With
+v = (A q - B p)/r, (t, v) are again two independent standard normals.  On a line of constant t, "label +1" (p > 0) and
+"probe margin z in the strip a < z < b" cut out one interval of v, so the integral over v is elementary:
+
+    z = t cos(psi) + v sin(psi)          psi = theta - omega     omega = atan2(B, A)
+    p = t cos(omega) - v sin(omega)
+
+What remains is an integral over t, smooth except where an end of the interval sweeps across the Gaussian (a step of
+width tan(psi) or tan(omega)) or changes from one edge to the other (a corner of the strip on p = 0).  Gauss-Legendre
+panels end exactly there.  At theta = 0 the student lies on the teacher's axis, the steps are sharp, and the strip is
+simply an interval of t.
+
+Two precautions keep all digits at extreme parameters.  Margins are measured from ``origin``, the lowest |z| kept:
+for a student that keeps easy examples only, margin and field are both huge and their difference d is what counts.
+And where strips may be thin the second field is z itself, with moments taken about the middle of the interval.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import erfc
+
+__all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_pdf"]
+
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
+REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
+TAIL = 14.0  # the same for rare examples deep inside the margin, which the square of a margin up to 1e9 multiplies
+STEP = 8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
+FAR = 40.0  # stands for infinity: exp(-FAR**2 / 2) is zero in double precision
+TINY = 1e-150  # stands for zero in a denominator: its inverse square is still finite
+NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this are integrated by series
+
+
+class Strips(NamedTuple):
+    """Strips of probe margin kept, of examples of either label: lower < z < upper with density ``weight``.
+
+    Attributes:
+        lower, upper: edges, shape (num_strips,); FAR stands for an infinite edge.
+        weight: keep probability divided by the fraction kept, so that the Gaussian measure of the strips adds up to
+            1; shape (num_strips,).
+        origin: lowest |z| kept, scalar.
+    """
+
+    lower: Array
+    upper: Array
+    weight: Array
+    origin: Array
+
+
+class KeptLines(NamedTuple):
+    """Lines of constant student field t that cross the kept examples; arrays of shape (num_lines,).
+
+    Attributes:
+        t: student field of the line minus that of the origin, t - origin cos(psi), in standard deviations.
+        weight: quadrature weight, Gaussian density of t and keep density included.
+        u0, u1, u2: moments 0, 1, 2 of the second field over the kept part of the line.  The second field is
+            z - origin where ``Frame.probe``, else v.
+    """
+
+    t: Array
+    weight: Array
+    u0: Array
+    u1: Array
+    u2: Array
+
+
+class Frame(NamedTuple):
+    """Where the student points (scalars): what ``kept_lines`` and its callers need to know of the angles."""
+
+    cos_psi: Array
+    sin_psi: Array
+    probe: Array  # whether the second field is the probe's (z - origin) rather than v
+
+    @classmethod
+    def of(cls, theta: Array, omega: Array) -> Frame:
+        """The frame of the student at angle omega to the teacher, the probe at angle theta."""
+        sin_psi = jnp.sin(theta - omega)
+        return cls(jnp.cos(theta - omega), sin_psi, jnp.abs(sin_psi) > 0.1)
+
+
+def normal_pdf(x: Array) -> Array:
+    """Density of the standard normal."""
+    return jnp.exp(-0.5 * x * x) * (1 / np.sqrt(2 * np.pi))
+
+
+def normal_cdf(x: Array) -> Array:
+    """Distribution function of the standard normal, with full relative accuracy in the lower tail."""
+    return 0.5 * erfc(x * (-1 / np.sqrt(2)))
+
+
+def kept_lines(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> KeptLines:
+    """Lines that carry the kept examples of label +1 whose d = x - r t exceeds -REACH.
+
+    For smaller d every integrand of the saddle point is below double precision.
+
+    Args:
+        strips: what is kept; ``num_strips`` strips.
+        theta: angle between probe and teacher in radians, scalar.
+        r: length of the student in the teacher-probe plane, scalar > 0.
+        omega: angle of the student to the teacher in that plane in radians, scalar in (-pi/2, pi/2).
+        x: margin minus the student's field at the origin, k - r cos(psi) origin, scalar.
+        aligned: theta = omega = 0 exactly; a cheaper quadrature.
+    """
+    strip_lines = _aligned_strip if aligned else _oblique_strip
+    lines = []
+    for lower, upper, weight in zip(strips.lower, strips.upper, strips.weight, strict=True):
+        line = strip_lines(lower, upper, strips.origin, theta, r, omega, x)
+        lines.append(line._replace(weight=line.weight * weight))
+    return KeptLines(*(jnp.concatenate(field) for field in zip(*lines, strict=True)))
+
+
+def _panels(breakpoints: Array) -> tuple[Array, Array]:
+    """Gauss-Legendre nodes and weights between consecutive (sorted) breakpoints, flattened."""
+    left, right = breakpoints[:-1, None], breakpoints[1:, None]
+    half = 0.5 * (right - left)
+    return (left + half * (1 + NODES)).ravel(), (half * WEIGHTS).ravel()
+
+
+def _aligned_strip(
+    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, x: Array
+) -> KeptLines:
+    top = jnp.minimum((x + REACH) / r, REACH - origin)
+    first = jnp.clip(jnp.maximum(lower, 0.0) - origin, -origin, top)
+    last = jnp.clip(upper - origin, first, top)
+    t, weight = _panels(jnp.stack([first, jnp.clip((x - STEP) / r, first, last), last]))
+    one = jnp.ones_like(t)
+    return KeptLines(t, 2 * weight * normal_pdf(origin + t), one, 0 * one, one)
+
+
+def _oblique_strip(
+    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, x: Array
+) -> KeptLines:
+    frame = Frame.of(theta, omega)
+    cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
+    sin_omega, sin_theta = _nonzero(jnp.sin(omega)), _nonzero(jnp.sin(theta))
+    shift = origin * cos_psi
+    width = jnp.abs(jnp.tan(omega))  # of the step where p changes sign, at t = 0
+    bottom = -TAIL * jnp.minimum(width, 1.0) - shift
+    top = jnp.maximum(jnp.minimum((x + REACH) / r, REACH - shift), bottom)
+    ends = [jnp.stack([bottom, top, (x - STEP) / r, -STEP * width - shift, STEP * width - shift])]
+    for edge in (lower, upper):
+        # the edge passes v = 0 at t = edge / cos(psi); written so that nothing cancels for edge = origin
+        centre, sweep = edge - origin + origin * sin_psi**2, STEP * jnp.abs(sin_psi)
+        corner = sin_omega * edge / sin_theta - shift
+        ends.append(jnp.stack([(centre - sweep) / cos_psi, (centre + sweep) / cos_psi, corner]))
+    t, weight = _panels(jnp.sort(jnp.clip(jnp.concatenate(ends), bottom, top)))
+
+    # the kept part of each line is an interval ended by the strip's edges and by p = 0; its middle and half-width
+    # are taken in z where the student is far from the probe's axis (strips may be thin), in v where it is near
+    rising = t * cos_psi - origin * sin_psi**2  # z - origin at v = 0
+    v_ends = (lower - origin - rising) / sin_psi, (upper - origin - rising) / sin_psi
+    v_teacher = (t + shift) * jnp.cos(omega) / sin_omega
+    v_start, v_stop = _cut(jnp.minimum(*v_ends), jnp.maximum(*v_ends), v_teacher, sin_omega > 0)
+    z_teacher = (t + shift) * sin_theta / sin_omega - origin
+    limit = FAR * jnp.abs(sin_psi)
+    z_start = jnp.maximum(lower - origin, rising - limit)
+    z_stop = jnp.minimum(upper - origin, rising + limit)
+    z_start, z_stop = _cut(z_start, z_stop, z_teacher, (sin_omega > 0) == (sin_psi > 0))
+
+    z_middle = 0.5 * (z_start + z_stop)
+    v = jnp.where(frame.probe, (z_middle - rising) / sin_psi, 0.5 * (v_start + v_stop))
+    half = jnp.where(frame.probe, 0.5 * (z_stop - z_start) / jnp.abs(sin_psi), 0.5 * (v_stop - v_start))
+    m0, m1, m2 = _interval_moments(v, half)
+    base = jnp.where(frame.probe, z_middle, v)
+    scale = jnp.where(frame.probe, sin_psi, 1.0)
+    return KeptLines(
+        t=t,
+        weight=2 * weight * normal_pdf(t + shift),
+        u0=m0,
+        u1=base * m0 + scale * m1,
+        u2=base * base * m0 + 2 * base * scale * m1 + scale * scale * m2,
+    )
+
+
+def _cut(start: Array, stop: Array, crossing: Array, below: Array) -> tuple[Array, Array]:
+    """The part of [start, stop] on one side of ``crossing``, within [-FAR, FAR] and never reversed."""
+    start = jnp.clip(jnp.where(below, start, jnp.maximum(start, crossing)), -FAR, FAR)
+    stop = jnp.clip(jnp.where(below, jnp.minimum(stop, crossing), stop), start, FAR)
+    return start, stop
+
+
+def _nonzero(x: Array) -> Array:
+    return jnp.where(x == 0, TINY, x)
+
+
+def _interval_moments(v: Array, h: Array) -> tuple[Array, Array, Array]:
+    """Integrals of 1, s, s^2 times normal_pdf(v + s) over s in [-h, h], without loss of digits for small h."""
+    start, stop = v - h, v + h
+    sign = jnp.where(v > 0, -1.0, 1.0)  # differences of lower tails only
+    at_start, at_stop = normal_pdf(start), normal_pdf(stop)
+    m0 = jnp.abs(normal_cdf(sign * stop) - normal_cdf(sign * start))
+    first = at_start - at_stop
+    m1 = first - v * m0
+    m2 = m0 - h * (at_start + at_stop) - v * m1
+
+    # Taylor: normal_pdf(v + s) = normal_pdf(v) sum_n (-1)^n He_n(v) s^n / n!
+    narrow = h * (1 + jnp.abs(v)) < NARROW
+    h = jnp.where(narrow, h, 0.0)
+    odd_power, even_power = -2 * normal_pdf(v) * h * h, 2 * normal_pdf(v) * h
+    term, previous = jnp.ones_like(v), jnp.zeros_like(v)  # He_n(v) h^n / n! and the one before
+    s0, s1, s2 = jnp.zeros_like(v), jnp.zeros_like(v), jnp.zeros_like(v)
+    for n in range(14):
+        if n % 2 == 0:
+            s0, s2 = s0 + term / (n + 1), s2 + term / (n + 3)
+        else:
+            s1 = s1 + term / (n + 2)
+        term, previous = (v * h * term - h * h * previous) / (n + 1), term
+    series = even_power * s0, odd_power * s1, even_power * h * h * s2
+    return tuple(jnp.where(narrow, a, b) for a, b in zip(series, (m0, m1, m2), strict=True))  # type: ignore[return-value]
