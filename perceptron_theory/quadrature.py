@@ -33,7 +33,9 @@ __all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_pdf"]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
 REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
 TAIL = 14.0  # the same for rare examples deep inside the margin, which the square of a margin up to 1e9 multiplies
-STEP = 8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
+STEP = (
+    8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
+)
 FAR = 40.0  # stands for infinity: exp(-FAR**2 / 2) is zero in double precision
 TINY = 1e-150  # stands for zero in a denominator: its inverse square is still finite
 NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this are integrated by series
@@ -109,12 +111,12 @@ def kept_lines(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *
         x: margin minus the student's field at the origin, k - r cos(psi) origin, scalar.
         aligned: theta = omega = 0 exactly; a cheaper quadrature.
     """
-    strip_lines = _aligned_strip if aligned else _oblique_strip
-    lines = []
-    for lower, upper, weight in zip(strips.lower, strips.upper, strips.weight, strict=True):
-        line = strip_lines(lower, upper, strips.origin, theta, r, omega, x)
-        lines.append(line._replace(weight=line.weight * weight))
-    return KeptLines(*(jnp.concatenate(field) for field in zip(*lines, strict=True)))
+    one_strip = _aligned_strip if aligned else _oblique_strip
+    lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, x))(
+        strips.lower, strips.upper
+    )
+    lines = lines._replace(weight=lines.weight * strips.weight[:, None])
+    return KeptLines(*(field.ravel() for field in lines))
 
 
 def _panels(breakpoints: Array) -> tuple[Array, Array]:

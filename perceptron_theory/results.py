@@ -54,7 +54,9 @@ class Results:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.variables[name].values
 
-    def add(self, name: str, dims: tuple[str, ...] | str, values: ArrayLike, units: str, description: str) -> None:
+    def add(
+        self, name: str, dims: tuple[str, ...] | str, values: ArrayLike, units: str, description: str
+    ) -> None:
         """Add an array.
 
         Raises:
@@ -127,7 +129,10 @@ class Results:
                     values = np.array(stored[...]) if stored.shape else np.array(stored.getValue())
                     dims = stored.dimensions
                     if kind == "U":
-                        values, dims = np.char.decode(values.view(f"S{values.shape[-1]}")[..., 0], "utf-8"), dims[:-1]
+                        values, dims = (
+                            np.char.decode(values.view(f"S{values.shape[-1]}")[..., 0], "utf-8"),
+                            dims[:-1],
+                        )
                     elif kind == "b":
                         values = values.astype(bool)
                     elif kind == "i":
@@ -138,7 +143,9 @@ class Results:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is not a result file of this package, or is damaged: {error}") from error
+            raise ValueError(
+                f"{path} is not a result file of this package, or is damaged: {error}"
+            ) from error
         return results
 
     def __str__(self) -> str:
@@ -157,7 +164,9 @@ def _encode(variable: Variable) -> tuple[np.ndarray, tuple[str, ...]]:
     if kind == "U":
         encoded = np.char.encode(values, "utf-8")
         length = max(1, encoded.dtype.itemsize)
-        characters = np.ascontiguousarray(encoded.astype(f"S{length}")).view("S1").reshape(*values.shape, length)
+        characters = (
+            np.ascontiguousarray(encoded.astype(f"S{length}")).view("S1").reshape(*values.shape, length)
+        )
         return characters, (*dims, f"string{length}")
     if kind == "b":
         return values.astype(np.int8), dims

@@ -34,8 +34,12 @@ __all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "max
 
 MAX_STEPS = 120
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
-SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
-RESTLESS = 1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
+SETTLED = (
+    1e-13  # relative change of the error that the next Newton step would make, below which the search ends
+)
+RESTLESS = (
+    1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
+)
 
 
 class Averages(NamedTuple):
@@ -203,7 +207,9 @@ class _Search(NamedTuple):
     trial_x: Array
     trial_origin: Array
     residual: Array
-    num_quiet: Array  # accepted students in a row whose next step would change the error by less than RESTLESS
+    num_quiet: (
+        Array  # accepted students in a row whose next step would change the error by less than RESTLESS
+    )
     settled: Array
     num_steps: Array
 
@@ -283,7 +289,11 @@ def maximise_margin(
             model=model,
             stride=jnp.minimum(1.0, 4 * search.stride),
             residual=jnp.max(
-                jnp.abs(equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)[: 2 if aligned else 3])
+                jnp.abs(
+                    equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)[
+                        : 2 if aligned else 3
+                    ]
+                )
             ),
             num_quiet=num_quiet,
             settled=((change < SETTLED) & exact) | (num_quiet >= 3),
@@ -291,7 +301,9 @@ def maximise_margin(
         best = _where(accept, found, search._replace(stride=0.25 * search.stride))
         # the student keeps its side, and its length changes by at most a factor of about thirty a step
         along, across = best.model.step_along, best.model.step_across
-        limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
+        limit = jnp.minimum(
+            0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across)
+        )
         stride = jnp.minimum(best.stride, limit)
         along, across = stride * along, stride * across
         trial_r, trial_omega = _move(best.r, best.omega, along, across)
@@ -310,7 +322,9 @@ def maximise_margin(
         chosen = _where(too_short & (r < 0.25 * pool), longer, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
-    start_r = jnp.maximum(0.25 * alpha_prune * boundary_density, 0.5 * jnp.sqrt(jnp.minimum(alpha_prune, 1.0)))
+    start_r = jnp.maximum(
+        0.25 * alpha_prune * boundary_density, 0.5 * jnp.sqrt(jnp.minimum(alpha_prune, 1.0))
+    )
     start = _Search(
         r=start_r,
         omega=zero,
