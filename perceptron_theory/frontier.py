@@ -118,9 +118,7 @@ def _lowest(
             tolerances={"xatol": 1e-9, "xrtol": 1e-9},
         )
         if not root.success.all():
-            raise RuntimeError(
-                f"the minimum over f was not found at alpha_prune = {alpha_prune[row][~root.success]}"
-            )
+            raise RuntimeError(f"the minimum over f was not found at alpha_prune = {alpha_prune[row][~root.success]}")
         candidates_f.append(root.x)
         candidates_row.append(row)
     f, rows = np.concatenate(candidates_f), np.concatenate(candidates_row)
@@ -159,7 +157,7 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 64) -> Crossove
     grid = np.geomspace(*ALPHA_PRUNE_RANGE, num_grid)
 
     def advantage(log_alpha_prune: np.ndarray, f: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """log of the error of hard over that of easy."""
+        """Logarithm of the error of hard over that of easy."""
         alpha_tot = np.exp(log_alpha_prune) / f
         return np.log(solve(alpha_tot, KeepHard(f), theta).error / solve(alpha_tot, KeepEasy(f), theta).error)
 
@@ -180,4 +178,5 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 64) -> Crossove
         )
         alpha_tot[exists] = np.exp(root.x) / f_in
         error[exists] = solve(alpha_tot[exists], KeepHard(f_in), theta_in).error
-    return Crossover(*(field.reshape(shape)[()] for field in (alpha_tot, error, exists)))
+    fields: tuple[np.ndarray, ...] = (alpha_tot, error, exists)
+    return Crossover(*(field.reshape(shape)[()] for field in fields))

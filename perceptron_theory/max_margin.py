@@ -31,9 +31,7 @@ Floats = NDArray[np.float64]
 ALPHA_PRUNE_RANGE = (1e-3, 1e5)
 FRACTION_RANGE = (1e-4, 1.0)
 CHUNK = 256  # points sent to the device at once
-LANES = (
-    8  # points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little
-)
+LANES = 8  # points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,14 @@ class Solution:
 
 
 class _Points(NamedTuple):
-    """Arguments of ``maximise_margin``, one row per point."""
+    """Arguments of ``maximise_margin``: one row per point on the host, scalars inside the compiled solver."""
 
-    alpha_prune: Floats
+    alpha_prune: Any
     strips: Strips
-    theta: Floats
-    pool: Floats
-    mean_bound: Floats
-    boundary_density: Floats
+    theta: Any
+    pool: Any
+    mean_bound: Any
+    boundary_density: Any
 
 
 def solve(
@@ -124,7 +122,7 @@ def solve(
 
 
 def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) -> Any:
-    """d log(error) / d f at fixed alpha_prune: what a larger pool is worth, by implicit differentiation.
+    """Slope d log(error) / d f at fixed alpha_prune: what a larger pool is worth, by implicit differentiation.
 
     Args:
         alpha_prune: kept examples per parameter, in [1e-3, 1e5].
@@ -194,10 +192,8 @@ def _points(alpha_tot: ArrayLike, keep: KeepRule, theta: ArrayLike) -> tuple[_Po
     if inner.shape[1] == 1 and not inner.any():
         strips = Strips(-outer, outer, weight, origin)
     else:
-        columns = (
-            np.concatenate(pair, axis=1) for pair in ((inner, -outer), (outer, -inner), (weight, weight))
-        )
-        strips = Strips(*columns, origin)
+        lows, highs, weights = (np.hstack(pair) for pair in ((inner, -outer), (outer, -inner), (weight, weight)))
+        strips = Strips(lows, highs, weights, origin)
     # the kept measure is at most 1/share times the Gaussian, so no field has a larger mean than over its own tail
     share = f / probability.max(axis=1)
     mean_bound = 2 * np.exp(-(probe_margin(1 - share) ** 2) / 2) / np.sqrt(2 * np.pi) / share
@@ -211,9 +207,7 @@ def _solve_one(points: _Points, *, aligned: bool) -> dict[str, jax.Array]:
     return {**found._asdict(), "log_error": log_error(found.r, found.omega)}
 
 
-def _slope_one(
-    points: _Points, r: jax.Array, omega: jax.Array, k: jax.Array, *, aligned: bool
-) -> dict[str, jax.Array]:
+def _slope_one(points: _Points, r: jax.Array, omega: jax.Array, k: jax.Array, *, aligned: bool) -> dict[str, jax.Array]:
     """Implicit differentiation of the equations in (log r, omega, k) with respect to the rule's moving edges."""
     strips = points.strips._replace(origin=jnp.zeros_like(points.theta))
 

@@ -20,7 +20,7 @@ And where strips may be thin the second field is z itself, with moments taken ab
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,9 +33,7 @@ __all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_pdf"]
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
 REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
 TAIL = 14.0  # the same for rare examples deep inside the margin, which the square of a margin up to 1e9 multiplies
-STEP = (
-    8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
-)
+STEP = 8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
 FAR = 40.0  # stands for infinity: exp(-FAR**2 / 2) is zero in double precision
 TINY = 1e-150  # stands for zero in a denominator: its inverse square is still finite
 NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this are integrated by series
@@ -51,10 +49,10 @@ class Strips(NamedTuple):
         origin: lowest |z| kept, scalar.
     """
 
-    lower: Array
-    upper: Array
-    weight: Array
-    origin: Array
+    lower: Any
+    upper: Any
+    weight: Any
+    origin: Any
 
 
 class KeptLines(NamedTuple):

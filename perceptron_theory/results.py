@@ -54,9 +54,7 @@ class Results:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.variables[name].values
 
-    def add(
-        self, name: str, dims: tuple[str, ...] | str, values: ArrayLike, units: str, description: str
-    ) -> None:
+    def add(self, name: str, dims: tuple[str, ...] | str, values: ArrayLike, units: str, description: str) -> None:
         """Add an array.
 
         Raises:
@@ -143,9 +141,7 @@ class Results:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise ValueError(
-                f"{path} is not a result file of this package, or is damaged: {error}"
-            ) from error
+            raise ValueError(f"{path} is not a result file of this package, or is damaged: {error}") from error
         return results
 
     def __str__(self) -> str:
@@ -164,9 +160,7 @@ def _encode(variable: Variable) -> tuple[np.ndarray, tuple[str, ...]]:
     if kind == "U":
         encoded = np.char.encode(values, "utf-8")
         length = max(1, encoded.dtype.itemsize)
-        characters = (
-            np.ascontiguousarray(encoded.astype(f"S{length}")).view("S1").reshape(*values.shape, length)
-        )
+        characters = np.ascontiguousarray(encoded.astype(f"S{length}")).view("S1").reshape(*values.shape, length)
         return characters, (*dims, f"string{length}")
     if kind == "b":
         return values.astype(np.int8), dims

@@ -34,12 +34,8 @@ __all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "max
 
 MAX_STEPS = 120
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
-SETTLED = (
-    1e-13  # relative change of the error that the next Newton step would make, below which the search ends
-)
-RESTLESS = (
-    1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
-)
+SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
+RESTLESS = 1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 
 
 class Averages(NamedTuple):
@@ -156,13 +152,10 @@ class _Model(NamedTuple):
     gain: Array  # increase of log kappa that the full step promises
 
 
-def _model(
-    origin: Array, theta: Array, r: Array, omega: Array, x: Array, mean: Averages, *, aligned: bool
-) -> _Model:
+def _model(origin: Array, theta: Array, r: Array, omega: Array, x: Array, mean: Averages, *, aligned: bool) -> _Model:
     frame = Frame.of(theta, omega)
     slope = _slope(origin, frame, r, x, mean)
     n = 1 + r * r
-    root = jnp.sqrt(n)
     k = x + r * frame.cos_psi * origin
     d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
     # curvature of k: <G'' (f - <f>)(g - <g>)> / <G'> for the fields t = (x - d)/r and u; k is concave
@@ -207,9 +200,7 @@ class _Search(NamedTuple):
     trial_x: Array
     trial_origin: Array
     residual: Array
-    num_quiet: (
-        Array  # accepted students in a row whose next step would change the error by less than RESTLESS
-    )
+    num_quiet: Array  # accepted students in a row whose next step would change the error by less than RESTLESS
     settled: Array
     num_steps: Array
 
@@ -280,6 +271,7 @@ def maximise_margin(
         change = jnp.abs(after - log_error(r, omega))
         exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
         num_quiet = jnp.where((change < RESTLESS) & exact, search.num_quiet + 1, 0)
+        balance = equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)
         found = search._replace(
             r=r,
             omega=omega,
@@ -288,22 +280,14 @@ def maximise_margin(
             height=height,
             model=model,
             stride=jnp.minimum(1.0, 4 * search.stride),
-            residual=jnp.max(
-                jnp.abs(
-                    equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)[
-                        : 2 if aligned else 3
-                    ]
-                )
-            ),
+            residual=jnp.max(jnp.abs(balance[: 2 if aligned else 3])),
             num_quiet=num_quiet,
             settled=((change < SETTLED) & exact) | (num_quiet >= 3),
         )
         best = _where(accept, found, search._replace(stride=0.25 * search.stride))
         # the student keeps its side, and its length changes by at most a factor of about thirty a step
         along, across = best.model.step_along, best.model.step_across
-        limit = jnp.minimum(
-            0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across)
-        )
+        limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
         stride = jnp.minimum(best.stride, limit)
         along, across = stride * along, stride * across
         trial_r, trial_omega = _move(best.r, best.omega, along, across)
@@ -322,9 +306,7 @@ def maximise_margin(
         chosen = _where(too_short & (r < 0.25 * pool), longer, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
-    start_r = jnp.maximum(
-        0.25 * alpha_prune * boundary_density, 0.5 * jnp.sqrt(jnp.minimum(alpha_prune, 1.0))
-    )
+    start_r = jnp.maximum(0.25 * alpha_prune * boundary_density, 0.5 * jnp.sqrt(jnp.minimum(alpha_prune, 1.0)))
     start = _Search(
         r=start_r,
         omega=zero,

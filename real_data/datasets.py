@@ -92,6 +92,4 @@ def load_digits(split_seed: int, *, num_train: int = 1200) -> ImageDataset:
     chosen = [rng.permutation(np.flatnonzero(labels == c))[:number] for c, number in enumerate(num_of_class)]
     in_train = np.zeros(labels.size, dtype=bool)
     in_train[np.concatenate(chosen)] = True
-    return ImageDataset(
-        "digits", images[in_train], labels[in_train], images[~in_train], labels[~in_train], 10
-    )
+    return ImageDataset("digits", images[in_train], labels[in_train], images[~in_train], labels[~in_train], 10)

@@ -96,9 +96,7 @@ def _run_seed(
         model, images, labels, config=config.scoring, num_networks=config.num_score_networks, seed=score_seed
     )
     subsets = [
-        pruning.prune(
-            difficulty, _RULES[rule](f), labels, min_class_share=config.min_class_share, seed=prune_seed
-        )
+        pruning.prune(difficulty, _RULES[rule](f), labels, min_class_share=config.min_class_share, seed=prune_seed)
         for rule in config.rules
         for f in config.fractions
     ]

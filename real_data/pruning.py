@@ -116,9 +116,7 @@ def _positions_in_class(keep: KeepRule, size: int, quota: int, rng: np.random.Ge
     rule = keep.with_fraction(quota / size)
     positions = rule.kept_positions(size, rng)
     if positions.size != quota:
-        raise ValueError(
-            f"{rule} keeps {positions.size} of {size} examples, not {quota}: prune without labels"
-        )
+        raise ValueError(f"{rule} keeps {positions.size} of {size} examples, not {quota}: prune without labels")
     return positions
 
 

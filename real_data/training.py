@@ -106,14 +106,10 @@ def train(
         FloatingPointError: a loss or weight is no longer finite.
     """
     if len(subsets) != len(seeds) or not len(seeds):
-        raise ValueError(
-            f"give one seed per subset, at least one: got {len(seeds)} seeds, {len(subsets)} subsets"
-        )
+        raise ValueError(f"give one seed per subset, at least one: got {len(seeds)} seeds, {len(subsets)} subsets")
     for number, kept in enumerate(subsets):
         if len(kept) == 0 or np.min(kept) < 0 or np.max(kept) >= len(images):
-            raise ValueError(
-                f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}"
-            )
+            raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
     graphdef = nnx.split(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), nnx.Param)[0]
     # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
     each = [_initial_params(model, np.uint32(seed)) for seed in seeds]
@@ -201,9 +197,7 @@ def _descend(
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch]).mean()
 
     def of_one(params: Params, batches: jax.Array) -> tuple[Params, jax.Array]:
-        def step(
-            carry: tuple[Params, Any], at: tuple[jax.Array, jax.Array]
-        ) -> tuple[tuple[Params, Any], jax.Array]:
+        def step(carry: tuple[Params, Any], at: tuple[jax.Array, jax.Array]) -> tuple[tuple[Params, Any], jax.Array]:
             (params, state), (batch, rate) = carry, at
             value, gradient = jax.value_and_grad(loss)(params, batch)
             updates, state = optimizer(rate).update(gradient, state, params)

@@ -14,9 +14,7 @@ CONFIG = TrainingConfig(num_steps=50)
 
 
 def scored(**change):
-    return el2n(
-        MODEL, DATA.train_images, DATA.train_labels, **({"config": CONFIG, "num_networks": 3} | change)
-    )
+    return el2n(MODEL, DATA.train_images, DATA.train_labels, **({"config": CONFIG, "num_networks": 3} | change))
 
 
 def test_error_norm_by_hand():

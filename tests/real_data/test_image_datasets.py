@@ -58,9 +58,7 @@ def test_bad_data_is_named():
         load_digits(0, num_train=1797)
     with pytest.raises(ValueError, match=r"train_images must be uint8 or float32 .* got float64"):
         replace(data, train_images=data.train_images.astype(float))
-    with pytest.raises(
-        ValueError, match=r"test_labels must be integers of shape \(597,\), got int64 .*\(596,\)"
-    ):
+    with pytest.raises(ValueError, match=r"test_labels must be integers of shape \(597,\), got int64 .*\(596,\)"):
         replace(data, test_labels=data.test_labels[1:])
     with pytest.raises(ValueError, match=r"train_labels must be at least one, all in \[0, 9\)"):
         replace(data, num_classes=9)

@@ -63,9 +63,7 @@ def test_hard_and_easy_complement_each_other(scores, f):
 
 @given(
     data=labelled_scores(),
-    keep=st.sampled_from(
-        [KeepHard, KeepEasy, KeepRandom, lambda f: KeepWindow((1 - f) / 3, (1 - f) / 3 + f)]
-    ),
+    keep=st.sampled_from([KeepHard, KeepEasy, KeepRandom, lambda f: KeepWindow((1 - f) / 3, (1 - f) / 3 + f)]),
     share=SHARES,
     with_labels=st.booleans(),
     shuffle=st.integers(0, 1000),
@@ -161,9 +159,7 @@ def test_class_quotas_take_from_surplus_in_proportion():
 
 def test_empty_class_is_named():
     labels = np.array([7] * 9 + [11])
-    with pytest.raises(
-        ValueError, match=r"KeepEasy.*0.3.* leaves no example of class 11 \(1 of 10 examples\)"
-    ):
+    with pytest.raises(ValueError, match=r"KeepEasy.*0.3.* leaves no example of class 11 \(1 of 10 examples\)"):
         prune(np.arange(10), KeepEasy(0.3), labels, min_class_share=0)
 
 
