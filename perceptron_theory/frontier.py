@@ -178,5 +178,4 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 64) -> Crossove
         )
         alpha_tot[exists] = np.exp(root.x) / f_in
         error[exists] = solve(alpha_tot[exists], KeepHard(f_in), theta_in).error
-    fields: tuple[np.ndarray, ...] = (alpha_tot, error, exists)
-    return Crossover(*(field.reshape(shape)[()] for field in fields))
+    return Crossover(*(np.reshape(field, shape)[()] for field in (alpha_tot, error, exists)))
