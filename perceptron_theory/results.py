@@ -6,18 +6,19 @@ written whole or not at all: it appears under its name only when it is complete.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Results", "Variable"]
+__all__ = ["Results", "Variable", "stored"]
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,34 @@ class Results:
             unit = f" [{variable.units}]" if variable.units else ""
             lines.append(f"  {name} ({shape}){unit}: {variable.description}")
         return "\n".join(lines)
+
+
+def stored(
+    folder: str | os.PathLike[str], stem: str, config: Mapping[str, Any], compute: Callable[[], Results]
+) -> Results:
+    """The results of ``config`` from ``folder``, computed and saved there first if need be.
+
+    The file's name holds a hash of ``config``, so results of other settings are never taken for these, and since what
+    is returned has been read back from the file it cannot depend on when it was computed.
+
+    Args:
+        folder: where the files lie; made if missing.
+        stem: beginning of the file's name, for people.
+        config: all that determines the numbers; any JSON value.
+        compute: computes the results; their config is set to ``config``.
+
+    Raises:
+        ValueError: the file is damaged or holds another configuration.
+    """
+    config = json.loads(json.dumps(config))  # as it comes back from a file: tuples become lists
+    key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    path = Path(folder) / f"{stem}-{key}.nc"
+    if not path.exists():
+        replace(compute(), config=config).save(path)
+    results = Results.load(path)
+    if results.config != config:
+        raise ValueError(f"{path} holds the results of another configuration than its name says: delete it")
+    return results
 
 
 def _encode(variable: Variable) -> tuple[np.ndarray, tuple[str, ...]]:

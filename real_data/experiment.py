@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Results, keep_rules
+from perceptron_theory.results import stored
 from real_data import apportionment, datasets, models, pruning, scores, training
 from real_data.config import DigitsExperiment
 from real_data.training import Model
@@ -75,14 +76,9 @@ def _saved_or_run(config: DigitsExperiment, seed: int, model: Model, folder: Pat
     provenance = _provenance(config, seed, data.fingerprint)
     if folder is None:
         return _run_seed(config, seed, model, data, provenance)
-    key = hashlib.sha256(json.dumps(provenance, sort_keys=True).encode()).hexdigest()[:16]
-    path = folder / "seeds" / f"seed-{seed}-{key}.nc"
-    if not path.exists():
-        _run_seed(config, seed, model, data, provenance).save(path)
-    saved = Results.load(path)  # read back even when just computed: the result cannot depend on interruptions
-    if saved.config != provenance:
-        raise ValueError(f"{path} holds the result of another configuration than its name says: delete it")
-    return saved
+    return stored(
+        folder / "seeds", f"seed-{seed}", provenance, lambda: _run_seed(config, seed, model, data, provenance)
+    )
 
 
 def _run_seed(

@@ -15,7 +15,14 @@ __all__ = ["draw_kept_examples"]
 
 
 def draw_kept_examples(
-    key: Array, positions: Array, num_kept: Array, num_examples: Array, theta: Array, *, pool_size: int, num_features: int
+    key: Array,
+    positions: Array,
+    num_kept: Array,
+    num_examples: Array,
+    theta: Array,
+    *,
+    pool_size: int,
+    num_features: int,
 ) -> Array:
     """Draw a pool of examples, rank it by the probe and return what is kept.
 

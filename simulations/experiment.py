@@ -25,7 +25,8 @@ from simulations.interior_point import max_margin
 __all__ = ["Simulation", "simulate"]
 
 LARGEST_GAP = 1e-10  # certified: the error of the returned angle is below sqrt(2 LARGEST_GAP)/pi = 5e-6
-CHUNK = 16  # trials per call of the compiled solver on a CPU
+CPU_CHUNK = 10  # trials per call of the compiled solver on a CPU
+CPU_BYTES, GPU_BYTES = 2**28, 2**32  # data of one call
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,12 @@ def simulate(
     if num_examples < 1:
         raise ValueError(f"alpha_tot = {alpha_tot:g} with num_features = {num_features} gives no example")
 
-    positions = np.stack([keep.kept_positions(num_examples, np.random.default_rng([seed, i])) for i in range(num_trials)])
+    positions = np.stack(
+        [keep.kept_positions(num_examples, np.random.default_rng([seed, i])) for i in range(num_trials)]
+    )
     num_kept = positions.shape[1]
     padded = np.pad(positions, ((0, 0), (0, _size(num_kept) - num_kept)))
-    trial = partial(_trials, pool_size=_size(num_examples), num_features=num_features)
-    outcome = _run(trial, padded, num_kept, num_examples, theta, seed, progress=progress)
+    outcome = _run(padded, num_kept, num_examples, num_features, theta, seed, progress=progress)
 
     errors, gaps = outcome["errors"], outcome["gaps"]
     if not np.all(gaps <= LARGEST_GAP):
@@ -165,52 +167,56 @@ def _size(count: int) -> int:
 
 
 @cache
-def _trials(
-    num_trials: int, pool_size: int, num_features: int, side_by_side: bool
-) -> Callable[..., dict[str, Array]]:
-    """Compiled: several trials, one after the other on a CPU, side by side on an accelerator."""
+def _draw(pool_size: int, num_features: int) -> Callable[..., Array]:
+    """Compiled: the data of several trials, shape (num_trials, kept_size, num_features)."""
 
-    def one(job: tuple[Array, Array], num_kept: Array, num_examples: Array, theta: Array) -> dict[str, Array]:
-        key, positions = job
-        examples = draw_kept_examples(
-            key, positions, num_kept, num_examples, theta, pool_size=pool_size, num_features=num_features
-        )
+    def several(keys: Array, positions: Array, num_kept: Array, num_examples: Array, theta: Array) -> Array:
+        one = partial(draw_kept_examples, pool_size=pool_size, num_features=num_features)
+        return jax.vmap(lambda key, row: one(key, row, num_kept, num_examples, theta))(keys, positions)
+
+    return jax.jit(several)
+
+
+@cache
+def _train(side_by_side: bool) -> Callable[[Array], dict[str, Array]]:
+    """Compiled: the students of several data sets, one after the other on a CPU, side by side on an accelerator."""
+
+    def one(examples: Array) -> dict[str, Array]:
         found = max_margin(examples)
         w = found.weights
         error = jnp.arctan2(jnp.linalg.norm(w[1:]), w[0]) / jnp.pi
         return {"errors": error, "gaps": found.gap, "margins": found.margin}
 
-    def several(keys: Array, positions: Array, *size: Array) -> dict[str, Array]:
-        if side_by_side:
-            return jax.vmap(lambda job: one(job, *size))((keys, positions))
-        return jax.lax.map(lambda job: one(job, *size), (keys, positions))
+    def several(data: Array) -> dict[str, Array]:
+        return jax.vmap(one)(data) if side_by_side else jax.lax.map(one, data)
 
     return jax.jit(several)
 
 
 def _run(
-    trials: Callable[..., Any],
     positions: np.ndarray,
     num_kept: int,
     num_examples: int,
+    num_features: int,
     theta: float,
     seed: int,
     *,
     progress: bool,
 ) -> dict[str, np.ndarray]:
-    """All trials, in chunks: on a CPU one chunk per core at a time."""
-    num_trials = positions.shape[0]
+    """All trials, in chunks that fit in memory: on a CPU one chunk per core at a time."""
+    num_trials, kept_size = positions.shape
     on_cpu = jax.default_backend() == "cpu"
-    chunk = min(CHUNK, num_trials) if on_cpu else num_trials
+    fitting = max(1, (CPU_BYTES if on_cpu else GPU_BYTES) // (8 * kept_size * num_features))
+    chunk = min(fitting, num_trials, CPU_CHUNK if on_cpu else num_trials)
     chunks = [range(start, min(start + chunk, num_trials)) for start in range(0, num_trials, chunk)]
+    draw, train = _draw(_size(num_examples), num_features), _train(side_by_side=not on_cpu)
 
     def work(rows: range) -> dict[str, np.ndarray]:
         which = np.minimum(np.arange(rows.start, rows.start + chunk), num_trials - 1)
         with jax.enable_x64(True):
             root = jax.random.key(seed, impl="threefry2x32")
             keys = jax.vmap(partial(jax.random.fold_in, root))(which)
-            solver = trials(num_trials=chunk, side_by_side=not on_cpu)
-            found = solver(keys, positions[which], num_kept, num_examples, theta)
+            found = train(draw(keys, positions[which], num_kept, num_examples, theta))
             return {name: np.asarray(value)[: len(rows)] for name, value in found.items()}
 
     # one BLAS thread: small Cholesky factorisations are many times slower with more, and the cores have trials to do

@@ -1,0 +1,223 @@
+"""Theory against simulation, point by point: ``validate``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+from tqdm import tqdm
+
+from perceptron_theory import KeepRule, Results, solve
+from perceptron_theory.results import stored
+from simulations.experiment import Simulation, simulate
+
+__all__ = ["Point", "Validation", "validate"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One comparison of theory and simulation; the fields are the arguments of ``simulate``."""
+
+    alpha_tot: float
+    keep: KeepRule
+    theta: float
+    num_features: int = 200
+    num_trials: int = 100
+
+    def settings(self) -> dict[str, Any]:
+        """The point as a JSON value."""
+        keep = {"rule": type(self.keep).__name__} | {k: float(v) for k, v in asdict(self.keep).items()}  # type: ignore[call-overload]
+        return {
+            "alpha_tot": float(self.alpha_tot),
+            "keep": keep,
+            "theta": float(self.theta),
+            "num_features": self.num_features,
+            "num_trials": self.num_trials,
+        }
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Theory and simulation on the same points.
+
+    Attributes:
+        points: the points.
+        simulations: one per point.
+        theory: test error of the theory at alpha_tot and f as rounded to whole examples, shape (num_points,).
+        mean: simulated test errors, shape (num_points,).
+        standard_error: standard errors of ``mean``, shape (num_points,).
+        z: (mean - theory) / standard_error, shape (num_points,).
+        chi_square: sum of z squared.
+        p_value: probability of a larger chi-square if the theory were exact at this N and the errors normal.  At
+            finite N the theory is not exact: it is off by about 1/N of the error, which many trials will show.
+    """
+
+    points: tuple[Point, ...]
+    simulations: tuple[Simulation, ...]
+    theory: np.ndarray
+    mean: np.ndarray
+    standard_error: np.ndarray
+    z: np.ndarray
+    chi_square: float
+    p_value: float
+
+    @property
+    def worst_gap(self) -> float:
+        """Largest optimality gap of all trials."""
+        return max(float(simulation.gaps.max()) for simulation in self.simulations)
+
+    def summary(self) -> str:
+        """One paragraph: agreement and certificates."""
+        num_trials = sum(simulation.errors.size for simulation in self.simulations)
+        worst = int(np.argmax(np.abs(self.z)))
+        return (
+            f"{len(self.points)} points, {num_trials} trials: chi-square {self.chi_square:.1f} "
+            f"(p = {self.p_value:.3g}), largest |z| {abs(self.z[worst]):.2f} at {_label(self.points[worst])}; "
+            f"worst certificate: gap {self.worst_gap:.1e}"
+        )
+
+    def results(self) -> Results:
+        """The table as results that can be saved."""
+        results = Results(
+            "Test error of max-margin students on pruned data: theory against simulation",
+            {
+                "points": [point.settings() for point in self.points],
+                "chi_square": self.chi_square,
+                "p_value": self.p_value,
+            },
+        )
+        columns: list[tuple[str, Any, str, str]] = [
+            ("rule", [_rule_name(point.keep) for point in self.points], "", "keep rule"),
+            ("f", [point.keep.fraction for point in self.points], "1", "fraction kept, as asked for"),
+            ("theta", [point.theta for point in self.points], "rad", "angle between probe and teacher"),
+            ("alpha_tot", [s.alpha_tot for s in self.simulations], "1", "examples per parameter before pruning"),
+            (
+                "alpha_prune",
+                [s.num_kept / s.num_features for s in self.simulations],
+                "1",
+                "kept examples per parameter",
+            ),
+            ("num_features", [point.num_features for point in self.points], "1", "parameters of the student, N"),
+            ("num_trials", [s.errors.size for s in self.simulations], "1", "independent trials"),
+            ("seed", [s.seed for s in self.simulations], "1", "seed of the trials"),
+            ("theory", self.theory, "1", "test error, theory for infinite N"),
+            ("mean", self.mean, "1", "test error, mean over trials"),
+            ("standard_error", self.standard_error, "1", "standard error of mean"),
+            ("z", self.z, "1", "(mean - theory) / standard_error"),
+            ("gap", [s.gaps.max() for s in self.simulations], "1", "largest optimality gap of the trials"),
+        ]
+        for name, values, units, description in columns:
+            results.add(name, "point", values, units, description)
+        return results
+
+
+def validate(
+    points: Sequence[Point],
+    *,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Validation:
+    """Compare theory and simulation on a list of points.
+
+    Every point has random numbers of its own, derived from ``seed`` and its settings, so the z-scores are independent
+    and a point's result does not depend on the others.  With ``out`` each finished point is saved there at once;
+    the same call continues where an interrupted one stopped, with the same result.
+
+    Args:
+        points: at least one point, all different.
+        seed: non-negative integer.
+        out: folder for one file per point; None saves nothing.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ValueError: no points, or twice the same.
+        KeyboardInterrupt: interrupted; the message says what is saved.
+        As ``simulate`` and ``solve``.
+    """
+    points = tuple(points)
+    if not points:
+        raise ValueError("points is empty: give at least one Point")
+    keys = [json.dumps(point.settings(), sort_keys=True) for point in points]
+    if len(set(keys)) < len(keys):
+        twice = next(point for point, key in zip(points, keys, strict=True) if keys.count(key) > 1)
+        raise ValueError(f"points must differ, or their trials would count twice: {twice}")
+    simulations: list[Simulation] = []
+    try:
+        for point in tqdm(points, desc="simulation", unit="point", disable=not progress):
+            simulations.append(_stored_or_simulated(point, seed, out))
+    except KeyboardInterrupt:
+        where = f"saved in {out}; run the same again to continue" if out else "nothing was saved: no out folder given"
+        raise KeyboardInterrupt(f"{len(simulations)} of {len(points)} points finished, {where}") from None
+
+    # the theory of the numbers of examples that whole examples allowed
+    theory = np.array(
+        [
+            solve(simulation.alpha_tot, point.keep.with_fraction(simulation.fraction), point.theta).error
+            for point, simulation in zip(points, simulations, strict=True)
+        ]
+    )
+    mean = np.array([simulation.mean for simulation in simulations])
+    standard_error = np.array([simulation.standard_error for simulation in simulations])
+    z = (mean - theory) / standard_error
+    chi_square = float(z @ z)
+    return Validation(
+        points, tuple(simulations), theory, mean, standard_error, z, chi_square, float(chi2.sf(chi_square, z.size))
+    )
+
+
+def _stored_or_simulated(point: Point, seed: int, out: str | os.PathLike[str] | None) -> Simulation:
+    settings = point.settings()
+    digest = hashlib.sha256(json.dumps([seed, settings], sort_keys=True).encode()).digest()
+    trial_seed = int.from_bytes(digest[:4], "big") >> 1  # 31 bits: a seed that every random generator takes
+
+    def run() -> Simulation:
+        return simulate(point.alpha_tot, point.keep, point.theta, point.num_features, point.num_trials, trial_seed)
+
+    if out is None:
+        return run()
+    software = {name: metadata.version(name) for name in ("data-pruning-theory", "jax", "jaxlib", "numpy")}
+    saved = stored(
+        out, "point", {"point": settings, "seed": trial_seed, "software": software}, lambda: _to_results(run(), point)
+    )
+    return Simulation(
+        errors=saved["errors"],
+        gaps=saved["gaps"],
+        margins=saved["margins"],
+        mean=float(saved["mean"]),
+        standard_error=float(saved["standard_error"]),
+        num_features=point.num_features,
+        num_examples=int(saved["num_examples"]),
+        num_kept=int(saved["num_kept"]),
+        seed=trial_seed,
+    )
+
+
+def _to_results(simulation: Simulation, point: Point) -> Results:
+    results = Results(f"Simulated max-margin students at {_label(point)}")
+    results.add("errors", "trial", simulation.errors, "1", "test error")
+    results.add("gaps", "trial", simulation.gaps, "1", "optimality gap: relative width of the bracket of the margin")
+    results.add("margins", "trial", simulation.margins, "1", "margin kappa")
+    results.add("mean", (), simulation.mean, "1", "mean of errors")
+    results.add("standard_error", (), simulation.standard_error, "1", "standard error of mean")
+    results.add("num_examples", (), simulation.num_examples, "1", "examples per trial before pruning")
+    results.add("num_kept", (), simulation.num_kept, "1", "examples per trial after pruning")
+    return results
+
+
+def _rule_name(keep: KeepRule) -> str:
+    return type(keep).__name__.removeprefix("Keep").lower()
+
+
+def _label(point: Point) -> str:
+    return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {np.rad2deg(point.theta):g} degrees"
