@@ -178,7 +178,7 @@ def stored(
         replace(compute(), config=config).save(path)
     results = Results.load(path)
     if results.config != config:
-        raise ValueError(f"{path} holds the results of another configuration than its name says: delete it")
+        raise ValueError(f"{path} holds the result of another configuration than its name says: delete it")
     return results
 
 

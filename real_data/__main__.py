@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +10,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from perceptron_theory import Results
+from perceptron_theory import Results, command_line
 from real_data.config import DigitsExperiment
 
 app = tyro.extras.SubcommandApp()
@@ -80,28 +76,7 @@ def error_table(results: Results) -> str:
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2."""
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):  # parsing only: the commands return what is to be done
-            command: Callable[[], None] = app.cli(prog="python -m real_data", description=__doc__)
-        command()
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
-        print(f"python -m real_data: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt as interrupt:
-        print(f"\nInterrupted. {interrupt}", file=sys.stderr)
-        sys.exit(130)
-    except SystemExit as stop:
-        if stop.code:
-            print(f"python -m real_data: {_without_box(complaint.getvalue())}", file=sys.stderr)
-        raise
-
-
-def _without_box(message: str) -> str:
-    """The first paragraph of the box that tyro draws around an error, on one line."""
-    lines = [line.strip("│ ") for line in message.splitlines() if not line.startswith(("╭", "╰"))]
-    paragraph = " ".join(lines).split("──")[0]
-    return re.sub(r"__tyro-dummy-inner__\.(experiment\.)?", "", paragraph).strip()
+    command_line.main(app, "python -m real_data", __doc__)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _size(count: int) -> int:
-    """Array size for ``count`` rows: one of few sizes, so that few programs are compiled; at most a fifth is padding."""
+    """Array size for ``count`` rows: one of few, so that few programs are compiled; at most a fifth is padding."""
     step = max(8, 2 ** (max(count, 1).bit_length() - 3))
     return -(-count // step) * step
 
