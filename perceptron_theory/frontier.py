@@ -128,7 +128,7 @@ def _lowest(
     return errors[best], f[best]
 
 
-def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 64) -> Crossover:
+def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 40) -> Crossover:
     """The alpha_tot at which keep-hard overtakes keep-easy: hard loses on scarce data and wins on plenty.
 
     With an imperfect probe easy can win again at still larger alpha_tot; the first crossing is returned.

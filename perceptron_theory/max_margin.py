@@ -113,8 +113,9 @@ def solve(
         i = int(np.flatnonzero(~converged)[0])
         raise RuntimeError(
             f"{np.sum(~converged)} of {converged.size} points did not converge, the first at alpha_prune = "
-            f"{points.alpha_prune[i]:.6g}, theta = {theta_flat[i]:.6g}, {keep}: residual {out['residual'][i]:.2g} "
-            f'after {out["num_steps"][i]:.0f} steps. Use on_failure="flag" to get the others.'
+            f"{points.alpha_prune[i]:.6g}, theta = {theta_flat[i]:.6g}, {type(keep).__name__} that keeps "
+            f"{np.broadcast_to(keep.fraction, shape or (1,)).flat[i]:.6g}: residual {out['residual'][i]:.2g} after "
+            f'{out["num_steps"][i]:.0f} steps. Use on_failure="flag" to get the others.'
         )
     fields = {name: np.where(converged, value, np.nan) for name, value in fields.items()}
     fields |= {"converged": converged, "num_steps": out["num_steps"].astype(np.int64)}

@@ -32,7 +32,7 @@ from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, 
 
 __all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "maximise_margin"]
 
-MAX_STEPS = 120
+MAX_STEPS = 300
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
@@ -194,7 +194,8 @@ class _Search(NamedTuple):
     origin: Array  # x and the model are relative to it
     height: Array  # kappa - origin; -inf before the first
     model: _Model
-    stride: Array  # fraction of the Newton step to take
+    stride: Array  # fraction of the Newton step to take at most
+    taken: Array  # fraction that the trial takes
     trial_r: Array
     trial_omega: Array
     trial_x: Array
@@ -284,7 +285,7 @@ def maximise_margin(
             num_quiet=num_quiet,
             settled=((change < SETTLED) & exact) | (num_quiet >= 3),
         )
-        best = _where(accept, found, search._replace(stride=0.25 * search.stride))
+        best = _where(accept, found, search._replace(stride=0.25 * search.taken))
         # the student keeps its side, and its length changes by at most a factor of about thirty a step
         along, across = best.model.step_along, best.model.step_across
         limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
@@ -298,7 +299,9 @@ def maximise_margin(
         edge = trial_r * jnp.cos(theta - trial_omega) * strips.origin
         origin = jnp.where(k > 0.5 * edge, strips.origin, 0.0)
         trial_x = jnp.where(origin == best.origin, trial_x, k - jnp.where(origin > 0, edge, 0.0))
-        outer = best._replace(trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin)
+        outer = best._replace(
+            trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin, taken=stride
+        )
         chosen = _where(on_constraint, outer, search._replace(trial_x=x))
         # the search starts from a student of positive margin: if alpha <G> > 1 at k = 0, try a longer one
         too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
@@ -306,6 +309,7 @@ def maximise_margin(
         chosen = _where(too_short & (r < 0.25 * pool), longer, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
+    # the length at which alpha <G(-r p)> = 1 for that density; where kept examples are few, the length of Hebb's rule
     start_r = jnp.maximum(0.25 * alpha_prune * boundary_density, 0.5 * jnp.sqrt(jnp.minimum(alpha_prune, 1.0)))
     start = _Search(
         r=start_r,
@@ -315,6 +319,7 @@ def maximise_margin(
         height=zero - jnp.inf,
         model=_Model(zero, zero, zero, zero, zero, zero + 1.0),
         stride=zero + 1.0,
+        taken=zero + 1.0,
         trial_r=start_r,
         trial_omega=zero,
         trial_x=zero,

@@ -28,7 +28,7 @@ __all__ = ["MaxMargin", "max_margin"]
 MAX_ITERATIONS = 60
 TARGET_GAP = 1e-11
 ARMED_GAP = 1e-4  # below it, iterations that no longer improve the gap are stopped
-POOR_STEP = 0.1  # a step shorter than this makes the next direction exact
+POOR_STEP, POOR_GAIN = 0.1, 0.7  # a shorter step, or a gap that falls by less, makes the next direction exact
 NUM_CORRECTIONS = 1  # steps of conjugate gradients per Newton direction
 BOUNDARY = 0.995  # share of the way to the boundary that a step may take
 
@@ -60,7 +60,7 @@ class _State(NamedTuple):
     a: Array  # multipliers, > 0
     s: Array  # slacks, > 0
     best: MaxMargin
-    length: Array  # of the last step, 1 = full
+    poor: Array  # whether the last step was short or gained little
     num_idle: Array
     num_iterations: Array
 
@@ -91,7 +91,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
     s = examples @ w - target
     s = s + jnp.maximum(0.0, -1.5 * jnp.min(s)) + 0.1
     zero, never = jnp.zeros((), int), jnp.asarray(jnp.inf, s.dtype)
-    start = _State(w, a, s, MaxMargin(w, -never, never, never, zero), jnp.ones_like(never), zero, zero)
+    start = _State(w, a, s, MaxMargin(w, -never, never, never, zero), jnp.asarray(False), zero, zero)
 
     def unfinished(state: _State) -> Array:
         return (state.best.gap > TARGET_GAP) & (state.num_idle < 4) & (state.num_iterations < MAX_ITERATIONS)
@@ -101,7 +101,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
         fields = examples @ w
         primal, dual = fields - target - s, w - a @ examples
         mu = jnp.mean(a * s)
-        direction = factorise(a, s, primal, dual, state.length < POOR_STEP)
+        direction = factorise(a, s, primal, dual, state.poor)
 
         # predictor: how far towards complementarity zero a pure Newton step gets decides how much to centre
         dw, da, ds = direction(-a * s)
@@ -116,7 +116,8 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
-        return _State(w, a, s, best, length, idle, state.num_iterations + 1)
+        poor = (length < POOR_STEP) | (found.gap > POOR_GAIN * state.best.gap)
+        return _State(w, a, s, best, poor, idle, state.num_iterations + 1)
 
     end = jax.lax.while_loop(unfinished, iterate, start)
     return end.best._replace(num_iterations=end.num_iterations)

@@ -1,0 +1,38 @@
+# Everything happens in .venv; the only things needed beforehand are python3 (3.11 to 3.13, with venv) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= results
+
+.PHONY: help reproduce test lint bench clean
+
+help:
+	@echo "make reproduce  theory, simulation, real images and all figures, into $(OUT)/ (a few minutes)"
+	@echo "make test       the tests"
+	@echo "make lint       ruff and mypy"
+	@echo "make bench      the benchmarks: ratios against scipy and QP solvers, in one run"
+	@echo "make clean      remove .venv and caches (not results)"
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+reproduce: $(VENV)/installed
+	$(BIN)/python -m figures reproduce --out $(OUT)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/theory.py
+	$(BIN)/python benchmarks/simulation.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

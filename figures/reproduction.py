@@ -1,0 +1,108 @@
+"""The main job: theory, simulation and real images, saved as data, drawn and summed up."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from figures import fig1, fig2, fig3
+from figures.curves import compute_curves
+from perceptron_theory import KeepEasy, KeepHard, Results
+from perceptron_theory.results import stored
+from real_data import DigitsExperiment, run_experiment
+from simulations import Point, Validation, validate
+
+__all__ = ["FILES", "draw", "points_to_simulate", "reproduce"]
+
+FILES = {"curves": "curves.nc", "validation": "validation.nc", "digits": "digits.nc"}
+
+
+def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
+    """The simulated points of figures 1 and 2."""
+    everything = [Point(alpha, KeepHard(1.0), 0.0, num_features, num_trials) for alpha in (0.5, 1.5, 5.0)]
+    pruned = [
+        Point(alpha / f, rule(f), np.deg2rad(angle), num_features, num_trials)
+        for angle, rule, f, alpha in itertools.product(
+            (0.0, 10.0, 20.0), (KeepHard, KeepEasy), (0.2, 0.5), (0.5, 1.5, 5.0)
+        )
+    ]
+    return everything + pruned
+
+
+def reproduce(
+    out: Path, *, num_features: int = 200, num_trials: int = 60, seed: int = 0
+) -> tuple[Validation, list[Path]]:
+    """Compute, simulate, train, save and draw everything; an interrupted run continues where it stopped.
+
+    Args:
+        out: folder for data and figures.
+        num_features: N of the simulations.
+        num_trials: trials per simulated point.
+        seed: seed of the simulations.
+
+    Returns:
+        The comparison of theory and simulation, and the files written.
+
+    Raises:
+        KeyboardInterrupt: interrupted; the message says what is saved.
+    """
+    steps = tqdm(total=4, desc="theory", unit="step", position=0)
+
+    def curves() -> Results:
+        return compute_curves()
+
+    settings = {"theta_deg": [0, 10, 20], "version": 1}
+    found = stored(out / "theory", "curves", settings, curves)
+    compute = found.save(out / FILES["curves"])
+    steps.update()
+    steps.set_description("simulation")
+    validation = validate(points_to_simulate(num_features, num_trials), seed=seed, out=out / "points", progress=True)
+    validation.results().save(out / FILES["validation"])
+    steps.update()
+    steps.set_description("digits")
+    run_experiment(DigitsExperiment(), out=out, progress=True)
+    steps.update()
+    steps.set_description("figures")
+    files = [compute, out / FILES["validation"], out / FILES["digits"], *draw(out)]
+    steps.update()
+    steps.close()
+    return validation, files
+
+
+def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> list[Path]:
+    """Draw figures from saved data alone, as PDF and PNG.
+
+    Args:
+        folder: where the data are and the figures go.
+        names: figures to draw.
+
+    Returns:
+        The files written.
+
+    Raises:
+        FileNotFoundError: the data of a figure are missing.
+    """
+
+    def load(name: str) -> Results:
+        return Results.load(folder / FILES[name])
+
+    makers = {
+        "fig1": lambda: fig1(load("curves"), load("validation")),
+        "fig2": lambda: fig2(load("curves"), load("validation")),
+        "fig3": lambda: fig3(load("digits")),
+    }
+    written = []
+    for name in names:
+        figure = makers[name]()
+        for suffix in ("pdf", "png"):
+            path = folder / f"{name}.{suffix}"
+            partial = path.with_name(f".{path.name}.partial")
+            # no creation date: the same data give the same file
+            metadata = {"CreationDate": None} if suffix == "pdf" else {}
+            figure.savefig(partial, format=suffix, dpi=150, metadata=metadata)
+            partial.replace(path)
+            written.append(path)
+    return written
