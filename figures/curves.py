@@ -16,7 +16,7 @@ SMALLEST_FRACTION = 0.01  # of the frontier: pools of up to a hundred times what
 def compute_curves(
     theta_deg: tuple[float, ...] = (0.0, 10.0, 20.0),
     fractions: tuple[float, ...] = FRACTIONS,
-    num_alphas: int = 49,
+    num_alphas: int = 61,
     num_crossover_fractions: int = 24,
 ) -> Results:
     """Test errors against alpha_prune for both rules, their frontiers, and the hard/easy crossover.
@@ -51,7 +51,7 @@ def compute_curves(
     crossings = crossover(crossover_f, theta[:, None])
     results = Results(
         "Theory of data pruning: test error of the max-margin student",
-        {"f_min": SMALLEST_FRACTION, "theta_deg": list(theta_deg)},
+        {"theta_deg": list(theta_deg), "f_min": SMALLEST_FRACTION},
     )
     curve = ("theta", "rule", "alpha_prune")
     add = results.add
@@ -59,6 +59,7 @@ def compute_curves(
     add("rule", "rule", list(RULES), "", "keep rule")
     add("f", "f", f, "1", "fraction kept")
     add("alpha_prune", "alpha_prune", alpha_prune, "1", "kept examples per parameter")
+    add("f_min", (), SMALLEST_FRACTION, "1", "smallest fraction of the frontier")
     add("error", ("theta", "rule", "f", "alpha_prune"), error, "1", "test error")
     add(
         "frontier_error", curve, [[c.error for c in row] for row in frontiers], "1", "lowest test error over f >= f_min"

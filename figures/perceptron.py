@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,15 +34,17 @@ def fig1(curves: Results, validation: Results) -> Figure:
     Source: Sorscher et al. 2022, Fig. 1.
     """
     with style():
-        figure = new_figure(FULL_WIDTH, 3.5)
-        hard, easy, crossing = figure.subplots(1, 3)
-        for axes, rule in ((hard, "hard"), (easy, "easy")):
-            _draw_curves(axes, curves, validation, rule, 0.0)
-            axes.set_title(f"{TITLES[rule]}, perfect probe")
-        easy.set_ylim(hard.get_ylim())
-        hard.legend(title="fraction kept", ncols=2, loc="lower left")
-        _draw_crossover(crossing, curves)
-        _letter(hard, easy, crossing)
+        figure = new_figure(FULL_WIDTH, 4.4)
+        panels = figure.subplot_mosaic(
+            [["hard", "easy", "crossover"], ["hard-", "easy-", "crossover"]], height_ratios=[3, 1]
+        )
+        for rule in TITLES:
+            _draw_curves(panels[rule], panels[rule + "-"], curves, validation, rule, 0.0)
+            panels[rule].set_title(f"{TITLES[rule]}, perfect probe")
+        panels["easy"].set_ylim(panels["hard"].get_ylim())
+        panels["hard"].legend(title="fraction kept", ncols=2, loc="lower left")
+        _draw_crossover(panels["crossover"], curves)
+        _letter(panels["hard"], panels["easy"], panels["crossover"])
         return figure
 
 
@@ -60,17 +64,26 @@ def fig2(curves: Results, validation: Results) -> Figure:
     Source: Sorscher et al. 2022, Fig. 2.
     """
     with style():
-        figure = new_figure(FULL_WIDTH, 6.4)
-        panels = figure.subplots(2, 3)
-        for row, angle in zip(panels, (10.0, 20.0), strict=True):
-            for axes, rule in zip(row[:2], ("hard", "easy"), strict=True):
-                _draw_curves(axes, curves, validation, rule, angle)
-                axes.set_title(f"{TITLES[rule]}, probe at {angle:g}°")
-            row[1].set_ylim(row[0].get_ylim())
-        panels[0, 0].legend(title="fraction kept", ncols=2, loc="lower left")
-        _draw_frontiers(panels[0, 2], curves)
-        _draw_slopes(panels[1, 2], curves)
-        _letter(*panels.ravel())
+        figure = new_figure(FULL_WIDTH, 8.2)
+        panels = figure.subplot_mosaic(
+            [
+                ["hard 10", "easy 10", "frontiers"],
+                ["hard 10-", "easy 10-", "frontiers"],
+                ["hard 20", "easy 20", "exponents"],
+                ["hard 20-", "easy 20-", "exponents"],
+            ],
+            height_ratios=[3, 1, 3, 1],
+        )
+        for angle in (10, 20):
+            for rule in TITLES:
+                name = f"{rule} {angle}"
+                _draw_curves(panels[name], panels[name + "-"], curves, validation, rule, angle)
+                panels[name].set_title(f"{TITLES[rule]}, probe at {angle}°")
+            panels[f"easy {angle}"].set_ylim(panels[f"hard {angle}"].get_ylim())
+        panels["hard 10"].legend(title="fraction kept", ncols=2, loc="lower left")
+        _draw_frontiers(panels["frontiers"], curves)
+        _draw_slopes(panels["exponents"], curves)
+        _letter(*(panels[name] for name in ("hard 10", "easy 10", "frontiers", "hard 20", "easy 20", "exponents")))
         return figure
 
 
@@ -82,31 +95,38 @@ def _angle(curves: Results, angle: float) -> int:
     return int(found[0])
 
 
-def _draw_curves(axes: Axes, curves: Results, validation: Results, rule: str, angle: float) -> None:
-    """Theory lines for every fraction, simulated points with error bars, and the frontier behind them."""
+def _draw_curves(axes: Axes, below: Axes, curves: Results, validation: Results, rule: str, angle: float) -> None:
+    """Theory lines for every fraction, simulated points, the frontier behind them; below, simulation over theory."""
     i, j = _angle(curves, angle), curves["rule"].tolist().index(rule)
     alpha, fractions = curves["alpha_prune"], curves["f"]
-    axes.plot(alpha, curves["frontier_error"][i, j], label=f"best $f \\geq {curves.config['f_min']:g}$", **FRONTIER)
-    for f, error, colour, marker in zip(
-        fractions, curves["error"][i, j], shades(fractions.size), MARKERS, strict=False
+    axes.plot(alpha, curves["frontier_error"][i, j], label=f"best $f \\geq {float(curves['f_min']):g}$", **FRONTIER)
+    below.axhline(0, color="0.6", linewidth=3, zorder=1)
+    for n, (f, error, colour, marker) in enumerate(
+        zip(fractions, curves["error"][i, j], shades(fractions.size), MARKERS, strict=False)
     ):
-        axes.plot(alpha, error, color=colour)
         # at f = 1 rule and angle do not matter
         same = np.isclose(validation["f"], f) & (
             (f == 1) | ((validation["rule"] == rule) & np.isclose(np.rad2deg(validation["theta"]), angle))
         )
-        axes.errorbar(
-            validation["alpha_prune"][same],
-            validation["mean"][same],
-            validation["standard_error"][same],
-            color=colour,
-            marker=marker,
-            linestyle="none",
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
-        axes.plot([], [], color=colour, marker=marker, label=f"{100 * f:g} %")
-    axes.set(xscale="log", yscale="log", xlabel=ALPHA_LABEL, ylabel=ERROR_LABEL, xlim=(alpha[0], alpha[-1]))
+        look: dict[str, Any] = {
+            "color": colour,
+            "linestyle": "none",
+            "marker": marker,
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.3,
+        }
+        x, mean, bar = (validation[name][same] for name in ("alpha_prune", "mean", "standard_error"))
+        axes.plot(alpha, error, color=colour)
+        axes.errorbar(x, mean, bar, **look)
+        axes.plot([], [], color=colour, marker=marker if same.any() else None, label=f"{100 * f:g} %")
+        # side by side, so that the bars of different fractions can be told apart
+        theory, aside = validation["theory"][same], 1.06 ** (n - fractions.size / 2)
+        below.errorbar(x * aside, 100 * (mean / theory - 1), 100 * bar / theory, **look | {"markersize": 2.6})
+    axes.set(xscale="log", yscale="log", ylabel=ERROR_LABEL, xlim=(alpha[0], alpha[-1]))
+    axes.tick_params(labelbottom=False)
+    below.set(
+        xscale="log", xlabel=ALPHA_LABEL, ylabel="sim./theory\n$- 1$  (%)", xlim=(alpha[0], alpha[-1]), ylim=(-10, 10)
+    )
     if rule == "hard":
         axes.set_ylim(curves["error"][i, j].min() * 0.6, 0.6)
 
@@ -150,7 +170,7 @@ def _draw_slopes(axes: Axes, curves: Results) -> None:
     for i, line in zip(range(curves["theta"].size), ("-", "--", ":", "-."), strict=False):
         exponent = -np.gradient(np.log(curves["frontier_error"][i, j]), log_alpha)
         angle = np.rad2deg(curves["theta"][i])
-        inside = curves["frontier_fraction"][i, j] > curves.config["f_min"]
+        inside = curves["frontier_fraction"][i, j] > float(curves["f_min"])
         axes.plot(
             np.exp(log_alpha), np.where(inside, exponent, np.nan), line, color="black", label=f"probe at {angle:g}°"
         )
@@ -163,7 +183,7 @@ def _draw_slopes(axes: Axes, curves: Results) -> None:
         title="local exponent of the hard frontier",
     )
     axes.set_xlim(curves["alpha_prune"][0], curves["alpha_prune"][-1])
-    axes.legend(loc="upper left")
+    axes.legend(loc="center right")
 
 
 def _letter(*panels: Axes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,16 @@ from simulations import Point, Validation, validate
 
 __all__ = ["FILES", "draw", "points_to_simulate", "reproduce"]
 
+ALPHAS = (0.3, 0.8, 1.6, 3.0, 6.0)  # kept examples per parameter
 FILES = {"curves": "curves.nc", "validation": "validation.nc", "digits": "digits.nc"}
 
 
 def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
     """The simulated points of figures 1 and 2."""
-    everything = [Point(alpha, KeepHard(1.0), 0.0, num_features, num_trials) for alpha in (0.5, 1.5, 5.0)]
+    everything = [Point(alpha, KeepHard(1.0), 0.0, num_features, num_trials) for alpha in ALPHAS]
     pruned = [
         Point(alpha / f, rule(f), np.deg2rad(angle), num_features, num_trials)
-        for angle, rule, f, alpha in itertools.product(
-            (0.0, 10.0, 20.0), (KeepHard, KeepEasy), (0.2, 0.5), (0.5, 1.5, 5.0)
-        )
+        for angle, rule, f, alpha in itertools.product((0.0, 10.0, 20.0), (KeepHard, KeepEasy), (0.1, 0.2, 0.5), ALPHAS)
     ]
     return everything + pruned
 
@@ -51,12 +51,8 @@ def reproduce(
     """
     steps = tqdm(total=4, desc="theory", unit="step", position=0)
 
-    def curves() -> Results:
-        return compute_curves()
-
-    settings = {"theta_deg": [0, 10, 20], "version": 1}
-    found = stored(out / "theory", "curves", settings, curves)
-    compute = found.save(out / FILES["curves"])
+    version = metadata.version("data-pruning-theory")
+    compute = stored(out / "theory", "curves", {"version": version}, compute_curves).save(out / FILES["curves"])
     steps.update()
     steps.set_description("simulation")
     validation = validate(points_to_simulate(num_features, num_trials), seed=seed, out=out / "points", progress=True)
@@ -101,8 +97,8 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
             path = folder / f"{name}.{suffix}"
             partial = path.with_name(f".{path.name}.partial")
             # no creation date: the same data give the same file
-            metadata = {"CreationDate": None} if suffix == "pdf" else {}
-            figure.savefig(partial, format=suffix, dpi=150, metadata=metadata)
+            undated = {"CreationDate": None} if suffix == "pdf" else {}
+            figure.savefig(partial, format=suffix, dpi=150, metadata=undated)
             partial.replace(path)
             written.append(path)
     return written

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 __all__ = ["FULL_WIDTH", "MARKERS", "new_figure", "shades", "style"]
 
 FULL_WIDTH = 10.0  # inches
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "v", "D", "<", "^", ">")
 FRONTIER: dict[str, Any] = {"color": "black", "linewidth": 5, "alpha": 0.28, "solid_capstyle": "round", "zorder": 1}
 
 _SETTINGS: Any = {  # typed loosely: matplotlib's own type lists every key
@@ -26,8 +26,8 @@ _SETTINGS: Any = {  # typed loosely: matplotlib's own type lists every key
     "axes.grid": True,
     "grid.color": "0.92",
     "lines.linewidth": 1.4,
-    "lines.markersize": 4,
-    "errorbar.capsize": 2,
+    "lines.markersize": 3.6,
+    "errorbar.capsize": 1.5,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "savefig.bbox": "tight",

@@ -134,6 +134,10 @@ class KeepHard(KeepRule):
     def __post_init__(self) -> None:
         _fraction(self.f)
 
+    @property
+    def fraction(self) -> Any:  # noqa: D102
+        return _fraction(self.f)[()]
+
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]
         return np.zeros_like(f), f, np.ones_like(f)
@@ -151,6 +155,10 @@ class KeepEasy(KeepRule):
     def __post_init__(self) -> None:
         _fraction(self.f)
 
+    @property
+    def fraction(self) -> Any:  # noqa: D102
+        return _fraction(self.f)[()]
+
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]
         return 1 - f, np.ones_like(f), np.ones_like(f)
@@ -167,6 +175,10 @@ class KeepRandom(KeepRule):
 
     def __post_init__(self) -> None:
         _fraction(self.f)
+
+    @property
+    def fraction(self) -> Any:  # noqa: D102
+        return _fraction(self.f)[()]
 
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]

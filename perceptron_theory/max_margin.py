@@ -42,7 +42,7 @@ class Solution:
         error: test error arccos(R)/pi, in (0, 1/2].
         teacher_overlap: R, cosine of the angle between student and teacher.
         probe_overlap: rho, cosine of the angle between student and probe.
-        margin: kappa, smallest y w.x / |w| over the kept examples, divided by sqrt N for x of length sqrt N.
+        margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N).
         residual: largest residual of the saddle-point equations, each relative to the spread of its terms.
         converged: whether the search settled; False only with ``on_failure="flag"``, and then the rest is NaN.
         num_steps: quadratures that the search took.

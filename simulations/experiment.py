@@ -37,7 +37,7 @@ class Simulation:
         errors: test error arccos(R)/pi of each trial against the teacher, exact (no test set), shape (num_trials,).
         gaps: relative width of the bracket around the largest margin of each trial, shape (num_trials,); the angle
             of the student is right to arccos(1 - gap).
-        margins: margin kappa of each trial, shape (num_trials,).
+        margins: margin kappa of each trial, min y w.x / |w| for x ~ N(0, I_N), shape (num_trials,).
         mean: mean of ``errors``.
         standard_error: standard error of ``mean``.
         num_features: N.
@@ -120,7 +120,9 @@ def simulate(
         [keep.kept_positions(num_examples, np.random.default_rng([seed, i])) for i in range(num_trials)]
     )
     num_kept = positions.shape[1]
-    padded = np.pad(positions, ((0, 0), (0, _size(num_kept) - num_kept)))
+    # at most N examples are solved in their own dimension: padding must not push them past it
+    kept_size = min(_size(num_kept), num_features) if num_kept <= num_features else _size(num_kept)
+    padded = np.pad(positions, ((0, 0), (0, kept_size - num_kept)))
     outcome = _run(padded, num_kept, num_examples, num_features, theta, seed, progress=progress)
 
     errors, gaps = outcome["errors"], outcome["gaps"]
@@ -147,8 +149,8 @@ def simulate(
 def _integer(name: str, value: Any, low: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    if not low <= value < 2**31:
+        raise ValueError(f"{name} must lie in [{low}, 2**31), got {value!r}")
     return int(value)
 
 
@@ -185,7 +187,8 @@ def _train(side_by_side: bool) -> Callable[[Array], dict[str, Array]]:
         found = max_margin(examples)
         w = found.weights
         error = jnp.arctan2(jnp.linalg.norm(w[1:]), w[0]) / jnp.pi
-        return {"errors": error, "gaps": found.gap, "margins": found.margin}
+        # the examples are scaled by 1/sqrt N, the margin is that of x ~ N(0, I_N)
+        return {"errors": error, "gaps": found.gap, "margins": found.margin * jnp.sqrt(w.size)}
 
     def several(data: Array) -> dict[str, Array]:
         return jax.vmap(one)(data) if side_by_side else jax.lax.map(one, data)

@@ -76,9 +76,14 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
     Returns:
         The separator with its certificate; a gap of at most 1e-11 unless the data are not separable.
 
+    Raises:
+        ValueError: no examples or no features.
+
     Pure and traceable (jit, vmap, lax.map); call it under ``jax.enable_x64``.
     """
     num_examples, num_features = examples.shape
+    if 0 in examples.shape:
+        raise ValueError(f"examples must have at least one row and one column, got shape {examples.shape}")
     target = jnp.where(jnp.any(examples != 0, axis=1), 1.0, -1.0)  # 0.w >= -1 holds always: a row of zeros is inert
     solver = _dual_solver if num_examples <= num_features else _primal_solver
     factorise = solver(examples, num_dense or (3 * num_features) // 2)
@@ -143,8 +148,7 @@ def _primal_solver(examples: Array, num_dense: int) -> Factorise:
 
     Only the ``num_dense`` examples of largest weight, which soon include all that touch the margin, enter the matrix
     that is factorised.  The others point in all directions with small weights and are replaced by their isotropic
-    mean; two steps of conjugate gradients on the exact system mend what this misses.  After a poor step all
-    examples enter.
+    mean; conjugate gradients on the exact system mend what this misses.  After a poor step all examples enter.
     """
     num_examples, num_features = examples.shape
     unit = jnp.eye(num_features)

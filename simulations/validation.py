@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,16 @@ class Point:
     num_features: int = 200
     num_trials: int = 100
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.keep, KeepRule):
+            raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {self.keep!r}")
+        if self.keep.shape != ():
+            raise ValueError(f"keep must be one rule, got an array of rules of shape {self.keep.shape}")
+        for name in ("alpha_tot", "theta"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+
     def settings(self) -> dict[str, Any]:
         """The point as a JSON value."""
         keep = {"rule": type(self.keep).__name__} | {k: float(v) for k, v in asdict(self.keep).items()}  # type: ignore[call-overload]
@@ -38,8 +49,8 @@ class Point:
             "alpha_tot": float(self.alpha_tot),
             "keep": keep,
             "theta": float(self.theta),
-            "num_features": self.num_features,
-            "num_trials": self.num_trials,
+            "num_features": int(self.num_features),
+            "num_trials": int(self.num_trials),
         }
 
 
@@ -55,8 +66,11 @@ class Validation:
         standard_error: standard errors of ``mean``, shape (num_points,).
         z: (mean - theory) / standard_error, shape (num_points,).
         chi_square: sum of z squared.
-        p_value: probability of a larger chi-square if the theory were exact at this N and the errors normal.  At
-            finite N the theory is not exact: it is off by about 1/N of the error, which many trials will show.
+        p_value: probability of a larger chi-square if the theory were exact at this N and the errors normal.
+        shift: common relative shift of the simulated errors, the weighted mean of mean / theory - 1.  The theory is
+            for infinite N; at finite N a shift of about 0.5/N is expected, and many trials will show it.
+        shift_error: standard error of ``shift``.
+        p_value_about_shift: p-value of the chi-square that is left around the common shift; 1 for a single point.
     """
 
     points: tuple[Point, ...]
@@ -67,6 +81,9 @@ class Validation:
     z: np.ndarray
     chi_square: float
     p_value: float
+    shift: float
+    shift_error: float
+    p_value_about_shift: float
 
     @property
     def worst_gap(self) -> float:
@@ -80,7 +97,8 @@ class Validation:
         return (
             f"{len(self.points)} points, {num_trials} trials: chi-square {self.chi_square:.1f} "
             f"(p = {self.p_value:.3g}), largest |z| {abs(self.z[worst]):.2f} at {_label(self.points[worst])}; "
-            f"worst certificate: gap {self.worst_gap:.1e}"
+            f"common shift {100 * self.shift:+.2f} +- {100 * self.shift_error:.2f} % from finite N, about it "
+            f"p = {self.p_value_about_shift:.3g}; worst certificate: gap {self.worst_gap:.1e}"
         )
 
     def results(self) -> Results:
@@ -91,6 +109,9 @@ class Validation:
                 "points": [point.settings() for point in self.points],
                 "chi_square": self.chi_square,
                 "p_value": self.p_value,
+                "shift": self.shift,
+                "shift_error": self.shift_error,
+                "p_value_about_shift": self.p_value_about_shift,
             },
         )
         columns: list[tuple[str, Any, str, str]] = [
@@ -141,13 +162,21 @@ def validate(
         The comparison.
 
     Raises:
-        ValueError: no points, or twice the same.
+        TypeError, ValueError: no points, twice the same, or an argument of the wrong type or out of range.
         KeyboardInterrupt: interrupted; the message says what is saved.
         As ``simulate`` and ``solve``.
     """
+    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
+        raise TypeError(f"points must be a sequence of Point, got {points!r}")
     points = tuple(points)
     if not points:
         raise ValueError("points is empty: give at least one Point")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"seed must be an integer, got {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be non-negative, got {seed!r}")
+    if out is not None and Path(out).is_file():
+        raise ValueError(f"out must be a folder, but {out} is a file")
     keys = [json.dumps(point.settings(), sort_keys=True) for point in points]
     if len(set(keys)) < len(keys):
         twice = next(point for point, key in zip(points, keys, strict=True) if keys.count(key) > 1)
@@ -171,14 +200,27 @@ def validate(
     standard_error = np.array([simulation.standard_error for simulation in simulations])
     z = (mean - theory) / standard_error
     chi_square = float(z @ z)
+    relative, weight = mean / theory - 1, (theory / standard_error) ** 2
+    shift = float(np.average(relative, weights=weight))
+    left = float(weight @ (relative - shift) ** 2)
     return Validation(
-        points, tuple(simulations), theory, mean, standard_error, z, chi_square, float(chi2.sf(chi_square, z.size))
+        points=points,
+        simulations=tuple(simulations),
+        theory=theory,
+        mean=mean,
+        standard_error=standard_error,
+        z=z,
+        chi_square=chi_square,
+        p_value=float(chi2.sf(chi_square, z.size)),
+        shift=shift,
+        shift_error=float(1 / np.sqrt(weight.sum())),
+        p_value_about_shift=float(chi2.sf(left, z.size - 1)) if z.size > 1 else 1.0,
     )
 
 
 def _stored_or_simulated(point: Point, seed: int, out: str | os.PathLike[str] | None) -> Simulation:
     settings = point.settings()
-    digest = hashlib.sha256(json.dumps([seed, settings], sort_keys=True).encode()).digest()
+    digest = hashlib.sha256(json.dumps([int(seed), settings], sort_keys=True).encode()).digest()
     trial_seed = int.from_bytes(digest[:4], "big") >> 1  # 31 bits: a seed that every random generator takes
 
     def run() -> Simulation:

@@ -111,6 +111,12 @@ def test_the_teacher_separates_the_rows_and_padding_is_zero(theta):
     assert np.all(rows[:, KEPT - 5 :] == 0)
 
 
+def test_no_random_number_is_used_twice():
+    # 150 numbers in a pool; two equal to nine digits by chance in any of 100 pools: probability 1e-3 at most
+    for rows in drawn(np.arange(POOL), 0.4)[:100]:
+        assert np.unique(np.abs(rows).round(9)).size == POOL * N
+
+
 def test_at_ninety_degrees_the_probe_knows_nothing_of_the_teacher():
     hard = drawn(RULES["hard"], np.pi / 2)[:, 0]
     assert kstest(hard[:, 0], "halfnorm").pvalue > FALSE_ALARM

@@ -81,12 +81,7 @@ DATA = {
 }
 
 
-def known_failure(name):
-    reason = "more examples touch the margin than num_dense = 3/2 N: stops after 60 iterations at gap 2e-3"
-    return pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
-@pytest.mark.parametrize("name", [known_failure(n) if n == "every row three times" else n for n in DATA])
+@pytest.mark.parametrize("name", DATA)
 def test_the_bracket_holds_the_exact_margin_and_the_angle_is_within_the_certificate(name):
     examples = DATA[name]()
     w, _, lower, upper = exact(examples)

@@ -1,0 +1,216 @@
+"""Exact test error of perceptrons trained on pruned data.
+
+A teacher labels Gaussian examples; a probe at angle theta to the teacher ranks them by difficulty; a rule keeps a
+fraction f of the alpha_tot examples per parameter; the student is the max-margin separator of what is kept.
+Angles are in degrees; errors are fractions, 0.5 = chance; alpha_tot and alpha_prune = f alpha_tot are examples per
+parameter before and after pruning.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from perceptron_theory import KeepRule, KeepWindow, command_line
+from perceptron_theory.command_line import RULES
+
+app = tyro.extras.SubcommandApp()
+
+UNITS = {
+    "rule": "keep rule",
+    "f": "fraction kept",
+    "lower": "lowest difficulty rank kept (0 = hardest, 1 = easiest)",
+    "upper": "highest difficulty rank kept",
+    "alpha_tot": "examples per parameter before pruning",
+    "alpha_prune": "kept examples per parameter, f alpha_tot",
+    "theta_deg": "angle between probe and teacher, degrees",
+    "error": "test error, fraction of new examples misclassified",
+    "R": "overlap (cosine of the angle) of student and teacher",
+    "rho": "overlap of student and probe",
+    "kappa": "margin in standard deviations of the student's field",
+    "at_limit": "1 if f is the smallest allowed, so that a larger pool would lower the error",
+    "exists": "1 if keep-hard overtakes keep-easy anywhere",
+}
+Cell = str | float | bool
+
+
+@app.command
+def solve(
+    alpha_tot: tuple[float, ...],
+    rule: tuple[Literal["hard", "easy", "random", "window"], ...] = ("hard",),
+    f: tuple[float, ...] = (),
+    lower: tuple[float, ...] = (),
+    upper: tuple[float, ...] = (),
+    theta_deg: tuple[float, ...] = (0.0,),
+    csv: Path | None = None,
+) -> Callable[[], None]:
+    """Test error and overlaps of the student, for all combinations of the values given.
+
+    Example: python -m perceptron_theory solve --alpha-tot 1 4 10 --rule hard easy --f 0.2 0.5 --theta-deg 0 20
+
+    Args:
+        alpha_tot: examples per parameter before pruning; f alpha_tot in [1e-3, 1e5].
+        rule: what to keep: the hardest, the easiest, random examples, or a window of difficulty ranks.
+        f: fractions kept by hard, easy and random, in [1e-4, 1].
+        lower: lowest ranks of the windows, 0 = hardest.
+        upper: highest ranks of the windows, 1 = easiest; as many as lower, paired with them.
+        theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
+        csv: write the table to this file too, with all digits.
+    """
+    return partial(_solve, alpha_tot, rule, f, lower, upper, theta_deg, csv)
+
+
+def _solve(
+    alpha_tot: Sequence[float],
+    rules: Sequence[str],
+    f: Sequence[float],
+    lower: Sequence[float],
+    upper: Sequence[float],
+    theta_deg: Sequence[float],
+    path: Path | None,
+) -> None:
+    has_window, has_fraction = "window" in rules, any(rule != "window" for rule in rules)
+    if has_fraction != bool(f):
+        raise ValueError("--f is needed by the rules hard, easy and random, and by them only")
+    if len(lower) != len(upper) or has_window != bool(lower):
+        raise ValueError("--rule window needs --lower and --upper, as many of one as of the other; no other rule does")
+    _check_angles(theta_deg)
+    # the name of the rule, the columns that say which, the rule
+    kept: list[tuple[str, list[Cell], KeepRule]] = []
+    for name in dict.fromkeys(rules):
+        if name == "window":
+            windows = ((low, high, KeepWindow(low, high)) for low, high in zip(lower, upper, strict=True))
+            kept += [(name, [keep.fraction, low, high], keep) for low, high, keep in windows]
+        else:
+            kept += [(name, [x, "", ""] if has_window else [x], RULES[name](x)) for x in f]
+
+    import numpy as np
+
+    from perceptron_theory.max_margin import solve
+
+    rows: list[list[Cell]] = []
+    for name, which, keep in kept:
+        s = solve(np.array(alpha_tot)[:, None], keep, np.radians(theta_deg))
+        for (i, alpha), (j, angle) in product(enumerate(alpha_tot), enumerate(theta_deg)):
+            values = (field[i, j] for field in (s.error, s.teacher_overlap, s.probe_overlap, s.margin))
+            rows.append([name, *which, alpha, keep.fraction * alpha, angle, *map(float, values)])
+    columns = ["rule", "f", *(["lower", "upper"] if has_window else [])]
+    columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", "kappa"]
+    _show(columns, rows, path, "Max-margin student on pruned data")
+
+
+@app.command
+def frontier(
+    alpha_prune: tuple[float, ...],
+    theta_deg: tuple[float, ...] = (0.0,),
+    rule: Literal["best", "hard", "easy"] = "best",
+    f_min: float = 0.01,
+    csv: Path | None = None,
+) -> Callable[[], None]:
+    """Lowest test error at each number of kept examples, over the fraction f = alpha_prune / alpha_tot kept.
+
+    Example: python -m perceptron_theory frontier --alpha-prune 1 2 4 8 --theta-deg 0 20
+
+    Args:
+        alpha_prune: kept examples per parameter, in [1e-3, 1e5].
+        theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
+        rule: what to keep: the hardest or the easiest examples, or whichever of the two is better.
+        f_min: smallest fraction kept, in [1e-4, 1): the pool is at most alpha_prune / f_min.
+        csv: write the table to this file too, with all digits.
+    """
+    return partial(_frontier, alpha_prune, theta_deg, rule, f_min, csv)
+
+
+def _frontier(
+    alpha_prune: Sequence[float],
+    theta_deg: Sequence[float],
+    rule: Literal["best", "hard", "easy"],
+    f_min: float,
+    path: Path | None,
+) -> None:
+    _check_angles(theta_deg)
+    from perceptron_theory.frontier import pareto_frontier
+
+    rows: list[list[Cell]] = []
+    for angle in theta_deg:
+        best = pareto_frontier(alpha_prune, math.radians(angle), rule=rule, f_min=f_min)
+        for i, alpha in enumerate(alpha_prune):
+            f = float(best.fraction[i])
+            rows.append([str(best.rule[i]), f, alpha / f, alpha, angle, float(best.error[i]), bool(best.at_limit[i])])
+    columns = ["rule", "f", "alpha_tot", "alpha_prune", "theta_deg", "error", "at_limit"]
+    _show(columns, rows, path, f"Lowest test error over f in [{f_min:g}, 1]")
+
+
+@app.command
+def crossover(
+    f: tuple[float, ...],
+    theta_deg: tuple[float, ...] = (0.0,),
+    csv: Path | None = None,
+) -> Callable[[], None]:
+    """The alpha_tot above which keeping the hardest examples beats keeping the easiest.
+
+    Example: python -m perceptron_theory crossover --f 0.1 0.2 0.5 --theta-deg 0 10
+
+    Args:
+        f: fractions kept, in [1e-4, 1).
+        theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
+        csv: write the table to this file too, with all digits.
+    """
+    return partial(_crossover, f, theta_deg, csv)
+
+
+def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None) -> None:
+    _check_angles(theta_deg)
+    import numpy as np
+
+    from perceptron_theory.frontier import crossover
+
+    found = crossover(np.array(f)[:, None], np.radians(theta_deg))
+    rows: list[list[Cell]] = []
+    for (i, x), (j, angle) in product(enumerate(f), enumerate(theta_deg)):
+        alpha = float(found.alpha_tot[i, j])
+        rows.append([x, angle, alpha, x * alpha, float(found.error[i, j]), bool(found.exists[i, j])])
+    columns = ["f", "theta_deg", "alpha_tot", "alpha_prune", "error", "exists"]
+    _show(columns, rows, path, "Where keep-hard overtakes keep-easy")
+
+
+def _check_angles(theta_deg: Sequence[float]) -> None:
+    for angle in theta_deg:
+        if not 0 <= angle <= 90:
+            raise ValueError(f"theta_deg is in degrees and must lie in [0, 90], got {angle:g}")
+
+
+def _show(columns: list[str], rows: list[list[Cell]], path: Path | None, title: str) -> None:
+    """Print the table; with a path, write it as CSV under comments that say what the columns are."""
+
+    def text(cell: Cell) -> str:
+        if isinstance(cell, bool):
+            return "yes" if cell else "no"
+        return cell if isinstance(cell, str) else f"{cell:.8g}"
+
+    print(command_line.table(columns, [[text(cell) for cell in row] for row in rows]))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            file.write(f"# {title}. perceptron_theory\n")
+            file.writelines(f"# {column}: {UNITS[column]}\n" for column in columns)
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows([int(cell) if isinstance(cell, bool) else cell for cell in row] for row in rows)
+        print(f"saved in {path}")
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line on stderr and exit code 2."""
+    command_line.main(app, "python -m perceptron_theory", __doc__)
+
+
+if __name__ == "__main__":
+    main()
