@@ -149,8 +149,8 @@ def simulate(
 def _integer(name: str, value: Any, low: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if not low <= value < 2**31:
-        raise ValueError(f"{name} must lie in [{low}, 2**31), got {value!r}")
+    if not low <= value < 2**63:
+        raise ValueError(f"{name} must lie in [{low}, 2**63), got {value!r}")
     return int(value)
 
 

@@ -61,6 +61,7 @@ class _State(NamedTuple):
     s: Array  # slacks, > 0
     best: MaxMargin
     poor: Array  # whether the last step was short or gained little
+    num_poor: Array
     num_idle: Array
     num_iterations: Array
 
@@ -96,7 +97,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
     s = examples @ w - target
     s = s + jnp.maximum(0.0, -1.5 * jnp.min(s)) + 0.1
     zero, never = jnp.zeros((), int), jnp.asarray(jnp.inf, s.dtype)
-    start = _State(w, a, s, MaxMargin(w, -never, never, never, zero), jnp.asarray(False), zero, zero)
+    start = _State(w, a, s, MaxMargin(w, -never, never, never, zero), jnp.asarray(False), zero, zero, zero)
 
     def unfinished(state: _State) -> Array:
         return (state.best.gap > TARGET_GAP) & (state.num_idle < 4) & (state.num_iterations < MAX_ITERATIONS)
@@ -106,7 +107,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
         fields = examples @ w
         primal, dual = fields - target - s, w - a @ examples
         mu = jnp.mean(a * s)
-        direction = factorise(a, s, primal, dual, state.poor)
+        direction = factorise(a, s, primal, dual, state.poor | (state.num_poor >= 2))
 
         # predictor: how far towards complementarity zero a pure Newton step gets decides how much to centre
         dw, da, ds = direction(-a * s)
@@ -122,7 +123,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
         poor = (length < POOR_STEP) | (found.gap > POOR_GAIN * state.best.gap)
-        return _State(w, a, s, best, poor, idle, state.num_iterations + 1)
+        return _State(w, a, s, best, poor, state.num_poor + poor, idle, state.num_iterations + 1)
 
     end = jax.lax.while_loop(unfinished, iterate, start)
     return end.best._replace(num_iterations=end.num_iterations)
@@ -148,7 +149,7 @@ def _primal_solver(examples: Array, num_dense: int) -> Factorise:
 
     Only the ``num_dense`` examples of largest weight, which soon include all that touch the margin, enter the matrix
     that is factorised.  The others point in all directions with small weights and are replaced by their isotropic
-    mean; conjugate gradients on the exact system mend what this misses.  After a poor step all examples enter.
+    mean; conjugate gradients on the exact system mend what this misses.  After a poor step all examples enter, after two from then on.
     """
     num_examples, num_features = examples.shape
     unit = jnp.eye(num_features)
