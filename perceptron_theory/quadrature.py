@@ -9,8 +9,8 @@ v = (A q - B p)/r, (t, v) are again two independent standard normals.  On a line
     p = t cos(omega) - v sin(omega)
 
 What remains is an integral over t, smooth except where an end of the interval sweeps across the Gaussian (a step of
-width tan(psi) or tan(omega)) or changes from one edge to the other (a corner of the strip on p = 0).  Gauss-Legendre
-panels end exactly there.  At theta = 0 the student lies on the teacher's axis, the steps are sharp, and the strip is
+width tan(psi) or tan(omega); for a thin strip a peak) or changes from one edge to the other (a corner of the strip on
+p = 0).  Gauss-Legendre panels end exactly there.  At theta = 0 the student lies on the teacher's axis, the steps are sharp, and the strip is
 simply an interval of t.
 
 Two precautions keep all digits at extreme parameters.  Margins are measured from ``origin``, the lowest |z| kept:
@@ -30,10 +30,10 @@ from jax.scipy.special import erfc
 
 __all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_pdf"]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
 TAIL = 14.0  # the same for rare examples deep inside the margin, which the square of a margin up to 1e9 multiplies
-STEP = 8.7  # half-width of the panel over a step; 28 nodes resolve it, and what is left outside is below 1e-17
+STEP = 8.7  # half-width of the two panels over a step or a peak; what is left outside is below 1e-17
 FAR = 40.0  # stands for infinity: exp(-FAR**2 / 2) is zero in double precision
 TINY = 1e-150  # stands for zero in a denominator: its inverse square is still finite
 NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this are integrated by series
@@ -145,12 +145,12 @@ def _oblique_strip(
     width = jnp.abs(jnp.tan(omega))  # of the step where p changes sign, at t = 0
     bottom = -TAIL * jnp.minimum(width, 1.0) - shift
     top = jnp.maximum(jnp.minimum((x + REACH) / r, REACH - shift), bottom)
-    ends = [jnp.stack([bottom, top, (x - STEP) / r, -STEP * width - shift, STEP * width - shift])]
+    ends = [jnp.stack([bottom, top, (x - STEP) / r, -STEP * width - shift, -shift, STEP * width - shift])]
     for edge in (lower, upper):
         # the edge passes v = 0 at t = edge / cos(psi); written so that nothing cancels for edge = origin
         centre, sweep = edge - origin + origin * sin_psi**2, STEP * jnp.abs(sin_psi)
         corner = sin_omega * edge / sin_theta - shift
-        ends.append(jnp.stack([(centre - sweep) / cos_psi, (centre + sweep) / cos_psi, corner]))
+        ends.append(jnp.stack([(centre - sweep) / cos_psi, centre / cos_psi, (centre + sweep) / cos_psi, corner]))
     t, weight = _panels(jnp.sort(jnp.clip(jnp.concatenate(ends), bottom, top)))
 
     # the kept part of each line is an interval ended by the strip's edges and by p = 0; its middle and half-width

@@ -29,6 +29,7 @@ MAX_ITERATIONS = 60
 TARGET_GAP = 1e-11
 ARMED_GAP = 1e-4  # below it, iterations that no longer improve the gap are stopped
 POOR_STEP, POOR_GAIN = 0.1, 0.7  # a shorter step, or a gap that falls by less, makes the next direction exact
+LATE_GAP = 1e-2
 NUM_CORRECTIONS = 1  # steps of conjugate gradients per Newton direction
 BOUNDARY = 0.995  # share of the way to the boundary that a step may take
 
@@ -122,7 +123,8 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
-        poor = (length < POOR_STEP) | (found.gap > POOR_GAIN * state.best.gap)
+        late = state.best.gap < LATE_GAP  # before, the gap is no measure of progress
+        poor = (length < POOR_STEP) | (late & (found.gap > POOR_GAIN * state.best.gap))
         return _State(w, a, s, best, poor, state.num_poor + poor, idle, state.num_iterations + 1)
 
     end = jax.lax.while_loop(unfinished, iterate, start)
@@ -149,7 +151,8 @@ def _primal_solver(examples: Array, num_dense: int) -> Factorise:
 
     Only the ``num_dense`` examples of largest weight, which soon include all that touch the margin, enter the matrix
     that is factorised.  The others point in all directions with small weights and are replaced by their isotropic
-    mean; conjugate gradients on the exact system mend what this misses.  After a poor step all examples enter, after two from then on.
+    mean; conjugate gradients on the exact system mend what this misses.  After a poor step all
+    examples enter, after two from then on.
     """
     num_examples, num_features = examples.shape
     unit = jnp.eye(num_features)
