@@ -9,9 +9,9 @@ v = (A q - B p)/r, (t, v) are again two independent standard normals.  On a line
     p = t cos(omega) - v sin(omega)
 
 What remains is an integral over t, smooth except where an end of the interval sweeps across the Gaussian (a step of
-width tan(psi) or tan(omega); for a thin strip a peak) or changes from one edge to the other (a corner of the strip on
-p = 0).  Gauss-Legendre panels end exactly there.  At theta = 0 the student lies on the teacher's axis, the steps are sharp, and the strip is
-simply an interval of t.
+width tan(psi) or tan(omega); for a thin strip a peak) or changes from one edge to the other (a corner of the strip
+on p = 0).  Gauss-Legendre panels end exactly there.  At theta = 0 the student lies on the teacher's axis, the steps are
+sharp, and the strip is simply an interval of t.
 
 Two precautions keep all digits at extreme parameters.  Margins are measured from ``origin``, the lowest |z| kept:
 for a student that keeps easy examples only, margin and field are both huge and their difference d is what counts.

@@ -261,7 +261,9 @@ def maximise_margin(
         model = _model(origin, theta, r, omega, x, mean, aligned=aligned)
         # far from the top x need not be exact: its error moves log kappa by much less than the steps are to gain
         gain = jnp.minimum(jnp.abs(search.model.gain), jnp.abs(model.gain))
-        slack = 1e-3 * jnp.sqrt(jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 1.0), 0.0))
+        slack = (
+            1e-3 * jnp.sqrt(jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 1.0), 0.0)) * jnp.minimum(jnp.abs(k), 1.0)
+        )
         on_constraint = jnp.abs(excess) < jnp.maximum(ON_CONSTRAINT, slack)
         # near the top kappa is flat to rounding: there the Newton step itself is the better judge
         climbed = height - search.height + (origin - search.origin)
