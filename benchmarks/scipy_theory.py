@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy.integrate import dblquad, quad
@@ -105,7 +106,7 @@ def average_oblique(
     for low, high in strips:
         low, high = max(low, -DEAD), min(high, DEAD)
         ends = sorted({low, high, *(z for z in kinks if low < z < high)})
-        for start, stop in zip(ends, ends[1:], strict=False):
+        for start, stop in pairwise(ends):
             if first(0.5 * (start + stop)) < last(0.5 * (start + stop)):
                 total += integrate(start, stop)
     return total

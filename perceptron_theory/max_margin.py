@@ -31,7 +31,8 @@ Floats = NDArray[np.float64]
 ALPHA_PRUNE_RANGE = (1e-3, 1e5)
 FRACTION_RANGE = (1e-4, 1.0)
 CHUNK = 256  # points sent to the device at once
-LANES = 8  # points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little
+# points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little
+LANES, LANES_ALIGNED = 8, 32
 
 
 @dataclass(frozen=True)
@@ -277,12 +278,14 @@ def _run(
     """Apply a solver to all points: on a CPU in small groups on every core, on a GPU side by side."""
     backend = jax.default_backend()
     device = jax.devices("cpu")[0] if backend == "tpu" else jax.devices()[0]  # TPUs have no double precision
-    lanes, chunk = (LANES, CHUNK) if device.platform == "cpu" else (16 * CHUNK, 16 * CHUNK)
+    on_cpu = device.platform == "cpu"
+    chunk = CHUNK if on_cpu else 16 * CHUNK
     out: dict[str, np.ndarray] = {}
 
     def work(job: tuple[bool, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         aligned, rows = job
         padded = np.concatenate([rows, np.full(chunk - rows.size, rows[-1])])
+        lanes = chunk if not on_cpu else LANES_ALIGNED if aligned else LANES
         with jax.enable_x64(True), jax.default_device(device):
             batch = jax.tree.map(lambda a: a[padded], arguments)
             found = group(aligned, lanes)(-(-rows.size // lanes), *batch)
@@ -293,7 +296,7 @@ def _run(
             rows = np.flatnonzero((theta == 0) == aligned)
             yield from ((aligned, rows[i : i + chunk]) for i in range(0, rows.size, chunk))
 
-    with ThreadPoolExecutor(os.cpu_count() if device.platform == "cpu" else 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
         for rows, found in pool.map(work, jobs()):
             for name, value in found.items():
                 out.setdefault(name, np.full(theta.size, np.nan))[rows] = value

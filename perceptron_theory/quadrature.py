@@ -42,6 +42,8 @@ NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this ar
 class Strips(NamedTuple):
     """Strips of probe margin kept, of examples of either label: lower < z < upper with density ``weight``.
 
+    A rule has either one strip around z = 0, or pairs of strips at z > 0 and z < 0, those at z > 0 first.
+
     Attributes:
         lower, upper: edges, shape (num_strips,); FAR stands for an infinite edge.
         weight: keep probability divided by the fraction kept, so that the Gaussian measure of the strips adds up to
@@ -109,6 +111,9 @@ def kept_lines(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *
         x: margin minus the student's field at the origin, k - r cos(psi) origin, scalar.
         aligned: theta = omega = 0 exactly; a cheaper quadrature.
     """
+    if aligned and strips.lower.shape[0] > 1:  # strips at z < 0 hold no example of label +1
+        half = strips.lower.shape[0] // 2
+        strips = Strips(strips.lower[:half], strips.upper[:half], strips.weight[:half], strips.origin)
     one_strip = _aligned_strip if aligned else _oblique_strip
     lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, x))(
         strips.lower, strips.upper

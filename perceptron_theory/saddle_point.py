@@ -76,17 +76,18 @@ def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, 
     g1 = line.weight * 2 * (d * cdf + pdf)
     g2 = line.weight * 2 * cdf
     g1_u0, g2_u0, g2_u1 = g1 * line.u0, g2 * line.u0, g2 * line.u1
+    zero = jnp.zeros_like(r)  # on the teacher's axis u is v: its mean is zero on every line, its square 1
     return Averages(
         g0=jnp.sum(g0 * line.u0),
         g1=jnp.sum(g1_u0),
         g1_d=jnp.sum(g1_u0 * d),
-        g1_u=jnp.sum(g1 * line.u1),
+        g1_u=zero if aligned else jnp.sum(g1 * line.u1),
         g2=jnp.sum(g2_u0),
         g2_d=jnp.sum(g2_u0 * d),
-        g2_u=jnp.sum(g2_u1),
+        g2_u=zero if aligned else jnp.sum(g2_u1),
         g2_dd=jnp.sum(g2_u0 * d * d),
-        g2_du=jnp.sum(g2_u1 * d),
-        g2_uu=jnp.sum(g2 * line.u2),
+        g2_du=zero if aligned else jnp.sum(g2_u1 * d),
+        g2_uu=jnp.sum(g2_u0) if aligned else jnp.sum(g2 * line.u2),
     )
 
 

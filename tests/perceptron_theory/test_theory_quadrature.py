@@ -1,0 +1,83 @@
+"""The quadrature under ``solve``: moments on an interval, and the measure of what is kept."""
+
+import jax
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
+from perceptron_theory.max_margin import _points
+from perceptron_theory.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
+
+INTERVALS = [
+    (middle, half)
+    for middle in (0.0, 1e-9, -0.3, 1.7, -4.0, 8.0, -15.0, 25.0)
+    for half in (1e-12, 1e-5, 0.01, 0.1, 0.29, 0.31, 1.0, 6.0)
+]
+
+
+def exact_moments(middle, half):
+    """Integrals of 1, s, s^2 times the normal density at middle + s, with 40 digits."""
+    with mp.workdps(40):
+
+        def integrand(power):
+            return lambda s: s**power * mp.npdf(mp.mpf(middle) + s)
+
+        ends = [-mp.mpf(half), 0, mp.mpf(half)]
+        if abs(middle) < half:
+            ends = sorted({*ends, -mp.mpf(middle)})
+        return [float(mp.quad(integrand(power), ends)) for power in range(3)]
+
+
+def test_interval_moments_keep_their_digits():
+    """Narrow and wide, near and far: relative to the size of the integrand, s^n times the mass."""
+    middle, half = np.array(INTERVALS).T
+    with jax.enable_x64(True):
+        found = np.array(_interval_moments(middle, half))
+    expected = np.array([exact_moments(*interval) for interval in INTERVALS]).T
+    scale = expected[0] * np.minimum(half, 1 + np.abs(middle)) ** np.arange(3)[:, None]
+    assert np.max(np.abs(found - expected) / scale) < 3e-12
+
+
+@settings(max_examples=40, deadline=None)
+@given(middle=st.floats(-6, 6), half=st.floats(1e-6, 5))
+def test_interval_moments_against_scipy(middle, half):
+    with jax.enable_x64(True):
+        found = [float(m) for m in _interval_moments(np.float64(middle), np.float64(half))]
+    for power, value in enumerate(found):
+        expected = quad(lambda s, n=power: s**n * np.exp(-0.5 * (middle + s) ** 2) / np.sqrt(2 * np.pi), -half, half)
+        assert value == pytest.approx(expected[0], rel=1e-8, abs=1e-13)
+
+
+def test_normal_functions_in_the_far_tail():
+    x = np.array([-30.0, -10.0, -1.0, 0.0, 5.0])
+    with jax.enable_x64(True):
+        cdf, pdf = np.asarray(normal_cdf(x)), np.asarray(normal_pdf(x))
+    np.testing.assert_allclose(cdf, [float(mp.ncdf(v)) for v in x], rtol=1e-12)
+    np.testing.assert_allclose(pdf, [float(mp.npdf(v)) for v in x], rtol=1e-12)
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-6, 0.02, 0.7, 1.5])
+def test_what_is_kept_has_measure_one(theta):
+    """With a short student everything kept lies on the lines, and the first three moments of its fields are known.
+
+    The weights add up to 1, and so does the second moment of z + that of the field across it, over all kept examples:
+    <z^2> = integral of z^2 over the strips, whatever the student.
+    """
+    rng = np.random.default_rng(3)
+    keeps = []
+    for _ in range(8):
+        f = 10 ** rng.uniform(-3, 0)
+        lower = rng.uniform(0, 1 - f)
+        keeps += [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)]
+    with jax.enable_x64(True):
+        for keep in keeps:
+            points, _ = _points(1 / keep.fraction, keep, theta)
+            strips = jax.tree.map(lambda a: a[0], points.strips)._replace(origin=0.0)
+            omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
+            # d = x - r t > -8.5 everywhere within reach
+            lines = kept_lines(strips, np.float64(theta), 1e-6, np.float64(omega), np.float64(1.0), aligned=theta == 0)
+            assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
