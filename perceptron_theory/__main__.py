@@ -81,7 +81,7 @@ def _solve(
         raise ValueError("--f is needed by the rules hard, easy and random, and by them only")
     if len(lower) != len(upper) or has_window != bool(lower):
         raise ValueError("--rule window needs --lower and --upper, as many of one as of the other; no other rule does")
-    _check_angles(theta_deg)
+    _check_given(alpha_tot=alpha_tot, rule=rules, theta_deg=theta_deg)
     # the name of the rule, the columns that say which, the rule
     kept: list[tuple[str, list[Cell], KeepRule]] = []
     for name in dict.fromkeys(rules):
@@ -135,7 +135,7 @@ def _frontier(
     f_min: float,
     path: Path | None,
 ) -> None:
-    _check_angles(theta_deg)
+    _check_given(alpha_prune=alpha_prune, theta_deg=theta_deg)
     from perceptron_theory.frontier import pareto_frontier
 
     rows: list[list[Cell]] = []
@@ -167,7 +167,7 @@ def crossover(
 
 
 def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None) -> None:
-    _check_angles(theta_deg)
+    _check_given(f=f, theta_deg=theta_deg)
     import numpy as np
 
     from perceptron_theory.frontier import crossover
@@ -181,7 +181,10 @@ def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None
     _show(columns, rows, path, "Where keep-hard overtakes keep-easy")
 
 
-def _check_angles(theta_deg: Sequence[float]) -> None:
+def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Sequence[str]) -> None:
+    for name, values in {**lists, "theta_deg": theta_deg}.items():
+        if not values:
+            raise ValueError(f"--{name.replace('_', '-')} needs at least one value")
     for angle in theta_deg:
         if not 0 <= angle <= 90:
             raise ValueError(f"theta_deg is in degrees and must lie in [0, 90], got {angle:g}")

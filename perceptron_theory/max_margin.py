@@ -99,6 +99,9 @@ def solve(
     if on_failure not in ("raise", "flag"):
         raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
     points, shape = _points(alpha_tot, keep, theta)
+    if points.theta.size == 0:
+        nothing = np.zeros(shape)
+        return Solution(nothing, nothing, nothing, nothing, nothing, nothing.astype(bool), nothing.astype(np.int64))
     out = _run(_solve_group, points.theta, points)
     r, omega, theta_flat = out["r"], out["omega"], points.theta
     root_n = np.sqrt(1 + r * r)
@@ -140,6 +143,8 @@ def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) ->
     if np.any(np.asarray(keep.fraction) >= 1):
         raise ValueError(f"f must be below 1 to be varied, got {keep!r}")
     points, shape = _points(np.asarray(alpha_prune) / np.asarray(keep.fraction), keep, theta)
+    if points.theta.size == 0:
+        return np.zeros(shape)
     found = _run(_solve_group, points.theta, points)
     if not found["converged"].all():
         i = int(np.flatnonzero(found["converged"] != 1)[0])

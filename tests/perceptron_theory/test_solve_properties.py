@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, max_margin, saddle_point, solve
 
 FIELDS = ("error", "teacher_overlap", "probe_overlap", "margin", "converged")
-FEW = settings(max_examples=8, deadline=None)
+FEW = settings(max_examples=5, deadline=None)
 BATCH = 12
 
 

