@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
+from functools import cache
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -164,18 +164,10 @@ def test_no_points_give_no_results():
 
 
 @pytest.fixture
-def few_steps():
-    """Stop the search after five quadratures; undone, with the compiled solvers, at the end."""
-    before = saddle_point.MAX_STEPS
-
-    def set_steps(number):
-        saddle_point.MAX_STEPS = number
-        max_margin._grouped.cache_clear()
-        jax.clear_caches()
-
-    set_steps(5)
-    yield
-    set_steps(before)
+def few_steps(monkeypatch):
+    """The search stops after five quadratures."""
+    monkeypatch.setattr(saddle_point, "MAX_STEPS", 5)
+    monkeypatch.setattr(max_margin, "_grouped", cache(max_margin._grouped.__wrapped__))  # compile anew
 
 
 @pytest.mark.usefixtures("few_steps")
