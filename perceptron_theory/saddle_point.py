@@ -35,7 +35,7 @@ __all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "max
 MAX_STEPS = 300
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
-RESTLESS = 1e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
+RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 
 
 class Averages(NamedTuple):
