@@ -265,6 +265,7 @@ def maximise_margin(
         slack = (
             1e-3 * jnp.sqrt(jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 1.0), 0.0)) * jnp.minimum(jnp.abs(k), 1.0)
         )
+        slack = slack * jnp.minimum(r, 1.0)  # the slope along a short student is a small difference
         on_constraint = jnp.abs(excess) < jnp.maximum(ON_CONSTRAINT, slack)
         # near the top kappa is flat to rounding: there the Newton step itself is the better judge
         climbed = height - search.height + (origin - search.origin)
