@@ -47,6 +47,7 @@ class Averages(NamedTuple):
     g0: Array  # <G>
     g1: Array  # <G'>
     g1_d: Array  # <G' d>
+    g1_t: Array  # <G' t>, t measured from the origin
     g1_u: Array  # <G' u>
     g2: Array  # <G''>
     g2_d: Array  # <G'' d>
@@ -81,6 +82,7 @@ def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, 
         g0=jnp.sum(g0 * line.u0),
         g1=jnp.sum(g1_u0),
         g1_d=jnp.sum(g1_u0 * d),
+        g1_t=jnp.sum(g1_u0 * line.t),
         g1_u=zero if aligned else jnp.sum(g1 * line.u1),
         g2=jnp.sum(g2_u0),
         g2_d=jnp.sum(g2_u0 * d),
@@ -113,10 +115,12 @@ def _slope(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages) -> _
     d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
     across_n = 1 + (r * frame.sin_psi) ** 2  # n - (J.w)^2
     probe = u_mean + (origin * across_n - x * r * frame.cos_psi) / n
+    # the mean field directly where the student is short, from d = x - r t where it is long: neither cancels
+    short, t_mean = r < 1, mean.g1_t / mean.g1
     return _Slope(
-        along=k / (r * n) - d_mean / r,
+        along=jnp.where(short, t_mean + origin * frame.cos_psi - k * r / n, k / (r * n) - d_mean / r),
         second=jnp.where(frame.probe, probe, u_mean),
-        x_along=(x - d_mean) / r,
+        x_along=jnp.where(short, t_mean, (x - d_mean) / r),
         x_second=jnp.where(frame.probe, u_mean, u_mean - origin * frame.sin_psi),
         cosine=jnp.where(frame.probe, frame.cos_psi, 0.0),
         sine=jnp.where(frame.probe, frame.sin_psi, 1.0),
