@@ -1,7 +1,5 @@
 """The quadrature under ``solve``: moments on an interval, and the measure of what is kept."""
 
-from functools import partial
-
 import jax
 import mpmath as mp
 import numpy as np
@@ -14,6 +12,7 @@ from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
 from perceptron_theory.max_margin import _points
 from perceptron_theory.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
 
+LINES = jax.jit(kept_lines, static_argnames="aligned")
 INTERVALS = [
     (middle, half)
     for middle in (0.0, 1e-9, -0.3, 1.7, -4.0, 8.0, -15.0, 25.0)
@@ -74,11 +73,10 @@ def test_what_is_kept_has_measure_one(theta):
         f = 10 ** rng.uniform(-3, 0)
         lower = rng.uniform(0, 1 - f)
         keeps += [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)]
-    lines_of = jax.jit(partial(kept_lines, aligned=theta == 0))
     with jax.enable_x64(True):
         for keep in keeps:
             points, _ = _points(1 / keep.fraction, keep, theta)
             strips = jax.tree.map(lambda a: a[0], points.strips)._replace(origin=0.0)
             omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
-            lines = lines_of(strips, theta, 1e-6, omega, 1.0)
+            lines = LINES(strips, theta, 1e-6, omega, 1.0, aligned=theta == 0)
             assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
