@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.special import ndtri
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
 from perceptron_theory.max_margin import _points
@@ -80,3 +81,32 @@ def test_what_is_kept_has_measure_one(theta):
             omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
             lines = LINES(strips, theta, 1e-6, omega, 1.0, aligned=theta == 0)
             assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
+
+
+@pytest.mark.parametrize("omega", [-1.0, -0.3, 0.2, 0.49, 0.51, 0.9, 1.3])
+def test_mean_fields_of_what_is_kept(omega):
+    """<t>, and <z> or <v>, for students on either side of the probe (theta = 0.5), by plain Gauss-Legendre.
+
+    Along z and across the probe w: p = z cos(theta) - w sin(theta) > 0 is w < z cot(theta).
+    """
+    theta, keep = 0.5, KeepWindow(0.2, 0.6)
+    points, _ = _points(1 / keep.fraction, keep, theta)
+    with jax.enable_x64(True):
+        strips = jax.tree.map(lambda a: a[0], points.strips)
+        lines = jax.tree.map(np.asarray, LINES(strips._replace(origin=0.0), theta, 1e-6, omega, 1.0, aligned=False))
+    found = [float(np.sum(lines.weight * moment)) for moment in (lines.t * lines.u0, lines.u1)]
+
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+    cos, sin = np.cos(theta), np.sin(theta)
+    low, high = ndtri(0.6), ndtri(0.8)  # |z| at ranks 0.2 and 0.6
+    half = (high - low) / 2
+    z = np.concatenate([low + half * (1 + nodes), -high + half * (1 + nodes)])[:, None]
+    last = z * cos / sin
+    w = -9 + (last + 9) * (1 + nodes) / 2
+    density = np.exp(-(z**2 + w**2) / 2) / (2 * np.pi)
+    weight = np.tile(weights, 2)[:, None] * half * weights * (last + 9) / 2 * density * 2 / keep.fraction
+    p, q = z * cos - w * sin, z * sin + w * cos
+    t, v = p * np.cos(omega) + q * np.sin(omega), q * np.cos(omega) - p * np.sin(omega)
+    second = z if abs(np.sin(theta - omega)) > 0.1 else v
+    expected = [np.sum(weight * t), np.sum(weight * second)]
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
