@@ -44,7 +44,9 @@ class Solution:
         teacher_overlap: R, cosine of the angle between student and teacher.
         probe_overlap: rho, cosine of the angle between student and probe.
         margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N).
-        residual: largest residual of the saddle-point equations, each relative to the spread of its terms.
+        residual: largest residual of the saddle-point equations, each relative to the spread of its terms.  A
+            diagnostic, not a bound: for thin windows with rare examples deep inside the margin it can be 1e-3 while
+            the error is right to 1e-13; ``converged`` goes by the change of the error in the next Newton step.
         converged: whether the search settled; False only with ``on_failure="flag"``, and then the rest is NaN.
         num_steps: quadratures that the search took.
     """

@@ -30,7 +30,7 @@ from jax.scipy.special import erfc
 
 __all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_pdf"]
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
 REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
 TAIL = 14.0  # the same for rare examples deep inside the margin, which the square of a margin up to 1e9 multiplies
 STEP = 8.7  # half-width of the two panels over a step or a peak; what is left outside is below 1e-17

@@ -125,6 +125,7 @@ def test_short_students_converge():
     theta = np.where(rng.random(3000) < 0.8, 0.0, 10 ** rng.uniform(-8, -4, 3000))
     found = solve(alpha_prune / f, KeepHard(f), theta)
     assert found.converged.all()
+    assert np.max(found.num_steps) < 60
 
 
 def test_perfect_probe_is_the_limit_of_small_angles():
