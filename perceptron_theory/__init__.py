@@ -6,35 +6,55 @@ can do at each number of kept examples, ``crossover`` where keeping hard example
 
 from typing import TYPE_CHECKING, Any
 
-from perceptron_theory.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow
+from perceptron_theory.keep_rules import (
+    KeepByLabel,
+    KeepEasy,
+    KeepHard,
+    KeepPolicy,
+    KeepRandom,
+    KeepRule,
+    KeepWindow,
+)
+from perceptron_theory.labels import Labels
 from perceptron_theory.results import Results
+from perceptron_theory.students import HingeLoss, LogisticLoss, MaxMargin, SquareLoss, Student
 
 if TYPE_CHECKING:
     from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
-    from perceptron_theory.max_margin import Solution, solve
+    from perceptron_theory.order_parameters import Solution, separability_threshold, solve
 
 __all__ = [
     "Crossover",
     "Frontier",
+    "HingeLoss",
+    "KeepByLabel",
     "KeepEasy",
     "KeepHard",
+    "KeepPolicy",
     "KeepRandom",
     "KeepRule",
     "KeepWindow",
+    "Labels",
+    "LogisticLoss",
+    "MaxMargin",
     "Results",
     "Solution",
+    "SquareLoss",
+    "Student",
     "crossover",
     "pareto_frontier",
+    "separability_threshold",
     "solve",
 ]
 
 _HOME = {
     "Crossover": "frontier",
     "Frontier": "frontier",
-    "Solution": "max_margin",
+    "Solution": "order_parameters",
     "crossover": "frontier",
     "pareto_frontier": "frontier",
-    "solve": "max_margin",
+    "separability_threshold": "order_parameters",
+    "solve": "order_parameters",
 }
 
 

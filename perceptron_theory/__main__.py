@@ -93,7 +93,7 @@ def _solve(
 
     import numpy as np
 
-    from perceptron_theory.max_margin import solve
+    from perceptron_theory.order_parameters import solve
 
     rows: list[list[Cell]] = []
     for name, which, keep in kept:

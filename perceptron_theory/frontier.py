@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 
+from perceptron_theory.derivatives import log_error_slope
 from perceptron_theory.keep_rules import KeepEasy, KeepHard, KeepRule, _real_array
-from perceptron_theory.max_margin import ALPHA_PRUNE_RANGE, FRACTION_RANGE, log_error_slope, solve
+from perceptron_theory.order_parameters import ALPHA_PRUNE_RANGE, FRACTION_RANGE, solve
 
 __all__ = ["Crossover", "Frontier", "crossover", "pareto_frontier"]
 

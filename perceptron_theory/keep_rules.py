@@ -11,19 +11,33 @@ In the perceptron the difficulty rank of an example is u = erf(|z| / sqrt 2), z 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["KeepEasy", "KeepHard", "KeepRandom", "KeepRule", "KeepWindow"]
+from perceptron_theory.apportionment import apportion
+
+__all__ = ["KeepByLabel", "KeepEasy", "KeepHard", "KeepPolicy", "KeepRandom", "KeepRule", "KeepWindow", "is_traced"]
 
 Floats = NDArray[np.float64]
 
 
-def _real_array(name: str, value: ArrayLike) -> Floats:
-    """``value`` as a finite float64 array, or a ``ValueError``/``TypeError`` that names the argument."""
+def is_traced(*values: Any) -> bool:
+    """Whether JAX is tracing a value: then it has no numbers yet that could be checked."""
+    jax = sys.modules.get("jax")
+    return jax is not None and any(isinstance(value, jax.core.Tracer) for value in values)
+
+
+def _real_array(name: str, value: Any) -> Any:
+    """``value`` as a finite float64 array, or a ``ValueError``/``TypeError`` that names the argument.
+
+    A value that JAX traces is returned as it is.
+    """
+    if is_traced(value):
+        return value
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
@@ -33,9 +47,9 @@ def _real_array(name: str, value: ArrayLike) -> Floats:
     return array
 
 
-def _fraction(value: ArrayLike) -> Floats:
+def _fraction(value: Any) -> Any:
     f = _real_array("f", value)
-    if np.any((f <= 0) | (f > 1)):
+    if not is_traced(f) and np.any((f <= 0) | (f > 1)):
         raise ValueError(f"f, the fraction kept, must lie in (0, 1], got {value!r}")
     return f
 
@@ -63,8 +77,8 @@ class KeepRule:
     def fraction(self) -> Any:
         """Fraction of the data kept, f: the mean of pi(u) over u (a float for one rule, else an array)."""
         lower, upper, probability = self.windows()
-        f = np.sum((upper - lower) * probability, axis=-1)
-        return float(f) if f.ndim == 0 else f
+        f = ((upper - lower) * probability).sum(axis=-1)
+        return f if is_traced(f) or f.ndim else float(f)
 
     def __call__(self, rank: ArrayLike) -> Floats:
         """Probability of keeping an example of difficulty ``rank`` (0 = hardest, 1 = easiest), in [0, 1].
@@ -129,7 +143,7 @@ def _nearest(rank: float, num_examples: int) -> int:
 class KeepHard(KeepRule):
     """Keep the hardest fraction ``f`` in (0, 1]: difficulty ranks [0, f]."""
 
-    f: ArrayLike
+    f: Any
 
     def __post_init__(self) -> None:
         _fraction(self.f)
@@ -140,7 +154,7 @@ class KeepHard(KeepRule):
 
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]
-        return np.zeros_like(f), f, np.ones_like(f)
+        return 0 * f, f, 0 * f + 1
 
     def with_fraction(self, f: float) -> KeepHard:  # noqa: D102
         return KeepHard(f)
@@ -150,7 +164,7 @@ class KeepHard(KeepRule):
 class KeepEasy(KeepRule):
     """Keep the easiest fraction ``f`` in (0, 1]: difficulty ranks [1 - f, 1]."""
 
-    f: ArrayLike
+    f: Any
 
     def __post_init__(self) -> None:
         _fraction(self.f)
@@ -161,7 +175,7 @@ class KeepEasy(KeepRule):
 
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]
-        return 1 - f, np.ones_like(f), np.ones_like(f)
+        return 1 - f, 0 * f + 1, 0 * f + 1
 
     def with_fraction(self, f: float) -> KeepEasy:  # noqa: D102
         return KeepEasy(f)
@@ -171,7 +185,7 @@ class KeepEasy(KeepRule):
 class KeepRandom(KeepRule):
     """Keep a random fraction ``f`` in (0, 1] whatever the difficulty: pi(u) = f."""
 
-    f: ArrayLike
+    f: Any
 
     def __post_init__(self) -> None:
         _fraction(self.f)
@@ -182,7 +196,7 @@ class KeepRandom(KeepRule):
 
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
         f = _fraction(self.f)[..., None]
-        return np.zeros_like(f), np.ones_like(f), f
+        return 0 * f, 0 * f + 1, f
 
     def with_fraction(self, f: float) -> KeepRandom:  # noqa: D102
         return KeepRandom(f)
@@ -192,19 +206,20 @@ class KeepRandom(KeepRule):
 class KeepWindow(KeepRule):
     """Keep difficulty ranks [``lower``, ``upper``], 0 <= lower < upper <= 1; 0 = hardest."""
 
-    lower: ArrayLike
-    upper: ArrayLike
+    lower: Any
+    upper: Any
 
     def __post_init__(self) -> None:
         lower, upper = _real_array("lower", self.lower), _real_array("upper", self.upper)
-        if np.any((lower < 0) | (upper > 1) | (lower >= upper)):
+        if not is_traced(lower, upper) and np.any((lower < 0) | (upper > 1) | (lower >= upper)):
             raise ValueError(
                 f"KeepWindow needs 0 <= lower < upper <= 1, got lower = {self.lower!r}, upper = {self.upper!r}"
             )
 
     def windows(self) -> tuple[Floats, Floats, Floats]:  # noqa: D102
-        lower, upper = np.broadcast_arrays(_real_array("lower", self.lower), _real_array("upper", self.upper))
-        return lower[..., None], upper[..., None], np.ones_like(lower)[..., None]
+        lower, upper = _real_array("lower", self.lower), _real_array("upper", self.upper)
+        lower, upper = lower + 0 * upper, upper + 0 * lower  # broadcast
+        return lower[..., None], upper[..., None], 0 * lower[..., None] + 1
 
     def with_fraction(self, f: float) -> KeepWindow:
         """The window of width ``f`` at the same relative position between hardest (0) and easiest (1 - f)."""
@@ -212,3 +227,111 @@ class KeepWindow(KeepRule):
         lower, upper, _ = (float(edge[0]) for edge in self._single().windows())
         place = 0.0 if upper - lower == 1 else lower / (1 - (upper - lower))
         return KeepWindow(place * (1 - width), min(1.0, place * (1 - width) + width))
+
+
+@dataclass(frozen=True)
+class KeepPolicy(KeepRule):
+    """Any keep probability over difficulty rank that is constant between grid points.
+
+    ``KeepPolicy([0, 0.2, 1], [1, 0])`` is ``KeepHard(0.2)``, ``KeepPolicy([0, 1], [0.2])`` is ``KeepRandom(0.2)``.
+
+    Attributes:
+        edges: the grid of ranks, from 0 to 1, increasing, shape (num_cells + 1,).
+        probability: keep probability on each cell, in [0, 1], not all zero; shape (num_cells,), or
+            (..., num_cells) for an array of policies.
+    """
+
+    edges: ArrayLike
+    probability: Any
+
+    def __post_init__(self) -> None:
+        edges, probability = _real_array("edges", self.edges), _real_array("probability", self.probability)
+        if is_traced(edges):
+            raise TypeError("the edges of a KeepPolicy cannot be traced by JAX; its probability can")
+        if edges.ndim != 1 or edges.size < 2 or edges[0] != 0 or edges[-1] != 1 or np.any(np.diff(edges) <= 0):
+            raise ValueError(f"edges must increase from 0 to 1, at least two of them, got {self.edges!r}")
+        if probability.ndim < 1 or probability.shape[-1] != edges.size - 1:
+            raise ValueError(
+                f"probability needs one value per cell, {edges.size - 1} along its last axis, got shape "
+                f"{probability.shape}"
+            )
+        if is_traced(probability):
+            return
+        if np.any((probability < 0) | (probability > 1)):
+            raise ValueError(f"probability must lie in [0, 1], got {self.probability!r}")
+        if np.any(probability.sum(axis=-1) == 0):
+            raise ValueError("probability is zero on every cell: the policy keeps nothing")
+
+    def windows(self) -> tuple[Any, Any, Any]:
+        """The cells; those of one policy without empty ones and with equal neighbours merged."""
+        edges, probability = _real_array("edges", self.edges), _real_array("probability", self.probability)
+        if is_traced(probability) or probability.ndim > 1:
+            shape = probability.shape
+            return np.broadcast_to(edges[:-1], shape), np.broadcast_to(edges[1:], shape), probability
+        start = np.flatnonzero(np.r_[True, probability[1:] != probability[:-1]])
+        stop = np.r_[start[1:], probability.size]
+        kept = probability[start] > 0
+        return edges[start][kept], edges[stop][kept], probability[start][kept]
+
+    def with_fraction(self, f: float) -> KeepPolicy:
+        """The policy of mean ``f`` in (0, 1] with each probability moved in proportion towards 0 or towards 1."""
+        old, new = float(self._single().fraction), float(_fraction(f))
+        probability = _real_array("probability", self.probability)
+        if new <= old:
+            return KeepPolicy(self.edges, probability * (new / old))
+        return KeepPolicy(self.edges, 1 - (1 - probability) * ((1 - new) / (1 - old)))
+
+    def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+        """As ``KeepRule.kept_positions``, with the whole number nearest to f ``num_examples`` kept in total.
+
+        Cells are bounded by the nearest whole examples; their numbers kept are rounded by largest remainder.
+        """
+        if num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
+        lower, upper, probability = self._single().windows()
+        start, stop = (np.array([_nearest(x, num_examples) for x in edges]) for edges in (lower, upper))
+        total = min(_nearest(self.fraction, num_examples), int(np.sum(stop - start)))
+        share = (stop - start) * probability
+        counts = np.minimum(apportion(total, share) if share.any() else 0 * start, stop - start)
+        while counts.sum() < total:  # cells that were full pass what they could not take to those most short of theirs
+            short = np.where(counts < stop - start, share - counts, -np.inf)
+            counts[np.argmax(short)] += 1
+        if total == 0:
+            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
+        if rng is None and np.any(counts < stop - start):
+            raise ValueError(f"{self} keeps examples at random: give rng, a numpy.random.Generator")
+        kept = [
+            np.arange(a, b) if n == b - a else np.sort(rng.choice(np.arange(a, b), n, replace=False))  # type: ignore[union-attr]
+            for a, b, n in zip(start, stop, counts, strict=True)
+        ]
+        return np.concatenate(kept)
+
+
+@dataclass(frozen=True)
+class KeepByLabel:
+    """Keep rules that also look at the label: one for examples whose label the probe predicts, one for the others.
+
+    ``KeepByLabel(KeepHard(0.2))`` keeps, of the hardest fifth of all examples, those on which probe and label agree
+    (the label-aware curation of Dohmatob, Pezeshki and Askari-Hemmat 2025).  Ranks are those among all examples.
+    What fraction is kept depends on the probe and on the labels: ``solve(...).fraction`` says.
+
+    Attributes:
+        agree: rule for the examples whose label is sign(J.x); None keeps none of them.
+        disagree: rule for the examples whose label is not; None, the default, keeps none of them.
+    """
+
+    agree: KeepRule | None
+    disagree: KeepRule | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("agree", "disagree"):
+            rule = getattr(self, name)
+            if not (rule is None or isinstance(rule, KeepRule)):
+                raise TypeError(f"{name} must be a keep rule such as KeepHard(0.2) or None, got {rule!r}")
+        if self.agree is None and self.disagree is None:
+            raise ValueError("agree and disagree are both None: nothing would be kept")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Broadcast shape of the two rules."""
+        return np.broadcast_shapes(*(rule.shape for rule in (self.agree, self.disagree) if rule is not None))

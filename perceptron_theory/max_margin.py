@@ -1,310 +1,435 @@
-"""Exact test error of the max-margin student on pruned data: ``solve``.
+"""The max-margin student: its saddle point, a Newton method that always finds it, and when the student exists.
 
-Model (Sorscher et al., NeurIPS 2022, section 2): examples x ~ N(0, I_N) with labels sign(T.x), T the teacher; a probe J
-at angle theta to T ranks them by |J.x|; a keep rule keeps a fraction f of alpha_tot N examples; the student is the
-max-margin separator of what is kept; N -> infinity at fixed alpha_tot.
+The student is w = (A, B, 1): components along the teacher and along the rest of the probe, and a unit part outside
+their plane; k is its margin in these units.  With G(d) = E_g (d - g)_+^2, g a standard normal, and <.> the average
+over kept examples of label +1, the largest margin kappa = k / sqrt(1 + A^2 + B^2) solves (Gardner 1988; Sorscher et
+al. 2022, appendix; here by Gordon's inequality)
+
+    maximise kappa over (A, B)    subject to    alpha_prune <G(k - A p - B q)> = 1.
+
+The constraint set is convex because G is convex, and kappa >= c is convex for c > 0, so there is one stationary point
+and it is the answer: any method that climbs gets there.  In polar coordinates (A, B) = r (cos omega, sin omega), with
+t and v the example's fields along and across the student, stationarity reads
+
+    alpha_prune <G> = 1        n <G' t> = k r <G'>        <G' v> = 0        n = 1 + r^2, d = k - r t.
+
+``maximise_margin`` climbs kappa with Dinkelbach's trick for ratios (Management Science 13, 1967): on the constraint
+k is a concave function of (A, B), so with c the largest kappa so far k - c sqrt n is concave too, its Newton direction
+always points uphill, and wherever it is positive kappa is larger than c.  At the top its Newton step is that of
+kappa itself, so the convergence is quadratic.  k is found by a monotone Newton iteration inside the same loop; each
+turn of the loop costs one quadrature.
+
+Where labels are flipped the kept examples may not be separable.  A margin k >= 0 exists where
+alpha_prune <G(-m.u)> <= 1 for some in-plane part m of the student, so the data are separable up to
+alpha_c = 1 / min_m <G(-m.u)>, a convex problem (``most_separating``; Candes and Sur 2020 derive the same threshold for
+logistic regression).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import erf, erfinv, ndtri
+from jax import Array
 
-from perceptron_theory.keep_rules import KeepRule, _real_array
-from perceptron_theory.quadrature import FAR, TINY, Strips, normal_pdf
-from perceptron_theory.saddle_point import averages, equations, log_error, maximise_margin
+from perceptron_theory import quadrature
+from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf
 
-__all__ = ["Solution", "log_error_slope", "probe_margin", "solve"]
+__all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "maximise_margin", "most_separating"]
 
-Floats = NDArray[np.float64]
-
-ALPHA_PRUNE_RANGE = (1e-3, 1e5)
-FRACTION_RANGE = (1e-4, 1.0)
-CHUNK = 256  # points sent to the device at once
-# points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little
-LANES, LANES_ALIGNED = 8, 32
+MAX_STEPS = 300
+ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
+SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
+RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 
 
-@dataclass(frozen=True)
-class Solution:
-    """Order parameters of the student; every field has the broadcast shape of the arguments of ``solve``.
+class Averages(NamedTuple):
+    """Averages over kept examples that enter the saddle point and its derivatives (scalars).
 
-    Attributes:
-        error: test error arccos(R)/pi, in (0, 1/2].
-        teacher_overlap: R, cosine of the angle between student and teacher.
-        probe_overlap: rho, cosine of the angle between student and probe.
-        margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N).
-        residual: largest residual of the saddle-point equations, each relative to the spread of its terms.  A
-            diagnostic, not a bound: for thin windows with rare examples deep inside the margin it can be 1e-3 while
-            the error is right to 1e-13; ``converged`` goes by the change of the error in the next Newton step.
-        converged: whether the search settled; False only with ``on_failure="flag"``, and then the rest is NaN.
-        num_steps: quadratures that the search took.
+    d = k - r t is the margin minus the student's field, u the second field of ``KeptLines``.
     """
 
-    error: Any
-    teacher_overlap: Any
-    probe_overlap: Any
-    margin: Any
-    residual: Any
-    converged: Any
-    num_steps: Any
+    g0: Array  # <G>
+    g1: Array  # <G'>
+    g1_d: Array  # <G' d>
+    g1_t: Array  # <G' t>, t measured from the origin
+    g1_u: Array  # <G' u>
+    g2: Array  # <G''>
+    g2_d: Array  # <G'' d>
+    g2_u: Array  # <G'' u>
+    g2_dd: Array
+    g2_du: Array
+    g2_uu: Array
 
 
-class _Points(NamedTuple):
-    """Arguments of ``maximise_margin``: one row per point on the host, scalars inside the compiled solver."""
+class SaddlePoint(NamedTuple):
+    """Solution of one point; scalars.  r, omega, k as in the module's docstring."""
 
-    alpha_prune: Any
-    strips: Strips
-    theta: Any
-    pool: Any
-    mean_bound: Any
-    boundary_density: Any
+    r: Array
+    omega: Array
+    k: Array
+    residual: Array  # largest relative residual of the three equations
+    converged: Array
+    num_steps: Array  # quadratures used
 
 
-def solve(
-    alpha_tot: ArrayLike,
-    keep: KeepRule,
-    theta: ArrayLike,
-    *,
-    on_failure: Literal["raise", "flag"] = "raise",
-) -> Solution:
-    """Test error and order parameters of the max-margin student trained on pruned data.
+def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
+    """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin."""
+    top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
+    steps = (x - quadrature.STEP) / r
+    steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
+    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+    d = x - r * line.t
+    cdf, pdf = normal_cdf(d), normal_pdf(d)
+    g0 = line.weight * ((1 + d * d) * cdf + d * pdf)
+    g1 = line.weight * 2 * (d * cdf + pdf)
+    g2 = line.weight * 2 * cdf
+    g1_u0, g2_u0, g2_u1 = g1 * line.u0, g2 * line.u0, g2 * line.u1
+    zero = jnp.zeros_like(r)  # on the teacher's axis u is v: its mean is zero on every line, its square 1
+    return Averages(
+        g0=jnp.sum(g0 * line.u0),
+        g1=jnp.sum(g1_u0),
+        g1_d=jnp.sum(g1_u0 * d),
+        g1_t=jnp.sum(g1_u0 * line.t),
+        g1_u=zero if aligned else jnp.sum(g1 * line.u1),
+        g2=jnp.sum(g2_u0),
+        g2_d=jnp.sum(g2_u0 * d),
+        g2_u=zero if aligned else jnp.sum(g2_u1),
+        g2_dd=jnp.sum(g2_u0 * d * d),
+        g2_du=zero if aligned else jnp.sum(g2_u1 * d),
+        g2_uu=jnp.sum(g2_u0) if aligned else jnp.sum(g2 * line.u2),
+    )
 
-    Args:
-        alpha_tot: examples per parameter before pruning; alpha_prune = f alpha_tot must lie in [1e-3, 1e5].
-        keep: keep rule, of fraction f in [1e-4, 1].
-        theta: angle between probe and teacher in radians, in [0, pi/2].
-        on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
 
-    All arguments are scalars or arrays, broadcast against each other and against the fields of ``keep``.
+class _Slope(NamedTuple):
+    """Gradient of the margin k in two directions: along the student, and along the second field's axis.
 
-    Returns:
-        The solution; NumPy arrays of the broadcast shape, or plain numbers if that is ().
-
-    Raises:
-        TypeError: an argument of the wrong type.
-        ValueError: an argument out of range or not finite, or shapes that do not broadcast.
-        RuntimeError: a point did not converge, with ``on_failure="raise"``.
-
-    Source: the saddle point of Sorscher et al. 2022 (appendix), in the coordinates of ``saddle_point``.
+    The second axis is the probe J where the frame says so, else across the student; ``cosine`` and ``sine`` are its
+    components along and across the student.
     """
-    if on_failure not in ("raise", "flag"):
-        raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
-    points, shape = _points(alpha_tot, keep, theta)
-    if points.theta.size == 0:
-        nothing = np.zeros(shape)
-        return Solution(nothing, nothing, nothing, nothing, nothing, nothing.astype(bool), nothing.astype(np.int64))
-    out = _run(_solve_group, points.theta, points)
-    r, omega, theta_flat = out["r"], out["omega"], points.theta
-    root_n = np.sqrt(1 + r * r)
-    fields = {
-        "error": np.exp(out["log_error"]),
-        "teacher_overlap": r * np.cos(omega) / root_n,
-        "probe_overlap": r * np.cos(theta_flat - omega) / root_n,
-        "margin": out["k"] / root_n,
-        "residual": out["residual"],
-    }
-    converged = out["converged"].astype(bool) & np.all([np.isfinite(v) for v in fields.values()], axis=0)
-    if not converged.all() and on_failure == "raise":
-        i = int(np.flatnonzero(~converged)[0])
-        raise RuntimeError(
-            f"{np.sum(~converged)} of {converged.size} points did not converge, the first at alpha_prune = "
-            f"{points.alpha_prune[i]:.6g}, theta = {theta_flat[i]:.6g}, {type(keep).__name__} that keeps "
-            f"{np.broadcast_to(keep.fraction, shape or (1,)).flat[i]:.6g}: residual {out['residual'][i]:.2g} after "
-            f'{out["num_steps"][i]:.0f} steps. Use on_failure="flag" to get the others.'
-        )
-    fields = {name: np.where(converged, value, np.nan) for name, value in fields.items()}
-    fields |= {"converged": converged, "num_steps": out["num_steps"].astype(np.int64)}
-    return Solution(**{name: _unflatten(value, shape) for name, value in fields.items()})
+
+    along: Array  # of k, minus kappa times that of sqrt n
+    second: Array
+    x_along: Array  # of x = k - r cos(psi) origin
+    x_second: Array
+    cosine: Array
+    sine: Array
 
 
-def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) -> Any:
-    """Slope d log(error) / d f at fixed alpha_prune: what a larger pool is worth, by implicit differentiation.
+def _slope(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages) -> _Slope:
+    """Implicit differentiation of the constraint; each difference of large numbers taken by hand."""
+    n = 1 + r * r
+    k = x + r * frame.cos_psi * origin
+    d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
+    across_n = 1 + (r * frame.sin_psi) ** 2  # n - (J.w)^2
+    probe = u_mean + (origin * across_n - x * r * frame.cos_psi) / n
+    # the mean field directly where the student is short, from d = x - r t where it is long: neither cancels
+    short, t_mean = r < 1, mean.g1_t / mean.g1
+    return _Slope(
+        along=jnp.where(short, t_mean + origin * frame.cos_psi - k * r / n, k / (r * n) - d_mean / r),
+        second=jnp.where(frame.probe, probe, u_mean),
+        x_along=jnp.where(short, t_mean, (x - d_mean) / r),
+        x_second=jnp.where(frame.probe, u_mean, u_mean - origin * frame.sin_psi),
+        cosine=jnp.where(frame.probe, frame.cos_psi, 0.0),
+        sine=jnp.where(frame.probe, frame.sin_psi, 1.0),
+    )
 
-    Args:
-        alpha_prune: kept examples per parameter, in [1e-3, 1e5].
-        keep: ``KeepHard`` or ``KeepEasy`` with f in [1e-4, 1), the fraction that is varied.
-        theta: angle between probe and teacher in radians, in [0, pi/2].
 
-    Returns:
-        The slope, of the broadcast shape.
+def equations(
+    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, x: Array, mean: Averages
+) -> Array:
+    """The saddle-point equations, each relative to the spread of its terms over kept examples; shape (3,).
 
-    Raises:
-        ValueError: as ``solve``, or f = 1, where the edge of the rule is at infinity.
+    The second and third are the derivatives of kappa along the student and along the second axis.
     """
-    if np.any(np.asarray(keep.fraction) >= 1):
-        raise ValueError(f"f must be below 1 to be varied, got {keep!r}")
-    points, shape = _points(np.asarray(alpha_prune) / np.asarray(keep.fraction), keep, theta)
-    if points.theta.size == 0:
-        return np.zeros(shape)
-    found = _run(_solve_group, points.theta, points)
-    if not found["converged"].all():
-        i = int(np.flatnonzero(found["converged"] != 1)[0])
-        raise RuntimeError(f"no convergence at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")
-    student = found["r"], found["omega"], found["k"]
-    return _unflatten(_run(_slope_group, points.theta, points, *student)["slope"], shape)
+    slope = _slope(strips.origin, Frame.of(theta, omega), r, x, mean)
+    along_scale = jnp.sqrt(mean.g2_dd / mean.g2) / r
+    second_scale = jnp.abs(strips.origin) + jnp.sqrt(mean.g2_uu / mean.g2)
+    return jnp.stack([jnp.log(alpha_prune * mean.g0), slope.along / along_scale, slope.second / second_scale])
 
 
-def probe_margin(rank: ArrayLike) -> Floats:
-    """Probe margin |z| at difficulty rank u = erf(|z| / sqrt 2) in [0, 1]; FAR (= 40) at u = 1."""
-    u = np.asarray(rank, np.float64)
-    upper_tail = -ndtri(np.clip((1 - u) / 2, 1e-300, 0.5))  # keeps its digits near u = 1
-    return np.where(u == 1, FAR, np.where(u > 0.5, upper_tail, np.sqrt(2) * erfinv(np.minimum(u, 0.5))))
+def log_error(r: Array, omega: Array) -> Array:
+    """Logarithm of the test error arccos(R)/pi, R = A / sqrt(1 + A^2 + B^2), without cancellation."""
+    a, b = r * jnp.cos(omega), r * jnp.sin(omega)
+    return jnp.log(jnp.arctan2(jnp.sqrt(1 + b * b), a) / jnp.pi)
 
 
-def _unflatten(values: np.ndarray, shape: tuple[int, ...]) -> Any:
-    return values.reshape(shape) if shape else values[0].item()
+class _Model(NamedTuple):
+    """Quadratic model of the margin at a student, and the Newton step that it suggests (scalars)."""
+
+    x_along: Array  # derivative of x along the student
+    x_across: Array
+    x_curve: Array  # step.(Hessian of x).step for the full Newton step
+    step_along: Array
+    step_across: Array
+    gain: Array  # increase of log kappa that the full step promises
 
 
-def _points(alpha_tot: ArrayLike, keep: KeepRule, theta: ArrayLike) -> tuple[_Points, tuple[int, ...]]:
-    """Checked and broadcast arguments, flattened, and their shape."""
-    if not isinstance(keep, KeepRule):
-        raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
-    alpha_tot, theta = _real_array("alpha_tot", alpha_tot), _real_array("theta", theta)
-    if np.any((theta < 0) | (theta > np.pi / 2)):
-        raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {theta!r}")
-    f = np.asarray(keep.fraction)
-    try:
-        shape = np.broadcast_shapes(alpha_tot.shape, theta.shape, f.shape)
-    except ValueError:
-        raise ValueError(
-            f"shapes do not broadcast: alpha_tot {alpha_tot.shape}, theta {theta.shape}, keep {f.shape}"
-        ) from None
-    alpha_prune = f * alpha_tot
-    for name, value, (low, high) in (
-        ("f, the fraction kept,", f, FRACTION_RANGE),
-        ("alpha_prune = f alpha_tot", alpha_prune, ALPHA_PRUNE_RANGE),
-    ):
-        outside = (value < low * (1 - 1e-9)) | (value > high * (1 + 1e-9))
-        if np.any(outside):
-            raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value[outside].flat[0]:.6g}")
-
-    def flat(values: np.ndarray, *trailing: int) -> Floats:
-        return np.broadcast_to(values, (*shape, *trailing)).reshape(-1, *trailing).astype(np.float64)
-
-    windows = keep.windows()
-    lower, upper, probability = (flat(w, w.shape[-1]) for w in windows)
-    f, alpha_prune, theta = flat(f), flat(alpha_prune), flat(theta)
-    inner, outer = probe_margin(lower), probe_margin(upper)
-    weight = probability / f[:, None]
-    origin = np.where(probability > 0, inner, FAR).min(axis=1)
-    if inner.shape[1] == 1 and not inner.any():
-        strips = Strips(-outer, outer, weight, origin)
+def _model(origin: Array, theta: Array, r: Array, omega: Array, x: Array, mean: Averages, *, aligned: bool) -> _Model:
+    frame = Frame.of(theta, omega)
+    slope = _slope(origin, frame, r, x, mean)
+    n = 1 + r * r
+    k = x + r * frame.cos_psi * origin
+    d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
+    # curvature of k: <G'' (f - <f>)(g - <g>)> / <G'> for the fields t = (x - d)/r and u; k is concave
+    tt = (mean.g2_dd - 2 * d_mean * mean.g2_d + d_mean * d_mean * mean.g2) / (r * r * mean.g1)
+    tu = -(mean.g2_du - d_mean * mean.g2_u - u_mean * mean.g2_d + d_mean * u_mean * mean.g2) / (r * mean.g1)
+    uu = (mean.g2_uu - 2 * u_mean * mean.g2_u + u_mean * u_mean * mean.g2) / mean.g1
+    # curvature of kappa sqrt n
+    weight = k / n
+    a = tt + weight / n
+    b = tu + weight * slope.cosine / n
+    d = uu + weight * (slope.sine**2 + slope.cosine**2 / n)
+    if aligned:
+        first, second = slope.along / a, jnp.zeros_like(a)
     else:
-        lows, highs, weights = (np.hstack(pair) for pair in ((inner, -outer), (outer, -inner), (weight, weight)))
-        strips = Strips(lows, highs, weights, origin)
-    # the kept measure is at most 1/share times the Gaussian, so no field has a larger mean than over its own tail
-    share = f / probability.max(axis=1)
-    mean_bound = 2 * np.exp(-(probe_margin(1 - share) ** 2) / 2) / np.sqrt(2 * np.pi) / share
-    sine = np.maximum(np.sin(theta), TINY)[:, None] * np.sqrt(2)
-    boundary_density = np.sum(weight * (erf(outer / sine) - erf(inner / sine)), axis=1)
-    return _Points(alpha_prune, strips, theta, alpha_prune / share, mean_bound, boundary_density), shape
+        det = a * d - b * b
+        first = (d * slope.along - b * slope.second) / det
+        second = (a * slope.second - b * slope.along) / det
+    # gradient of x across the student from that along the second axis
+    across = (slope.x_second - slope.cosine * slope.x_along) / slope.sine
+    return _Model(
+        x_along=slope.x_along,
+        x_across=jnp.zeros_like(across) if aligned else across,
+        x_curve=-(tt * first * first + 2 * tu * first * second + uu * second * second),
+        step_along=first + slope.cosine * second,
+        step_across=slope.sine * second,
+        gain=0.5 * (slope.along * first + slope.second * second) / k,
+    )
 
 
-def _solve_one(points: _Points, *, aligned: bool) -> dict[str, jax.Array]:
-    found = maximise_margin(*points, aligned=aligned)
-    return {**found._asdict(), "log_error": log_error(found.r, found.omega)}
+class _Search(NamedTuple):
+    """State of the search: the best student so far with its model, and the trial to be evaluated next."""
+
+    r: Array
+    omega: Array
+    x: Array
+    origin: Array  # x and the model are relative to it
+    height: Array  # kappa - origin; -inf before the first
+    model: _Model
+    stride: Array  # fraction of the Newton step to take at most
+    taken: Array  # fraction that the trial takes
+    trial_r: Array
+    trial_omega: Array
+    trial_x: Array
+    trial_origin: Array
+    residual: Array
+    num_quiet: Array  # accepted students in a row whose next step would change the error by less than RESTLESS
+    settled: Array
+    num_steps: Array
 
 
-def _slope_one(points: _Points, r: jax.Array, omega: jax.Array, k: jax.Array, *, aligned: bool) -> dict[str, jax.Array]:
-    """Implicit differentiation of the equations in (log r, omega, k) with respect to the rule's moving edges."""
-    strips = points.strips._replace(origin=jnp.zeros_like(points.theta))
-
-    def balance(unknowns: jax.Array, strips: Strips) -> jax.Array:
-        r, omega = jnp.exp(unknowns[0]), unknowns[1]
-        mean = averages(strips, points.theta, r, omega, unknowns[2], aligned=aligned)
-        full = equations(points.alpha_prune, strips, points.theta, r, omega, unknowns[2], mean)
-        return full.at[2].set(omega) if aligned else full
-
-    unknowns = jnp.stack([jnp.log(r), omega, k])
-    # one edge in |z| moves: the outer one of hard, the inner one of easy; f is twice a Gaussian mass in either case
-    f = 1 / strips.weight[0]
-
-    def motion(edge: jax.Array, outwards: float) -> jax.Array:
-        still = jnp.abs(edge) >= FAR
-        return jnp.where(still, 0.0, outwards * 0.5 / jnp.where(still, 1.0, normal_pdf(edge)))
-
-    thinner = -jnp.ones_like(strips.weight) / f**2
-    moved = Strips(motion(strips.lower, -1.0), motion(strips.upper, 1.0), thinner, jnp.zeros_like(f))
-    # derivatives along the three unknowns and along the motion of the rule, all in one pass
-    still = jax.tree.map(lambda a: jnp.zeros((3, *a.shape)), moved)
-    directions = (jnp.eye(4, 3), jax.tree.map(lambda zero, a: jnp.concatenate([zero, a[None]]), still, moved))
-    derivatives = jax.vmap(lambda d: jax.jvp(balance, (unknowns, strips), d)[1])(directions)
-    response = -jnp.linalg.solve(derivatives[:3].T, derivatives[3])
-    _, slope = jax.jvp(lambda u: log_error(jnp.exp(u[0]), u[1]), (unknowns,), (response,))
-    return {"slope": slope}
+def _move(r: Array, omega: Array, along: Array, across: Array) -> tuple[Array, Array]:
+    """The student displaced along and across itself."""
+    return jnp.hypot(r + along, across), omega + jnp.arctan2(across, r + along)
 
 
-@cache
-def _grouped(
-    one: Callable[..., dict[str, jax.Array]], aligned: bool, lanes: int
-) -> Callable[..., dict[str, jax.Array]]:
-    """``one`` over the first ``num_groups`` groups of ``lanes`` points; compiled once per number of strips."""
+def maximise_margin(
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    mean_bound: Array,
+    start_r: Array,
+    start_omega: Array,
+    longest: Array,
+    *,
+    aligned: bool,
+) -> SaddlePoint:
+    """Solve the saddle-point equations of one point.
 
-    def run(num_groups: jax.Array, *arguments: Any) -> dict[str, jax.Array]:
-        many = jax.vmap(partial(one, aligned=aligned))
+    Args:
+        alpha_prune: kept examples per parameter, scalar.
+        strips: what is kept.
+        theta: angle between probe and teacher in radians, scalar.
+        mean_bound: upper bound on the mean over kept examples of any field, scalar.
+        start_r: length of the first student tried.
+        start_omega: its angle to the teacher.
+        longest: if that one has no positive margin, longer ones up to this length are tried.
+        aligned: theta is exactly 0, and the rule does not look at the label.
+    """
+    zero = jnp.zeros_like(alpha_prune)
 
-        def group(start: Any) -> Any:
-            return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, lanes), arguments)
+    def high_margin(r: Array) -> Array:
+        """A k beyond the constraint: <G(k - r t)> >= G(k - r <t>) by Jensen, and G(c) >= (1 + c^2)/2."""
+        return r * mean_bound + jnp.sqrt(2 / alpha_prune)
 
-        def turn(i: jax.Array, out: dict[str, jax.Array]) -> dict[str, jax.Array]:
-            found = many(*group(i * lanes))
-            return {
-                name: jax.lax.dynamic_update_slice_in_dim(out[name], value.astype(float), i * lanes, 0)
-                for name, value in found.items()
-            }
+    def turn(search: _Search) -> _Search:
+        r, omega, origin = search.trial_r, search.trial_omega, search.trial_origin
+        strips_here = strips._replace(origin=origin)
+        mean = averages(strips_here, theta, r, omega, search.trial_x, aligned=aligned)
+        at_origin = r * jnp.cos(theta - omega) * origin
+        excess = jnp.log(alpha_prune * mean.g0)
+        # x is the root of an increasing function: from below Newton on log <G>, from above on sqrt <G>, which is
+        # convex, so that from there the iteration falls monotonically on the root
+        correction = jnp.where(excess < 0, -excess, 2 * jnp.expm1(-0.5 * excess)) * mean.g0 / mean.g1
+        correction = jnp.where(mean.g0 > 0, correction, high_margin(r) - at_origin - search.trial_x)
+        x = search.trial_x + correction
+        k = x + at_origin
+        # kappa - origin without cancellation: for easy examples kappa can differ from origin in the ninth digit
+        n = 1 + r * r
+        cos_psi, sin_psi = jnp.cos(theta - omega), jnp.sin(theta - omega)
+        above = x / jnp.sqrt(n)
+        below = origin * (1 + (r * sin_psi) ** 2) / (jnp.sqrt(n) * (jnp.sqrt(n) + r * cos_psi))
+        height = jnp.where(k > 0, above - below, -jnp.inf)
+        model = _model(origin, theta, r, omega, x, mean, aligned=aligned)
+        # far from the top x need not be exact: its error moves log kappa by much less than the steps are to gain
+        gain = jnp.minimum(jnp.abs(search.model.gain), jnp.abs(model.gain))
+        slack = (
+            1e-3 * jnp.sqrt(jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 1.0), 0.0)) * jnp.minimum(jnp.abs(k), 1.0)
+        )
+        slack = slack * jnp.minimum(r, 1.0)  # the slope along a short student is a small difference
+        on_constraint = jnp.abs(excess) < jnp.maximum(ON_CONSTRAINT, slack)
+        # near the top kappa is flat to rounding: there the Newton step itself is the better judge
+        climbed = height - search.height + (origin - search.origin)
+        higher = climbed > -1e-12 * (jnp.abs(above) + jnp.abs(below))
+        accept = on_constraint & higher & jnp.isfinite(height) & jnp.isfinite(model.gain)
 
-        num_points = jax.tree.leaves(arguments)[0].shape[0]
-        empty = {name: jnp.full(num_points, jnp.nan) for name in jax.eval_shape(many, *group(0))}
-        return jax.lax.fori_loop(0, num_groups, turn, empty)
+        after = log_error(*_move(r, omega, model.step_along, model.step_across))
+        change = jnp.abs(after - log_error(r, omega))
+        exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
+        num_quiet = jnp.where((change < RESTLESS) & exact, search.num_quiet + 1, 0)
+        balance = equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)
+        found = search._replace(
+            r=r,
+            omega=omega,
+            x=x,
+            origin=origin,
+            height=height,
+            model=model,
+            stride=jnp.minimum(1.0, 4 * search.stride),
+            residual=jnp.max(jnp.abs(balance[: 2 if aligned else 3])),
+            num_quiet=num_quiet,
+            settled=((change < SETTLED) & exact) | (num_quiet >= 3),
+        )
+        best = _where(accept, found, search._replace(stride=0.25 * search.taken))
+        # the student keeps its side, and its length changes by at most a factor of about thirty a step
+        along, across = best.model.step_along, best.model.step_across
+        limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
+        stride = jnp.minimum(best.stride, limit)
+        along, across = stride * along, stride * across
+        trial_r, trial_omega = _move(best.r, best.omega, along, across)
+        trial_x = best.x + best.model.x_along * along + best.model.x_across * across
+        trial_x = trial_x + 0.5 * stride**2 * best.model.x_curve
+        # measure the margin from the lowest |z| kept where that edge is what holds the student back
+        k = trial_x + trial_r * jnp.cos(theta - trial_omega) * best.origin
+        edge = trial_r * jnp.cos(theta - trial_omega) * strips.origin
+        origin = jnp.where(k > 0.5 * edge, strips.origin, 0.0)
+        trial_x = jnp.where(origin == best.origin, trial_x, k - jnp.where(origin > 0, edge, 0.0))
+        outer = best._replace(
+            trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin, taken=stride
+        )
+        chosen = _where(on_constraint, outer, search._replace(trial_x=x))
+        # the search starts from a student of positive margin: if alpha <G> > 1 at k = 0, try a longer one
+        too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
+        longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
+        chosen = _where(too_short & (r < longest), longer, chosen)
+        return chosen._replace(num_steps=search.num_steps + 1)
 
-    return jax.jit(run)
+    start = _Search(
+        r=start_r,
+        omega=start_omega,
+        x=zero,
+        origin=zero,
+        height=zero - jnp.inf,
+        model=_Model(zero, zero, zero, zero, zero, zero + 1.0),
+        stride=zero + 1.0,
+        taken=zero + 1.0,
+        trial_r=start_r,
+        trial_omega=start_omega,
+        trial_x=zero,
+        trial_origin=zero,
+        residual=zero + jnp.inf,
+        num_quiet=jnp.zeros_like(alpha_prune, dtype=int),
+        settled=jnp.zeros_like(alpha_prune, dtype=bool),
+        num_steps=jnp.zeros_like(alpha_prune, dtype=int),
+    )
+    end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
+    k = end.x + end.r * jnp.cos(theta - end.omega) * end.origin
+    return SaddlePoint(end.r, end.omega, k, end.residual, end.settled, end.num_steps)
 
 
-def _solve_group(aligned: bool, lanes: int) -> Callable[..., dict[str, jax.Array]]:
-    return _grouped(_solve_one, aligned, lanes)
+class Separation(NamedTuple):
+    """The student that separates best; scalars."""
+
+    r: Array
+    omega: Array
+    violation: Array  # <G> at margin 0: the data are separable for alpha_prune < 1 / violation
+    converged: Array
 
 
-def _slope_group(aligned: bool, lanes: int) -> Callable[..., dict[str, jax.Array]]:
-    return _grouped(_slope_one, aligned, lanes)
+class _Descent(NamedTuple):
+    r: Array
+    omega: Array
+    violation: Array
+    along: Array  # Newton step
+    across: Array
+    stride: Array
+    trial_r: Array
+    trial_omega: Array
+    settled: Array
+    num_steps: Array
 
 
-def _run(
-    group: Callable[[bool, int], Callable[..., dict[str, jax.Array]]], theta: Floats, *arguments: Any
-) -> dict[str, np.ndarray]:
-    """Apply a solver to all points: on a CPU in small groups on every core, on a GPU side by side."""
-    backend = jax.default_backend()
-    device = jax.devices("cpu")[0] if backend == "tpu" else jax.devices()[0]  # TPUs have no double precision
-    on_cpu = device.platform == "cpu"
-    chunk = CHUNK if on_cpu else 16 * CHUNK
-    out: dict[str, np.ndarray] = {}
+def most_separating(strips: Strips, theta: Array, start_r: Array, enough: Array, *, aligned: bool) -> Separation:
+    """Minimise <G(-m.u)> over the in-plane part m of the student, by Newton's method with backtracking.
 
-    def work(job: tuple[bool, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        aligned, rows = job
-        padded = np.concatenate([rows, np.full(chunk - rows.size, rows[-1])])
-        lanes = chunk if not on_cpu else LANES_ALIGNED if aligned else LANES
-        with jax.enable_x64(True), jax.default_device(device):
-            batch = jax.tree.map(lambda a: a[padded], arguments)
-            found = group(aligned, lanes)(-(-rows.size // lanes), *batch)
-            return rows, {name: np.asarray(value)[: rows.size] for name, value in found.items()}
+    Args:
+        strips: what is kept.
+        theta: angle between probe and teacher in radians, scalar.
+        start_r: length of the first student tried, scalar > 0.
+        enough: the search also ends where <G> is below this, scalar.
+        aligned: as ``maximise_margin``.
+    """
+    zero = jnp.zeros_like(start_r)
 
-    def jobs() -> Iterator[tuple[bool, np.ndarray]]:
-        for aligned in (True, False):
-            rows = np.flatnonzero((theta == 0) == aligned)
-            yield from ((aligned, rows[i : i + chunk]) for i in range(0, rows.size, chunk))
+    def turn(state: _Descent) -> _Descent:
+        r, omega = state.trial_r, state.trial_omega
+        frame = Frame.of(theta, omega)
+        mean = averages(strips._replace(origin=zero), theta, r, omega, zero, aligned=aligned)
+        tt, tu, uu = mean.g2_dd / r**2, -mean.g2_du / r, mean.g2_uu
+        det = tt * uu - tu * tu
+        first = mean.g1_t / tt if aligned else (uu * mean.g1_t - tu * mean.g1_u) / det
+        second = zero if aligned else (tt * mean.g1_u - tu * mean.g1_t) / det
+        cosine, sine = jnp.where(frame.probe, frame.cos_psi, 0.0), jnp.where(frame.probe, frame.sin_psi, 1.0)
+        decrement = first * mean.g1_t + second * mean.g1_u
+        lower = mean.g0 <= state.violation * (1 + 1e-14)
+        here = state._replace(
+            r=r,
+            omega=omega,
+            violation=mean.g0,
+            along=first + cosine * second,
+            across=sine * second,
+            stride=jnp.minimum(1.0, 4 * state.stride),
+            settled=(decrement < 1e-14 * mean.g0) | (mean.g0 < enough),
+        )
+        best = _where(lower, here, state._replace(stride=0.25 * state.stride))
+        limit = jnp.minimum(
+            0.9 * best.r / jnp.maximum(-best.along, 1e-300), 10 * best.r / jnp.hypot(best.along, best.across)
+        )
+        stride = jnp.minimum(best.stride, limit)
+        trial_r, trial_omega = _move(best.r, best.omega, stride * best.along, stride * best.across)
+        stuck = best.stride < 1e-8  # rounding: the value cannot be lowered any more
+        return best._replace(
+            trial_r=trial_r, trial_omega=trial_omega, settled=best.settled | stuck, num_steps=state.num_steps + 1
+        )
 
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
-        for rows, found in pool.map(work, jobs()):
-            for name, value in found.items():
-                out.setdefault(name, np.full(theta.size, np.nan))[rows] = value
-    return out
+    nowhere = jnp.zeros_like(start_r, dtype=bool)
+    start = _Descent(
+        start_r,
+        zero,
+        zero + jnp.inf,
+        zero,
+        zero,
+        zero + 1.0,
+        start_r,
+        zero,
+        nowhere,
+        jnp.zeros_like(start_r, dtype=int),
+    )
+    end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
+    return Separation(end.r, end.omega, end.violation, end.settled)
+
+
+def _where(condition: Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -40,20 +40,22 @@ NARROW = 0.3  # intervals of half-width h about v with h (1 + |v|) below this ar
 
 
 class Strips(NamedTuple):
-    """Strips of probe margin kept, of examples of either label: lower < z < upper with density ``weight``.
+    """Strips of probe margin kept: lower < z < upper with density ``weight``, on the side p > 0 of the teacher.
 
-    A rule has either one strip around z = 0, or pairs of strips at z > 0 and z < 0, those at z > 0 first.
+    Examples at p < 0 are the mirror images (-x, -y) of those.
 
     Attributes:
         lower, upper: edges, shape (num_strips,); FAR stands for an infinite edge.
-        weight: keep probability divided by the fraction kept, so that the Gaussian measure of the strips adds up to
-            1; shape (num_strips,).
-        origin: lowest |z| kept, scalar.
+        weight: keep probability times probability of the label divided by the fraction kept, so that the Gaussian
+            measure of the strips adds up to 1; shape (num_strips,).
+        flipped: whether the strip's examples carry the wrong label, -1; shape (num_strips,), or None if none does.
+        origin: lowest |z| kept, scalar; 0 where labels are flipped.
     """
 
     lower: Any
     upper: Any
     weight: Any
+    flipped: Any
     origin: Any
 
 
@@ -61,10 +63,11 @@ class KeptLines(NamedTuple):
     """Lines of constant student field t that cross the kept examples; arrays of shape (num_lines,).
 
     Attributes:
-        t: student field of the line minus that of the origin, t - origin cos(psi), in standard deviations.
+        t: student field of the line times label, minus that of the origin, t - origin cos(psi), in standard
+            deviations.
         weight: quadrature weight, Gaussian density of t and keep density included.
-        u0, u1, u2: moments 0, 1, 2 of the second field over the kept part of the line.  The second field is
-            z - origin where ``Frame.probe``, else v.
+        u0, u1, u2: moments 0, 1, 2 of the second field times label over the kept part of the line.  The second
+            field is z - origin where ``Frame.probe``, else v.
     """
 
     t: Array
@@ -98,26 +101,33 @@ def normal_cdf(x: Array) -> Array:
     return 0.5 * erfc(x * (-1 / np.sqrt(2)))
 
 
-def kept_lines(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> KeptLines:
-    """Lines that carry the kept examples of label +1 whose d = x - r t exceeds -REACH.
-
-    For smaller d every integrand of the saddle point is below double precision.
+def kept_lines(
+    strips: Strips, theta: Array, r: Array, omega: Array, steps: Array, top: Array, *, aligned: bool
+) -> KeptLines:
+    """Lines that carry the kept examples.
 
     Args:
         strips: what is kept; ``num_strips`` strips.
         theta: angle between probe and teacher in radians, scalar.
         r: length of the student in the teacher-probe plane, scalar > 0.
-        omega: angle of the student to the teacher in that plane in radians, scalar in (-pi/2, pi/2).
-        x: margin minus the student's field at the origin, k - r cos(psi) origin, scalar.
-        aligned: theta = omega = 0 exactly; a cheaper quadrature.
+        omega: angle of the student to the teacher in that plane in radians, scalar.
+        steps: values of ``KeptLines.t`` between which the function to be averaged is smooth, shape (num_steps,).
+        top: value of ``KeptLines.t`` above which that function is zero to double precision, scalar.
+        aligned: theta = omega = 0 exactly; a cheaper quadrature.  The strips are then those at z > 0.
     """
-    if aligned and strips.lower.shape[0] > 1:  # strips at z < 0 hold no example of label +1
-        half = strips.lower.shape[0] // 2
-        strips = Strips(strips.lower[:half], strips.upper[:half], strips.weight[:half], strips.origin)
     one_strip = _aligned_strip if aligned else _oblique_strip
-    lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, x))(
-        strips.lower, strips.upper
-    )
+    if strips.flipped is None:
+        lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top))(
+            strips.lower, strips.upper
+        )
+    else:
+        # field times label runs backwards where the label is wrong
+        sign = jnp.where(strips.flipped, -1.0, 1.0)[:, None]
+        tops = jnp.where(strips.flipped, FAR, top)
+        lines = jax.vmap(
+            lambda lower, upper, steps, top: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top)
+        )(strips.lower, strips.upper, sign * steps, tops)
+        lines = lines._replace(t=sign * lines.t, u1=sign * lines.u1)
     lines = lines._replace(weight=lines.weight * strips.weight[:, None])
     return KeptLines(*(field.ravel() for field in lines))
 
@@ -130,27 +140,28 @@ def _panels(breakpoints: Array) -> tuple[Array, Array]:
 
 
 def _aligned_strip(
-    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, x: Array
+    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, steps: Array, top: Array
 ) -> KeptLines:
-    top = jnp.minimum((x + REACH) / r, REACH - origin)
+    top = jnp.minimum(top, REACH - origin)
     first = jnp.clip(jnp.maximum(lower, 0.0) - origin, -origin, top)
     last = jnp.clip(upper - origin, first, top)
-    t, weight = _panels(jnp.stack([first, jnp.clip((x - STEP) / r, first, last), last]))
+    ends = jnp.concatenate([first[None], jnp.clip(steps, first, last), last[None]])
+    t, weight = _panels(ends if steps.shape[0] == 1 else jnp.sort(ends))
     one = jnp.ones_like(t)
     return KeptLines(t, 2 * weight * normal_pdf(origin + t), one, 0 * one, one)
 
 
 def _oblique_strip(
-    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, x: Array
+    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, steps: Array, top: Array
 ) -> KeptLines:
     frame = Frame.of(theta, omega)
     cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
     sin_omega, sin_theta = _nonzero(jnp.sin(omega)), _nonzero(jnp.sin(theta))
     shift = origin * cos_psi
     width = jnp.abs(jnp.tan(omega))  # of the step where p changes sign, at t = 0
-    bottom = -TAIL * jnp.minimum(width, 1.0) - shift
-    top = jnp.maximum(jnp.minimum((x + REACH) / r, REACH - shift), bottom)
-    ends = [jnp.stack([bottom, top, (x - STEP) / r, -STEP * width - shift, -shift, STEP * width - shift])]
+    bottom = jnp.where(jnp.cos(omega) > 0, -TAIL * jnp.minimum(width, 1.0), -TAIL) - shift
+    top = jnp.maximum(jnp.minimum(top, REACH - shift), bottom)
+    ends = [jnp.stack([bottom, top, -STEP * width - shift, -shift, STEP * width - shift]), steps]
     for edge in (lower, upper):
         # the edge passes v = 0 at t = edge / cos(psi); written so that nothing cancels for edge = origin
         centre, sweep = edge - origin + origin * sin_psi**2, STEP * jnp.abs(sin_psi)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from real_data.apportionment import apportion
+from perceptron_theory.apportionment import apportion
 
 __all__ = ["ImageDataset", "load_digits"]
 

@@ -16,9 +16,9 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Results, keep_rules
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Results, apportionment, keep_rules
 from perceptron_theory.results import stored
-from real_data import apportionment, datasets, models, pruning, scores, training
+from real_data import datasets, models, pruning, scores, training
 from real_data.config import DigitsExperiment
 from real_data.training import Model
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perceptron_theory import KeepRule
-from real_data.apportionment import apportion
+from perceptron_theory.apportionment import apportion
 
 __all__ = ["prune"]
 

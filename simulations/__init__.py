@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simulations.experiment import Simulation, simulate
-    from simulations.interior_point import MaxMargin, max_margin
+    from simulations.interior_point import Separator, max_margin
     from simulations.validation import Point, Validation, validate
 
-__all__ = ["MaxMargin", "Point", "Simulation", "Validation", "max_margin", "simulate", "validate"]
+__all__ = ["Point", "Separator", "Simulation", "Validation", "max_margin", "simulate", "validate"]
 
 _HOME = {
-    "MaxMargin": "interior_point",
+    "Separator": "interior_point",
     "Point": "validation",
     "Simulation": "experiment",
     "Validation": "validation",

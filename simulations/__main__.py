@@ -6,21 +6,41 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
-from perceptron_theory import Results, command_line
+from perceptron_theory import (
+    HingeLoss,
+    KeepRule,
+    KeepWindow,
+    Labels,
+    LogisticLoss,
+    MaxMargin,
+    Results,
+    SquareLoss,
+    Student,
+    command_line,
+)
 from perceptron_theory.command_line import RULES, RuleName
 
 app = tyro.extras.SubcommandApp()
+
+StudentName = Literal["max-margin", "square", "logistic", "hinge"]
+LOSSES: dict[str, Callable[[float], Student]] = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
 
 
 @app.command
 def run(
     alpha_tot: float,
-    rule: RuleName = "hard",
+    rule: Literal["hard", "easy", "random", "window"] = "hard",
     f: float = 1.0,
+    lower: float = 0.0,
+    upper: float = 1.0,
     theta_deg: float = 0.0,
+    student: StudentName = "max-margin",
+    lam: float = 0.0,
+    flip_probability: float = 0.0,
     num_features: int = 200,
     num_trials: int = 100,
     seed: int = 0,
@@ -31,8 +51,13 @@ def run(
     Args:
         alpha_tot: examples per parameter before pruning.
         rule: keep rule.
-        f: fraction kept, in (0, 1].
+        f: fraction kept by hard, easy or random, in (0, 1].
+        lower: hardest difficulty rank that window keeps, 0 = hardest.
+        upper: easiest difficulty rank that window keeps, 1 = easiest.
         theta_deg: angle between probe and teacher in degrees, 0 to 90.
+        student: largest margin, or the loss that is minimised.
+        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
+        flip_probability: share of wrong labels, in [0, 0.5).
         num_features: parameters of the student, N.
         num_trials: independent trials, at least 2.
         seed: seed of all random numbers.
@@ -42,12 +67,41 @@ def run(
     def work() -> None:
         from simulations import simulate
 
-        keep = RULES[rule](f)
-        found = simulate(alpha_tot, keep, math.radians(theta_deg), num_features, num_trials, seed, progress=not quiet)
+        found = simulate(
+            alpha_tot,
+            _rule(rule, f, lower, upper),
+            math.radians(theta_deg),
+            num_features,
+            num_trials,
+            seed,
+            student=_student(student, lam),
+            labels=Labels(flip_probability),
+            progress=not quiet,
+        )
         print(f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {num_trials} trials, N = {num_features}")
-        print(f"{found.num_kept} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}")
+        print(
+            f"{found.num_kept:g} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}"
+        )
 
     return work
+
+
+def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
+    if rule == "window":
+        if f != 1:
+            raise ValueError("--rule window keeps the ranks from --lower to --upper: leave out --f")
+        return KeepWindow(lower, upper)
+    if (lower, upper) != (0, 1):
+        raise ValueError(f"--lower and --upper belong to --rule window, not to --rule {rule}")
+    return RULES[rule](f)
+
+
+def _student(student: str, lam: float) -> Student:
+    if student == "max-margin":
+        if lam != 0:
+            raise ValueError("--lam belongs to --student square, logistic or hinge, not to max-margin")
+        return MaxMargin()
+    return LOSSES[student](lam)
 
 
 @app.command

@@ -1,17 +1,24 @@
 """Pruned teacher-student data sets, drawn in the basis (teacher, rest of the probe, everything else).
 
 Label and selection depend on an example only through its teacher coordinate p = T.x and its probe margin
-z = p cos(theta) + q sin(theta).  So p and q are drawn for all examples, and the other N - 2 coordinates for the kept
-ones alone: exact in distribution, and the cheaper the more is pruned.
+z = p cos(theta) + q sin(theta), up to flips of labels.  So p and q are drawn for all examples, and the other N - 2
+coordinates for the kept ones alone: exact in distribution, and the cheaper the more is pruned.
+
+The truth, where it is not the teacher, lies along the teacher, the rest of the probe and the third coordinate.
 """
 
 from __future__ import annotations
+
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["draw_kept_examples"]
+__all__ = ["draw_kept_examples", "truth_direction"]
+
+FLIPS = 2  # which key of a trial flips its labels; 0 and 1 are those of the plane and of the rest
+ANGLE_ROUNDING = 1e-9  # radians by which angles may miss the triangle inequality
 
 
 def draw_kept_examples(
@@ -23,6 +30,8 @@ def draw_kept_examples(
     *,
     pool_size: int,
     num_features: int,
+    flip_probability: Array | float = 0.0,
+    by_label: Array | None = None,
 ) -> Array:
     """Draw a pool of examples, rank it by the probe and return what is kept.
 
@@ -30,23 +39,57 @@ def draw_kept_examples(
         key: JAX random key of the trial.
         positions: positions kept in the pool sorted from hardest (smallest |z|) to easiest, integers of shape
             (kept_size,); only the first ``num_kept`` count, the others pad the array.
-        num_kept: number of examples kept, scalar integer, at most kept_size.
+        num_kept: number of positions that count, scalar integer, at most kept_size.
         num_examples: number of examples in the pool, scalar integer, at most ``pool_size``.
         theta: angle between probe and teacher in radians.
         pool_size: static size of the arrays of the pool.
         num_features: N, at least 2.
+        flip_probability: probability that a label is not sign(T.x).
+        by_label: which positions are kept if the label is not sign(J.x), and which if it is, booleans of shape
+            (2, kept_size); None keeps them all.
 
     Returns:
-        Label times input over sqrt N, shape (kept_size, num_features), float64; padding rows are zero.  The first
-        coordinate is along the teacher, the second along the rest of the probe.
+        Label times input over sqrt N, shape (kept_size, num_features), float64; rows of padding and of examples that
+        are not kept are zero.  The first coordinate is along the teacher, the second along the rest of the probe.
     """
     plane_key, rest_key = jax.random.split(key)
     p, q = jax.random.normal(plane_key, (2, pool_size), float)
-    difficulty = jnp.abs(p * jnp.cos(theta) + q * jnp.sin(theta))
+    z = p * jnp.cos(theta) + q * jnp.sin(theta)
+    difficulty = jnp.abs(z)
     in_pool = jnp.arange(pool_size) < num_examples
     hardest_first = jnp.argsort(jnp.where(in_pool, difficulty, jnp.inf))
     kept = hardest_first[positions]
     rest = jax.random.normal(rest_key, (positions.shape[0], num_features - 2), float)
     examples = jnp.concatenate([p[kept, None], q[kept, None], rest], axis=1)
     real = jnp.arange(positions.shape[0]) < num_kept
-    return jnp.where(real[:, None], jnp.sign(examples[:, :1]) * examples / jnp.sqrt(num_features), 0.0)
+    flipped = jax.random.uniform(jax.random.fold_in(key, FLIPS), (pool_size,), float) < flip_probability
+    label = (jnp.sign(p) * jnp.where(flipped, -1.0, 1.0))[kept]
+    if by_label is not None:
+        real = real & jnp.where(label == jnp.sign(z[kept]), by_label[1], by_label[0])
+    return jnp.where(real[:, None], label[:, None] * examples / jnp.sqrt(num_features), 0.0)
+
+
+def truth_direction(theta: float, truth_angle: float, probe_truth_angle: float) -> tuple[float, float, float]:
+    """Components of the truth W along the teacher, the rest of the probe, and the direction orthogonal to both.
+
+    Args:
+        theta: angle between probe and teacher in radians, in [0, pi/2].
+        truth_angle: angle between teacher and truth in radians, in [0, pi].
+        probe_truth_angle: angle between probe and truth in radians, in [0, pi].
+
+    Raises:
+        ValueError: no three vectors have these angles.
+    """
+    nearest = abs(theta - truth_angle)
+    farthest = min(theta + truth_angle, 2 * math.pi - theta - truth_angle)
+    if not nearest - ANGLE_ROUNDING <= probe_truth_angle <= farthest + ANGLE_ROUNDING:
+        raise ValueError(
+            f"no three vectors have the angles theta = {theta:g}, truth_angle = {truth_angle:g} and probe_truth_angle "
+            f"= {probe_truth_angle:g}: with the first two, probe_truth_angle must lie in [{nearest:g}, {farthest:g}]"
+        )
+    along, out = math.cos(truth_angle), math.sin(truth_angle)
+    if theta == 0:
+        return along, 0.0, out
+    side = (math.cos(probe_truth_angle) - along * math.cos(theta)) / math.sin(theta)
+    side = min(max(side, -out), out)
+    return along, side, math.sqrt(max((out - side) * (out + side), 0.0))

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["MaxMargin", "max_margin"]
+__all__ = ["Separator", "max_margin"]
 
 MAX_ITERATIONS = 60
 TARGET_GAP = 1e-11
@@ -38,7 +38,7 @@ Direction = Callable[[Array], tuple[Array, Array, Array]]  # complementarity aim
 Factorise = Callable[[Array, Array, Array, Array, Array], Direction]
 
 
-class MaxMargin(NamedTuple):
+class Separator(NamedTuple):
     """A separator and the bracket around the largest margin.
 
     Attributes:
@@ -60,14 +60,14 @@ class _State(NamedTuple):
     w: Array
     a: Array  # multipliers, > 0
     s: Array  # slacks, > 0
-    best: MaxMargin
+    best: Separator
     poor: Array  # whether the last step was short or gained little
     num_poor: Array
     num_idle: Array
     num_iterations: Array
 
 
-def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
+def max_margin(examples: Array, *, num_dense: int | None = None) -> Separator:
     """The max-margin separator without bias of one data set.
 
     Args:
@@ -98,7 +98,7 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
     s = examples @ w - target
     s = s + jnp.maximum(0.0, -1.5 * jnp.min(s)) + 0.1
     zero, never = jnp.zeros((), int), jnp.asarray(jnp.inf, s.dtype)
-    start = _State(w, a, s, MaxMargin(w, -never, never, never, zero), jnp.asarray(False), zero, zero, zero)
+    start = _State(w, a, s, Separator(w, -never, never, never, zero), jnp.asarray(False), zero, zero, zero)
 
     def unfinished(state: _State) -> Array:
         return (state.best.gap > TARGET_GAP) & (state.num_idle < 4) & (state.num_iterations < MAX_ITERATIONS)
@@ -131,13 +131,13 @@ def max_margin(examples: Array, *, num_dense: int | None = None) -> MaxMargin:
     return end.best._replace(num_iterations=end.num_iterations)
 
 
-def _certify(examples: Array, target: Array, w: Array, a: Array) -> MaxMargin:
+def _certify(examples: Array, target: Array, w: Array, a: Array) -> Separator:
     """The bracket that w and a prove."""
     real = target > 0
     margin = jnp.min(jnp.where(real, examples @ w, jnp.inf)) / jnp.linalg.norm(w)
     a = jnp.where(real, a, 0.0)
     bound = jnp.linalg.norm(a @ examples) / jnp.sum(a)
-    return MaxMargin(w, margin, bound, 1 - margin / bound, jnp.zeros((), int))
+    return Separator(w, margin, bound, 1 - margin / bound, jnp.zeros((), int))
 
 
 def _step_length(a: Array, da: Array, s: Array, ds: Array, share: float) -> Array:

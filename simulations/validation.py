@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import chi2
 from tqdm import tqdm
 
-from perceptron_theory import KeepRule, Results, solve
+from perceptron_theory import KeepByLabel, KeepRule, Labels, MaxMargin, Results, Student, solve
 from perceptron_theory.results import stored
 from simulations.experiment import Simulation, simulate
 
@@ -27,13 +27,15 @@ class Point:
     """One comparison of theory and simulation; the fields are the arguments of ``simulate``."""
 
     alpha_tot: float
-    keep: KeepRule
+    keep: KeepRule | KeepByLabel
     theta: float
     num_features: int = 200
     num_trials: int = 100
+    student: Student = MaxMargin()  # noqa: RUF009 (frozen)
+    labels: Labels = Labels()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.keep, KeepRule):
+        if not isinstance(self.keep, KeepRule | KeepByLabel):
             raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {self.keep!r}")
         if self.keep.shape != ():
             raise ValueError(f"keep must be one rule, got an array of rules of shape {self.keep.shape}")
@@ -41,17 +43,25 @@ class Point:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
                 raise TypeError(f"{name} must be a number, got {value!r}")
+        if not isinstance(self.student, Student):
+            raise TypeError(f"student must be a student such as SquareLoss(0.1), got {self.student!r}")
+        if not isinstance(self.labels, Labels):
+            raise TypeError(f"labels must be Labels(...), got {self.labels!r}")
 
     def settings(self) -> dict[str, Any]:
-        """The point as a JSON value."""
-        keep = {"rule": type(self.keep).__name__} | {k: float(v) for k, v in asdict(self.keep).items()}  # type: ignore[call-overload]
-        return {
+        """The point as a JSON value; student and labels only where they are not the default."""
+        settings: dict[str, Any] = {
             "alpha_tot": float(self.alpha_tot),
-            "keep": keep,
+            "keep": {"rule": type(self.keep).__name__} | _values(self.keep),
             "theta": float(self.theta),
             "num_features": int(self.num_features),
             "num_trials": int(self.num_trials),
         }
+        if self.student != MaxMargin():
+            settings["student"] = {"student": type(self.student).__name__} | _values(self.student)
+        if _values(self.labels) != _values(Labels()):
+            settings["labels"] = _values(self.labels)
+        return settings
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ class Validation:
     def results(self) -> Results:
         """The table as results that can be saved."""
         results = Results(
-            "Test error of max-margin students on pruned data: theory against simulation",
+            "Test error of students on pruned data: theory against simulation",
             {
                 "points": [point.settings() for point in self.points],
                 "chi_square": self.chi_square,
@@ -116,7 +126,15 @@ class Validation:
         )
         columns: list[tuple[str, Any, str, str]] = [
             ("rule", [_rule_name(point.keep) for point in self.points], "", "keep rule"),
-            ("f", [point.keep.fraction for point in self.points], "1", "fraction kept, as asked for"),
+            (
+                "f",
+                [
+                    p.keep.fraction if isinstance(p.keep, KeepRule) else s.fraction
+                    for p, s in zip(self.points, self.simulations, strict=True)
+                ],
+                "1",
+                "fraction kept, as asked for; as found where the rule looks at labels",
+            ),
             ("theta", [point.theta for point in self.points], "rad", "angle between probe and teacher"),
             ("alpha_tot", [s.alpha_tot for s in self.simulations], "1", "examples per parameter before pruning"),
             (
@@ -124,6 +142,16 @@ class Validation:
                 [s.num_kept / s.num_features for s in self.simulations],
                 "1",
                 "kept examples per parameter",
+            ),
+            ("student", [_student_name(point.student) for point in self.points], "", "student"),
+            ("lam", [getattr(p.student, "lam", 0.0) for p in self.points], "1", "ridge lambda; 0 for max-margin"),
+            ("flip_probability", [p.labels.flip_probability for p in self.points], "1", "share of flipped labels"),
+            ("truth_angle", [p.labels.truth_angle for p in self.points], "rad", "angle between teacher and truth"),
+            (
+                "probe_truth_angle",
+                [p.theta if p.labels.truth_is_teacher else p.labels.probe_truth_angle for p in self.points],
+                "rad",
+                "angle between probe and truth",
             ),
             ("num_features", [point.num_features for point in self.points], "1", "parameters of the student, N"),
             ("num_trials", [s.errors.size for s in self.simulations], "1", "independent trials"),
@@ -190,12 +218,7 @@ def validate(
         raise KeyboardInterrupt(f"{len(simulations)} of {len(points)} points finished, {where}") from None
 
     # the theory of the numbers of examples that whole examples allowed
-    theory = np.array(
-        [
-            solve(simulation.alpha_tot, point.keep.with_fraction(simulation.fraction), point.theta).error
-            for point, simulation in zip(points, simulations, strict=True)
-        ]
-    )
+    theory = np.array([_theory(point, simulation) for point, simulation in zip(points, simulations, strict=True)])
     mean = np.array([simulation.mean for simulation in simulations])
     standard_error = np.array([simulation.standard_error for simulation in simulations])
     z = (mean - theory) / standard_error
@@ -224,7 +247,16 @@ def _stored_or_simulated(point: Point, seed: int, out: str | os.PathLike[str] | 
     trial_seed = int.from_bytes(digest[:4], "big") >> 1  # 31 bits: a seed that every random generator takes
 
     def run() -> Simulation:
-        return simulate(point.alpha_tot, point.keep, point.theta, point.num_features, point.num_trials, trial_seed)
+        return simulate(
+            point.alpha_tot,
+            point.keep,
+            point.theta,
+            point.num_features,
+            point.num_trials,
+            trial_seed,
+            student=point.student,
+            labels=point.labels,
+        )
 
     if out is None:
         return run()
@@ -236,30 +268,62 @@ def _stored_or_simulated(point: Point, seed: int, out: str | os.PathLike[str] | 
         errors=saved["errors"],
         gaps=saved["gaps"],
         margins=saved["margins"],
+        kept=saved["num_kept"] + np.zeros(point.num_trials, np.int64),  # one number where all trials keep as many
         mean=float(saved["mean"]),
         standard_error=float(saved["standard_error"]),
         num_features=point.num_features,
         num_examples=int(saved["num_examples"]),
-        num_kept=int(saved["num_kept"]),
         seed=trial_seed,
     )
 
 
 def _to_results(simulation: Simulation, point: Point) -> Results:
-    results = Results(f"Simulated max-margin students at {_label(point)}")
+    results = Results(f"Simulated students at {_label(point)}")
     results.add("errors", "trial", simulation.errors, "1", "test error")
-    results.add("gaps", "trial", simulation.gaps, "1", "optimality gap: relative width of the bracket of the margin")
+    results.add("gaps", "trial", simulation.gaps, "1", "optimality gap: the angle is right to arccos(1 - gap)")
     results.add("margins", "trial", simulation.margins, "1", "margin kappa")
     results.add("mean", (), simulation.mean, "1", "mean of errors")
     results.add("standard_error", (), simulation.standard_error, "1", "standard error of mean")
     results.add("num_examples", (), simulation.num_examples, "1", "examples per trial before pruning")
-    results.add("num_kept", (), simulation.num_kept, "1", "examples per trial after pruning")
+    if isinstance(point.keep, KeepRule):
+        results.add("num_kept", (), int(simulation.num_kept), "1", "examples per trial after pruning")
+    else:
+        results.add("num_kept", "trial", simulation.kept, "1", "examples after pruning")
     return results
 
 
-def _rule_name(keep: KeepRule) -> str:
+def _theory(point: Point, simulation: Simulation) -> float:
+    """Test error of the theory; for a rule that looks at labels, of the rule as asked for."""
+    keep = point.keep.with_fraction(simulation.fraction) if isinstance(point.keep, KeepRule) else point.keep
+    return solve(simulation.alpha_tot, keep, point.theta, student=point.student, labels=point.labels).error
+
+
+def _beyond_default(point: Point) -> dict[str, Any]:
+    return {name: getattr(point, name) for name in ("student", "labels") if name in point.settings()}
+
+
+def _values(item: Any) -> dict[str, Any]:
+    """Fields of a rule, student or labels as JSON values."""
+    return {field.name: _value(getattr(item, field.name)) for field in fields(item)}
+
+
+def _value(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, KeepRule):
+        return {"rule": type(value).__name__} | _values(value)
+    array = np.asarray(value, float)
+    return float(array) if array.ndim == 0 else array.tolist()
+
+
+def _student_name(student: Student) -> str:
+    return getattr(student, "loss", "max-margin")
+
+
+def _rule_name(keep: KeepRule | KeepByLabel) -> str:
     return type(keep).__name__.removeprefix("Keep").lower()
 
 
 def _label(point: Point) -> str:
-    return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {np.rad2deg(point.theta):g} degrees"
+    beyond = "".join(f", {value}" for value in _beyond_default(point).values())
+    return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {np.rad2deg(point.theta):g} degrees{beyond}"

@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import dblquad
 from scipy.special import erf, ndtri
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, max_margin, quadrature, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, quadrature, solve
 
 POINTS = json.loads((Path(__file__).parent / "max_margin.json").read_text())["points"]
 RULES = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
@@ -164,12 +164,12 @@ def test_hard_cases_converge_and_do_not_depend_on_the_quadrature(monkeypatch):
     nodes, weights = np.polynomial.legendre.leggauss(64)
     for name, value in (("NODES", nodes), ("WEIGHTS", weights), ("STEP", 9.2), ("REACH", 9.5), ("TAIL", 15.5)):
         monkeypatch.setattr(quadrature, name, value)
-    monkeypatch.setattr(max_margin, "_grouped", cache(max_margin._grouped.__wrapped__))  # compile anew
+    monkeypatch.setattr(batch, "_grouped", cache(batch._grouped.__wrapped__))  # compile anew
     assert errors() == pytest.approx(found, rel=1e-10)
 
 
 def test_rank_of_the_probe_margin():
-    from perceptron_theory.max_margin import probe_margin
+    from perceptron_theory.kept_set import probe_margin
 
     rank = np.array([0.0, 1e-9, 1e-4, 0.3, 0.5, 0.9, 0.9999])
     np.testing.assert_allclose(erf(probe_margin(rank) / np.sqrt(2)), rank, rtol=1e-13, atol=1e-16)

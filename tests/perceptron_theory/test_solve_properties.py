@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, max_margin, saddle_point, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, max_margin, solve
 
 FIELDS = ("error", "teacher_overlap", "probe_overlap", "margin", "converged")
 FEW = settings(max_examples=5, deadline=None)
@@ -166,8 +166,8 @@ def test_no_points_give_no_results():
 @pytest.fixture
 def few_steps(monkeypatch):
     """The search stops after five quadratures."""
-    monkeypatch.setattr(saddle_point, "MAX_STEPS", 5)
-    monkeypatch.setattr(max_margin, "_grouped", cache(max_margin._grouped.__wrapped__))  # compile anew
+    monkeypatch.setattr(max_margin, "MAX_STEPS", 5)
+    monkeypatch.setattr(batch, "_grouped", cache(batch._grouped.__wrapped__))  # compile anew
 
 
 @pytest.mark.usefixtures("few_steps")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, max_margin, quadrature, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, quadrature, solve
 
 HERE = Path(__file__).parent
 POINTS = json.loads((HERE / "extended_precision.json").read_text())["points"]
@@ -93,7 +93,7 @@ def test_twice_the_quadrature_nodes_change_nothing(monkeypatch):
     nodes, weights = np.polynomial.legendre.leggauss(56)
     for name, value in (("NODES", nodes), ("WEIGHTS", weights), ("STEP", 9.5), ("REACH", 9.5), ("TAIL", 15.5)):
         monkeypatch.setattr(quadrature, name, value)
-    monkeypatch.setattr(max_margin, "_grouped", cache(max_margin._grouped.__wrapped__))  # compile anew
+    monkeypatch.setattr(batch, "_grouped", cache(batch._grouped.__wrapped__))  # compile anew
     for before, keep in zip(coarse, keeps, strict=True):
         after = solve(alpha_prune / keep.fraction, keep, theta)
         assert np.any(before.error != after.error)  # the finer quadrature was used

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import ndtri
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
-from perceptron_theory.max_margin import _points
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, Labels
+from perceptron_theory.kept_set import kept_set
 from perceptron_theory.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
 
 LINES = jax.jit(kept_lines, static_argnames="aligned")
@@ -76,10 +76,9 @@ def test_what_is_kept_has_measure_one(theta):
         keeps += [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)]
     with jax.enable_x64(True):
         for keep in keeps:
-            points, _ = _points(1 / keep.fraction, keep, theta)
-            strips = jax.tree.map(lambda a: a[0], points.strips)._replace(origin=0.0)
+            strips = kept_set(keep, theta, Labels(), aligned=theta == 0).strips._replace(origin=0.0)
             omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
-            lines = LINES(strips, theta, 1e-6, omega, 1.0, aligned=theta == 0)
+            lines = LINES(strips, theta, 1e-6, omega, np.zeros(1), 40.0, aligned=theta == 0)
             assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
 
 
@@ -90,10 +89,11 @@ def test_mean_fields_of_what_is_kept(omega):
     Along z and across the probe w: p = z cos(theta) - w sin(theta) > 0 is w < z cot(theta).
     """
     theta, keep = 0.5, KeepWindow(0.2, 0.6)
-    points, _ = _points(1 / keep.fraction, keep, theta)
+    strips = kept_set(keep, theta, Labels(), aligned=False).strips
     with jax.enable_x64(True):
-        strips = jax.tree.map(lambda a: a[0], points.strips)
-        lines = jax.tree.map(np.asarray, LINES(strips._replace(origin=0.0), theta, 1e-6, omega, 1.0, aligned=False))
+        lines = jax.tree.map(
+            np.asarray, LINES(strips._replace(origin=0.0), theta, 1e-6, omega, np.zeros(1), 40.0, aligned=False)
+        )
     found = [float(np.sum(lines.weight * moment)) for moment in (lines.t * lines.u0, lines.u1)]
 
     nodes, weights = np.polynomial.legendre.leggauss(80)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
+from perceptron_theory.apportionment import apportion
 from real_data import prune
-from real_data.apportionment import apportion
 
 SHARES = st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0])
 

@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulations.interior_point import TARGET_GAP, MaxMargin, _certify, max_margin
+from simulations.interior_point import TARGET_GAP, Separator, _certify, max_margin
 
 ROUNDING = 1e-12  # relative: the brackets are computed in float64 from sums of up to a hundred products
 _all_dense = jax.jit(partial(max_margin, num_dense=120))
 _max_margin, _certificate = jax.jit(max_margin), jax.jit(_certify)
 
 
-def solved(examples: np.ndarray) -> MaxMargin:
+def solved(examples: np.ndarray) -> Separator:
     with jax.enable_x64(True):
-        return MaxMargin(*(np.asarray(value) for value in _max_margin(examples)))
+        return Separator(*(np.asarray(value) for value in _max_margin(examples)))
 
 
-def certified(examples, w, a) -> MaxMargin:
+def certified(examples, w, a) -> Separator:
     with jax.enable_x64(True):
         target = np.where(np.any(examples != 0, axis=1), 1.0, -1.0)
-        return MaxMargin(*(np.asarray(value) for value in _certificate(examples, target, w, a)))
+        return Separator(*(np.asarray(value) for value in _certificate(examples, target, w, a)))
 
 
 def exact(examples: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -144,7 +144,7 @@ def test_the_answer_moves_with_the_data(change):
 def test_all_examples_dense_gives_the_same_answer(name):
     examples = DATA[name]()
     with jax.enable_x64(True):
-        found = MaxMargin(*(np.asarray(value) for value in _all_dense(examples)))
+        found = Separator(*(np.asarray(value) for value in _all_dense(examples)))
     w, _, lower, upper = exact(examples)
     assert found.gap <= TARGET_GAP
     assert lower * (1 - ROUNDING) <= found.margin_bound

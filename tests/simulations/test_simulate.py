@@ -79,11 +79,11 @@ def test_errors_and_margins_are_those_of_the_students(monkeypatch):
     daqp = pytest.importorskip("daqp")
     train, seen = experiment._train(side_by_side=False), []
 
-    def watched(data):
+    def watched(data, *args):
         seen.append(np.asarray(data))
-        return train(data)
+        return train(data, *args)
 
-    monkeypatch.setattr(experiment, "_train", lambda side_by_side: watched)
+    monkeypatch.setattr(experiment, "_train", lambda side_by_side, fit: watched)
     result = simulate(*SMALL, num_trials=10, seed=4)
     (data,), margins = seen, []
     for rows, error, margin in zip(data, result.errors, result.margins, strict=True):
@@ -102,9 +102,9 @@ def test_errors_and_margins_are_those_of_the_students(monkeypatch):
 def test_random_rules_keep_another_subset_in_every_trial(monkeypatch):
     run, seen = experiment._run, []
 
-    def watched(positions, *args, **kwargs):
-        seen.append(positions)
-        return run(positions, *args, **kwargs)
+    def watched(trials, *args, **kwargs):
+        seen.append(trials.positions)
+        return run(trials, *args, **kwargs)
 
     monkeypatch.setattr(experiment, "_run", watched)
     simulate(5.0, KeepRandom(0.4), 0.3, 20, num_trials=10, seed=3)
@@ -135,8 +135,8 @@ def test_a_trial_without_certificate_stops_everything(monkeypatch):
 
 
 def test_a_gap_that_is_not_a_number_is_no_certificate(monkeypatch):
-    def failed(side_by_side):
-        return lambda data: {name: jnp.full(len(data), jnp.nan) for name in ("errors", "gaps", "margins")}
+    def failed(side_by_side, fit):
+        return lambda data, lam, truth: {name: jnp.full(len(data), jnp.nan) for name in ("errors", "gaps", "margins")}
 
     monkeypatch.setattr(experiment, "_train", failed)
     with pytest.raises(RuntimeError, match="trial 0"):

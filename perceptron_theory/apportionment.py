@@ -1,4 +1,4 @@
-"""Apportionment: dividing a whole number of examples between classes."""
+"""Apportionment: dividing a whole number of examples between classes, or between windows of rank."""
 
 from __future__ import annotations
 

@@ -1,0 +1,60 @@
+"""Labels: who gives them, how often they are wrong, and what counts as the truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perceptron_theory.keep_rules import _real_array, is_traced
+
+__all__ = ["Labels"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How the examples are labelled and what the student is tested against.
+
+    The label of x is sign(T.x), T the teacher, flipped with probability eta.  The test error is measured against a
+    truth W, which by default is the teacher itself.  A teacher at an angle to the truth stands for labels from an
+    imperfect generator, for instance another model (Dohmatob, Pezeshki, Askari-Hemmat 2025).  What the student
+    learns depends on W not at all, its test error only on the components of W along teacher and probe: angles to
+    both are needed.
+
+    Attributes:
+        flip_probability: eta, in [0, 1/2); number or array.
+        truth_angle: angle between teacher and truth in radians, in [0, pi]; number or array.
+        probe_truth_angle: angle between probe and truth in radians, in [0, pi]; None where teacher and truth are the
+            same, and then equal to theta.
+    """
+
+    flip_probability: Any = 0.0
+    truth_angle: Any = 0.0
+    probe_truth_angle: Any = None
+
+    def __post_init__(self) -> None:
+        eta = _real_array("flip_probability", self.flip_probability)
+        if not is_traced(eta) and np.any((eta < 0) | (eta >= 0.5)):
+            raise ValueError(f"flip_probability must lie in [0, 1/2), got {self.flip_probability!r}")
+        if self.probe_truth_angle is None:
+            if is_traced(self.truth_angle) or np.any(_real_array("truth_angle", self.truth_angle) != 0):
+                raise ValueError(
+                    "probe_truth_angle is needed where truth_angle is not 0: the angle between probe and truth"
+                )
+            return
+        for name in ("truth_angle", "probe_truth_angle"):
+            angle = _real_array(name, getattr(self, name))
+            if not is_traced(angle) and np.any((angle < 0) | (angle > math.pi)):
+                raise ValueError(f"{name} is in radians and must lie in [0, pi], got {getattr(self, name)!r}")
+
+    @property
+    def noisy(self) -> bool:
+        """Whether labels are flipped at all."""
+        return is_traced(self.flip_probability) or bool(np.any(np.asarray(self.flip_probability) > 0))
+
+    @property
+    def truth_is_teacher(self) -> bool:
+        """Whether the student is tested against its own teacher."""
+        return self.probe_truth_angle is None

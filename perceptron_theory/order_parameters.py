@@ -1,0 +1,501 @@
+"""Exact test error of students trained on pruned data: ``solve``.
+
+Model (Sorscher et al., NeurIPS 2022, section 2): examples x ~ N(0, I_N) with labels sign(T.x), T the teacher; a probe J
+at angle theta to T ranks them by |J.x|; a keep rule keeps a fraction f of alpha_tot N examples; the student is trained
+on what is kept; N -> infinity at fixed alpha_tot.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from perceptron_theory import max_margin, regularised
+from perceptron_theory.batch import OnePoint, for_each_point
+from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array, is_traced
+from perceptron_theory.kept_set import kept_set
+from perceptron_theory.labels import Labels
+from perceptron_theory.quadrature import Strips
+from perceptron_theory.students import MaxMargin, RegularisedStudent, Student
+
+__all__ = ["Solution", "separability_threshold", "solve"]
+
+Floats = NDArray[np.float64]
+
+ALPHA_PRUNE_RANGE = (1e-3, 1e5)
+FRACTION_RANGE = (1e-4, 1.0)
+MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
+NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Order parameters of the student; every field has the broadcast shape of the arguments of ``solve``.
+
+    Attributes:
+        error: test error in (0, 1): angle between student and truth over pi.
+        teacher_overlap: R, cosine of the angle between student and teacher.
+        probe_overlap: rho, cosine of the angle between student and probe.
+        truth_overlap: cosine of the angle between student and truth; R where the teacher is the truth.
+        margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N); None for regularised students,
+            which have no smallest margin.
+        norm: |w|; for the max-margin student that of the w with smallest y w.x = 1, that is 1 / kappa.
+        fraction: f, the fraction of the examples kept.
+        residual: max margin: largest residual of the saddle-point equations, each relative to the spread of its terms.
+            Regularised: relative size of the next Newton step.  A diagnostic, not a bound: for thin windows with rare
+            examples deep inside the margin it can be 1e-3 while the error is right to 1e-13; ``converged`` goes by
+            the change of the error in the next Newton step.
+        converged: whether the search settled; False only with ``on_failure="flag"``, and then the rest is NaN.
+        num_steps: quadratures that the search took.
+    """
+
+    error: Any
+    teacher_overlap: Any
+    probe_overlap: Any
+    truth_overlap: Any
+    margin: Any
+    norm: Any
+    fraction: Any
+    residual: Any
+    converged: Any
+    num_steps: Any
+
+
+class Point(NamedTuple):
+    """What a solver knows of one point: scalars inside the compiled code, one row per point on the host."""
+
+    alpha_prune: Any
+    strips: Strips
+    theta: Any
+    lam: Any
+    mean_bound: Any
+    start_r: Any
+    longest: Any
+
+
+def solve(
+    alpha_tot: ArrayLike,
+    keep: KeepRule | KeepByLabel,
+    theta: ArrayLike,
+    *,
+    student: Student = MaxMargin(),  # noqa: B008  (frozen)
+    labels: Labels = Labels(),  # noqa: B008
+    on_failure: Literal["raise", "flag"] = "raise",
+) -> Solution:
+    """Test error and order parameters of a student trained on pruned data.
+
+    Args:
+        alpha_tot: examples per parameter before pruning; alpha_prune = f alpha_tot must lie in [1e-3, 1e5].
+        keep: keep rule, of fraction f in [1e-4, 1].
+        theta: angle between probe and teacher in radians, in [0, pi/2].
+        student: what is minimised over the kept examples.
+        labels: how often labels are wrong, and what the truth is.
+        on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
+
+    All numbers are scalars or arrays, broadcast against each other and against the fields of ``keep``, ``student`` and
+    ``labels``.  Any of them (except the edges of a ``KeepPolicy``) can be traced by JAX: ``solve`` works under jit,
+    vmap, grad and jvp, with derivatives by implicit differentiation of the saddle point.  This needs double precision,
+    ``with jax.enable_x64(True):``; values cannot be checked then, and points without a solution come out as NaN.
+    The derivative by theta at theta = 0 is that at theta -> 0+.
+
+    Returns:
+        The solution; NumPy arrays of the broadcast shape, or plain numbers if that is (); JAX arrays if traced.
+
+    Raises:
+        TypeError: an argument of the wrong type, or traced in single precision.
+        ValueError: an argument out of range or not finite, shapes that do not broadcast, examples that are not
+            separable (max margin with flipped labels), or a limit lambda -> 0 that does not exist.
+        RuntimeError: a point did not converge, with ``on_failure="raise"``.
+
+    Source: the saddle points in ``max_margin`` (Sorscher et al. 2022, appendix) and ``regularised``.
+    """
+    if on_failure not in ("raise", "flag"):
+        raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
+    _check_types(keep, student, labels)
+    if is_traced(alpha_tot, theta, *_fields(keep), *_fields(student), *_fields(labels)):
+        return _solve_traced(alpha_tot, keep, theta, student, labels)
+    alpha_tot, theta = _checked(alpha_tot, theta, labels)
+    shape = _shape(alpha_tot, keep, theta, student, labels)
+    kind, lam = _kind(student)
+    lam = np.broadcast_to(lam, shape).reshape(-1)
+    theta = np.broadcast_to(theta, shape).reshape(-1)
+    out: dict[str, Floats] = {}
+    for aligned in (True, False):
+        rows = (
+            np.flatnonzero((theta == 0) == aligned)
+            if isinstance(keep, KeepRule)
+            else np.arange(0 if aligned else theta.size)
+        )
+        if rows.size == 0:
+            continue
+        points, fraction = _points(alpha_tot, keep, theta.reshape(shape), student, labels, shape, aligned=aligned)
+        points, fraction = jax.tree.map(lambda a: a[rows], (points, fraction))  # noqa: B023
+        found = _solve_rows(kind, points, labels, aligned=aligned)
+        found |= {"fraction": fraction, "alpha_prune": points.alpha_prune}
+        for name, value in found.items():
+            out.setdefault(name, np.full(theta.size, np.nan))[rows] = value
+    if theta.size == 0:
+        names = ("r", "omega", "s", "norm", "log_error", "residual", "num_steps", "converged", "fraction")
+        out = {name: np.zeros(0) for name in names}
+    fields = _observed(out, theta, _flat_labels(labels, shape), np)
+    converged = (out["converged"] == 1) & np.isfinite(fields["error"])
+    if not converged.all() and on_failure == "raise":
+        i = int(np.flatnonzero(~converged)[0])
+        raise RuntimeError(
+            f"{np.sum(~converged)} of {converged.size} points did not converge, the first at alpha_prune = "
+            f"{out['alpha_prune'][i]:.6g}, theta = {theta[i]:.6g}, {type(keep).__name__} that keeps "
+            f"{out['fraction'][i]:.6g}, {student}: residual {out['residual'][i]:.2g} after "
+            f'{out["num_steps"][i]:.0f} steps. Use on_failure="flag" to get the others.'
+        )
+    fields = {name: np.where(converged, value, np.nan) for name, value in fields.items()}
+    fields |= {"residual": np.where(converged, out["residual"], np.nan), "fraction": out["fraction"]}
+    fields |= {"converged": converged, "num_steps": out["num_steps"].astype(np.int64)}
+    fields = {name: _unflatten(value, shape) for name, value in fields.items()}
+    return Solution(**fields | ({"margin": 1 / fields["norm"]} if kind == "max-margin" else {"margin": None}))
+
+
+def separability_threshold(
+    keep: KeepRule | KeepByLabel,
+    theta: ArrayLike,
+    labels: Labels = Labels(),  # noqa: B008
+) -> Any:
+    """The alpha_prune up to which kept examples with flipped labels are linearly separable.
+
+    alpha_c = 1 / min_m <E_g (-y m.u - g)_+^2> over the in-plane part m of the student, the Gardner (1988) argument at
+    margin 0; for logistic regression on all data the threshold of Candes and Sur (Annals of Statistics 48, 2020).
+
+    Args:
+        keep: keep rule, of fraction f in [1e-4, 1]; arrays allowed.
+        theta: angle between probe and teacher in radians, in [0, pi/2]; scalar or array.
+        labels: the labels.
+
+    Returns:
+        alpha_c, kept examples per parameter, of the broadcast shape; infinity where no label is flipped.
+
+    Raises:
+        TypeError, ValueError: as ``solve``.
+    """
+    student = MaxMargin()
+    _check_types(keep, student, labels)
+    _, theta = _checked(1.0, theta, labels)
+    shape = _shape(np.ones(()), keep, theta, student, labels)
+    if not labels.noisy:
+        return _unflatten(np.full(max(1, int(np.prod(shape))), np.inf), shape)
+    points, _ = _points(None, keep, theta, student, labels, shape, aligned=False)
+    found = for_each_point(_separate(), (points,), lanes=8)
+    noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0
+    if not np.all(found["converged"][noisy] == 1):
+        raise RuntimeError(f"no convergence of the separability threshold for {keep}, theta = {theta}, {labels}")
+    return _unflatten(np.where(noisy, 1 / found["violation"], np.inf), shape)
+
+
+def _check_types(keep: Any, student: Any, labels: Any) -> None:
+    if not isinstance(keep, KeepRule | KeepByLabel):
+        raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
+    if not isinstance(student, MaxMargin | RegularisedStudent):
+        raise TypeError(
+            f"student must be MaxMargin(), SquareLoss(lam), LogisticLoss(lam) or HingeLoss(lam), got {student!r}"
+        )
+    if not isinstance(labels, Labels):
+        raise TypeError(f"labels must be Labels(...), got {labels!r}")
+
+
+def _fields(thing: Any) -> list[Any]:
+    """All values in a keep rule, student or labels."""
+    if dataclasses.is_dataclass(thing):
+        return [x for field in dataclasses.fields(thing) for x in _fields(getattr(thing, field.name))]
+    return [thing]
+
+
+def _checked(alpha_tot: Any, theta: Any, labels: Labels) -> tuple[Floats, Floats]:
+    alpha_tot, theta = _real_array("alpha_tot", alpha_tot), _real_array("theta", theta)
+    if np.any((theta < 0) | (theta > np.pi / 2)):
+        raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {theta!r}")
+    if not labels.truth_is_teacher:
+        tau, other = np.asarray(labels.truth_angle), np.asarray(labels.probe_truth_angle)
+        slack = 1e-12
+        bad = (np.abs(theta - tau) > other + slack) | (other > theta + tau + slack)
+        bad = bad | (theta + tau + other > 2 * np.pi + slack)
+        if np.any(bad):
+            raise ValueError(
+                "theta, truth_angle and probe_truth_angle must be the angles between three vectors (each at most the "
+                f"sum of the others, all three at most 2 pi): got {theta!r}, {labels.truth_angle!r}, "
+                f"{labels.probe_truth_angle!r}"
+            )
+    return alpha_tot, theta
+
+
+def _shape(alpha_tot: Any, keep: Any, theta: Any, student: Any, labels: Labels) -> tuple[int, ...]:
+    """Broadcast shape of all arguments."""
+    shapes = {
+        "alpha_tot": np.shape(alpha_tot),
+        "theta": np.shape(theta),
+        "keep": keep.shape,
+        "student": np.shape(getattr(student, "lam", 0.0)),
+        "labels": np.broadcast_shapes(*(np.shape(x) for x in _fields(labels) if x is not None)),
+    }
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"shapes do not broadcast: {listed}") from None
+
+
+def _kind(student: Student) -> tuple[str, Any]:
+    return (student.loss, student.lam) if isinstance(student, RegularisedStudent) else ("max-margin", 0.0)
+
+
+def _points(
+    alpha_tot: Any,
+    keep: Any,
+    theta: Any,
+    student: Student,
+    labels: Labels,
+    shape: tuple[int, ...],
+    *,
+    aligned: bool,
+    xp: Any = np,
+) -> tuple[Point, Any]:
+    """All points, flattened, and the fraction kept; ``alpha_tot=None`` means alpha_prune = 1."""
+    kept = kept_set(keep, theta, labels, aligned=aligned, xp=xp)
+    alpha_prune = xp.ones(()) if alpha_tot is None else kept.fraction * alpha_tot
+    if xp is np:
+        for name, value, (low, high) in (
+            ("f, the fraction kept,", np.asarray(kept.fraction), FRACTION_RANGE),
+            ("alpha_prune = f alpha_tot", np.asarray(alpha_prune), ALPHA_PRUNE_RANGE),
+        ):
+            outside = (value < low * (1 - 1e-9)) | (value > high * (1 + 1e-9))
+            if np.any(outside):
+                raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value[outside].flat[0]:.6g}")
+    kind, lam = _kind(student)
+    pool = alpha_prune / kept.share
+    # the length at which alpha <G(-r p)> = 1 for that density; where kept examples are few, the length of Hebb's rule
+    start_r = xp.maximum(0.25 * alpha_prune * kept.boundary_density, 0.5 * xp.sqrt(xp.minimum(alpha_prune, 1.0)))
+    strips = kept.strips
+    if kind != "max-margin":
+        strips = strips._replace(origin=xp.zeros(()))
+    point = Point(alpha_prune, strips, kept.theta, xp.asarray(lam), kept.mean_bound, start_r, 0.25 * pool)
+
+    def flat(values: Any, *trailing: int) -> Any:
+        values = xp.broadcast_to(values, (*shape, *trailing)).reshape(-1, *trailing)
+        return values if values.dtype == bool else values.astype(float)
+
+    num_strips = strips.lower.shape[-1]
+    per_strip = strips._replace(origin=None)
+    per_strip = jax.tree.map(lambda a: flat(a, num_strips), per_strip)._replace(origin=flat(strips.origin))
+    flattened = jax.tree.map(flat, point._replace(strips=None))._replace(strips=per_strip)
+    return flattened, flat(kept.fraction)
+
+
+def _flat_labels(labels: Labels, shape: tuple[int, ...]) -> tuple[Any, Any] | None:
+    """Angles of the truth to teacher and probe, flattened; None where the truth is the teacher."""
+    if labels.truth_is_teacher:
+        return None
+    return tuple(np.broadcast_to(a, shape).reshape(-1) for a in (labels.truth_angle, labels.probe_truth_angle))  # type: ignore[return-value]
+
+
+def _solve_rows(kind: str, points: Point, labels: Labels, *, aligned: bool) -> dict[str, Floats]:
+    """Solve flattened points: ``find`` with the limits lambda -> 0 and the existence of the student seen to."""
+    alpha, zero = points.alpha_prune, points.lam == 0
+    noisy = points.strips.flipped is not None
+    if kind == "square" and zero.any():
+        near = zero & (np.abs(alpha - 1) < NEAR_INTERPOLATION)
+        if near.any():
+            raise ValueError(
+                f"SquareLoss(0) has no limit at alpha_prune = 1, where |w| diverges: got {alpha[near][0]:.9g}; "
+                "use lam > 0"
+            )
+        points = points._replace(lam=np.where(zero, MIN_NORM_LAMBDA * alpha, points.lam))
+    if kind in ("logistic", "hinge") and zero.any():
+        # where the examples are separable the direction tends to that of the max-margin student (Rosset et al. 2004)
+        separable = zero & (alpha < _thresholds(points) if noisy else True)
+        if separable.any():
+            found: dict[str, Floats] = {}
+            for part, of_kind in ((separable, "max-margin"), (~separable, kind)):
+                if part.any():
+                    taken = jax.tree.map(lambda a: a[part], points)  # noqa: B023
+                    for name, value in _solve_rows(of_kind, taken, labels, aligned=aligned).items():
+                        found.setdefault(name, np.full(alpha.size, np.nan))[part] = value
+            if kind == "logistic":  # its weights diverge
+                found["norm"] = np.where(separable, np.inf, found["norm"])
+            return found
+    if kind == "max-margin" and noisy:
+        limit = _thresholds(points)
+        beyond = alpha >= limit
+        if beyond.any():
+            i = int(np.argmax(beyond))
+            raise ValueError(
+                f"the kept examples are not separable, so there is no max-margin student: alpha_prune = {alpha[i]:.6g} "
+                f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
+                "a regularised student"
+            )
+    return for_each_point(_solver(kind, aligned), (points,), lanes=_lanes(kind, points, aligned))
+
+
+def _lanes(kind: str, points: Point, aligned: bool) -> int:
+    num_strips = points.strips.lower.shape[-1]
+    lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
+    return max(1, lanes * 2 // max(2, num_strips))
+
+
+def _thresholds(points: Point) -> Floats:
+    found = for_each_point(_separate(), (points,), lanes=8)
+    return np.where(found["converged"] == 1, 1 / found["violation"], np.inf)
+
+
+@cache
+def _separate() -> OnePoint:
+    def one(point: Point) -> dict[str, jax.Array]:
+        strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
+        nothing = jnp.zeros_like(point.theta)
+        found = max_margin.most_separating(strips, point.theta, nothing + 1.0, nothing, aligned=False)
+        return {"violation": found.violation, "converged": found.converged}
+
+    return one
+
+
+@cache
+def _solver(kind: str, aligned: bool) -> OnePoint:
+    def one(point: Point) -> dict[str, jax.Array]:
+        return order_parameters(kind, aligned, point)
+
+    return one
+
+
+def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
+    """The student of one point, differentiable: r and omega in polar coordinates of the plane, s outside of it.
+
+    The max-margin student has s = 1, and v is its margin k in that unit; for the others v is the V of ``regularised``.
+    """
+    unknowns, status = student_unknowns(kind, aligned, point)
+    converged, residual, num_steps = status
+    if kind == "max-margin":
+        r, omega, s, v = jnp.exp(unknowns[0]), unknowns[1], jnp.ones_like(unknowns[0]), unknowns[2]
+        norm = jnp.sqrt(1 + r * r) / v
+    else:
+        a, b, s, log_v = unknowns
+        r, omega, v = jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_v)
+        norm = jnp.hypot(r, s)
+    return {
+        "r": r,
+        "omega": omega,
+        "s": s,
+        "v": v,
+        "norm": norm,
+        "log_error": max_margin.log_error(r / s, omega),
+        "converged": converged,
+        "residual": residual,
+        "num_steps": num_steps,
+    }
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array, jax.Array]:
+    """Unknowns of the saddle point, (log r, omega, k) or (A, B, s, log V), and (converged, residual, num_steps)."""
+    if kind == "max-margin":
+        start_r, start_omega, longest = point.start_r, jnp.zeros_like(point.start_r), point.longest
+        if point.strips.flipped is not None:
+            still = point.strips._replace(origin=jnp.zeros_like(start_r))
+            nearest = max_margin.most_separating(still, point.theta, start_r, 0.9 / point.alpha_prune, aligned=aligned)
+            start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
+        found = max_margin.maximise_margin(
+            point.alpha_prune,
+            point.strips,
+            point.theta,
+            point.mean_bound,
+            start_r,
+            start_omega,
+            longest,
+            aligned=aligned,
+        )
+        unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
+        status = jnp.stack([found.converged.astype(float), found.residual, found.num_steps.astype(float)])
+    else:
+        least = regularised.minimise_loss(
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned
+        )
+        in_plane = least.r * jnp.cos(least.omega), least.r * jnp.sin(least.omega)
+        unknowns = jnp.stack([*in_plane, least.s, least.log_v])
+        status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
+    return jnp.where(status[0] == 1, unknowns, jnp.nan), status
+
+
+@student_unknowns.defjvp
+def _student_jvp(kind: str, aligned: bool, primals: Any, tangents: Any) -> Any:
+    """Implicit differentiation: the unknowns move so that the equations stay met."""
+    (point,), (tangent,) = primals, tangents
+    unknowns, status = student_unknowns(kind, aligned, point)
+    jacobian = jax.jacfwd(lambda x: balance(kind, aligned, point, x))(unknowns)
+    _, moved = jax.jvp(lambda p: balance(kind, aligned, p, unknowns), (point,), (tangent,))
+    return (unknowns, status), (-jnp.linalg.solve(jacobian, moved), jnp.zeros_like(status))
+
+
+def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.Array:
+    """The saddle-point equations as a function that vanishes at the solution; shape (3,) or (4,)."""
+    strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
+    if kind == "max-margin":
+        r, omega, k = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
+        mean = max_margin.averages(strips, point.theta, r, omega, k, aligned=aligned)
+        full = max_margin.equations(point.alpha_prune, strips, point.theta, r, omega, k, mean)
+        return full.at[2].set(omega) if aligned else full
+    return regularised.conditions(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)[0]
+
+
+def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp: Any) -> dict[str, Any]:
+    """The fields of ``Solution`` that follow from the student's coordinates."""
+    omega = out["omega"]
+    cosine = out["r"] / xp.hypot(out["r"], out["s"])  # of the angle between student and plane
+    teacher, probe = cosine * xp.cos(omega), cosine * xp.cos(theta - omega)
+    if truth is None:
+        error, overlap = xp.exp(out["log_error"]), teacher
+    else:
+        tau, other = truth
+        sine = xp.where(theta > 0, xp.sin(theta), 1.0)
+        rest = xp.where(theta > 0, (xp.cos(other) - xp.cos(tau) * xp.cos(theta)) / sine, 0.0)
+        overlap = cosine * (xp.cos(omega) * xp.cos(tau) + xp.sin(omega) * rest)
+        error = xp.arccos(overlap) / np.pi
+    return {
+        "error": error,
+        "teacher_overlap": teacher,
+        "probe_overlap": probe,
+        "truth_overlap": overlap,
+        "norm": out["norm"],
+    }
+
+
+def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> Solution:
+    """``solve`` under a JAX transformation."""
+    if jnp.result_type(float) != jnp.float64:
+        raise TypeError("solve is traced in single precision: put `with jax.enable_x64(True):` around the call")
+    kind, lam = _kind(student)
+    if not is_traced(lam) and np.any(np.asarray(lam) == 0) and kind in ("logistic", "hinge"):
+        raise ValueError(
+            f"lam = 0 is not available under a JAX transformation, got {student!r}: use MaxMargin or lam > 0"
+        )
+    alpha_tot, theta = _real_array("alpha_tot", alpha_tot), _real_array("theta", theta)
+    shape = _shape(alpha_tot, keep, theta, student, labels)
+    aligned = isinstance(keep, KeepRule) and not is_traced(theta) and not np.any(theta)
+    points, fraction = _points(alpha_tot, keep, theta, student, labels, shape, aligned=aligned, xp=jnp)
+    if kind == "square":
+        points = points._replace(lam=jnp.maximum(points.lam, MIN_NORM_LAMBDA * points.alpha_prune))
+    one = partial(order_parameters, kind, aligned)
+    out = jax.lax.map(one, points, batch_size=_lanes(kind, points, aligned))
+    truth = None
+    if not labels.truth_is_teacher:
+        truth = tuple(jnp.broadcast_to(a, shape).reshape(-1) for a in (labels.truth_angle, labels.probe_truth_angle))
+    fields = _observed(out, points.theta, truth, jnp)  # type: ignore[arg-type]
+    fields |= {"fraction": fraction, "residual": out["residual"], "converged": out["converged"] == 1}
+    fields |= {"num_steps": out["num_steps"]}
+    fields = {name: value.reshape(shape) for name, value in fields.items()}
+    return Solution(**fields | {"margin": 1 / fields["norm"] if kind == "max-margin" else None})
+
+
+def _unflatten(values: np.ndarray, shape: tuple[int, ...]) -> Any:
+    return values.reshape(shape) if shape else values[0].item()

@@ -1,0 +1,63 @@
+"""Students: what is minimised over the kept examples.
+
+Every student is linear, w.x without a bias, trained on examples x ~ N(0, I_N) with labels y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from perceptron_theory.keep_rules import _real_array, is_traced
+
+__all__ = ["HingeLoss", "LogisticLoss", "MaxMargin", "SquareLoss", "Student"]
+
+
+@dataclass(frozen=True)
+class Student:
+    """Base of all students."""
+
+
+@dataclass(frozen=True)
+class MaxMargin(Student):
+    """The separator of largest margin: maximises min y w.x / |w|.  Exists where the kept examples are separable."""
+
+
+@dataclass(frozen=True)
+class RegularisedStudent(Student):
+    """Minimises sum over kept examples of loss(y w.x), plus (lambda N / 2) |w|^2.
+
+    Attributes:
+        lam: lambda, at least 0; number or array.  0 means the limit lambda -> 0, where it exists.
+    """
+
+    lam: Any
+    loss: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        lam = _real_array("lam", self.lam)
+        if not is_traced(lam) and np.any(lam < 0):
+            raise ValueError(f"lam, the strength lambda of the regularisation, must be at least 0, got {self.lam!r}")
+
+
+@dataclass(frozen=True)
+class SquareLoss(RegularisedStudent):
+    """Ridge regression on the labels: loss(h) = (1 - h)^2 / 2."""
+
+    loss: ClassVar[str] = "square"
+
+
+@dataclass(frozen=True)
+class LogisticLoss(RegularisedStudent):
+    """Logistic regression: loss(h) = log(1 + exp(-h))."""
+
+    loss: ClassVar[str] = "logistic"
+
+
+@dataclass(frozen=True)
+class HingeLoss(RegularisedStudent):
+    """Soft-margin support vector machine: loss(h) = max(0, 1 - h)."""
+
+    loss: ClassVar[str] = "hinge"
