@@ -380,8 +380,8 @@ def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Ar
         r, omega, s, v = jnp.exp(unknowns[0]), unknowns[1], jnp.ones_like(unknowns[0]), unknowns[2]
         norm = jnp.sqrt(1 + r * r) / v
     else:
-        a, b, s, log_v = unknowns
-        r, omega, v = jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_v)
+        a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
+        r, omega = jnp.hypot(a, b), jnp.arctan2(b, a)
         norm = jnp.hypot(r, s)
     return {
         "r": r,
@@ -422,7 +422,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
             kind, point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned
         )
         in_plane = least.r * jnp.cos(least.omega), least.r * jnp.sin(least.omega)
-        unknowns = jnp.stack([*in_plane, least.s, least.log_v])
+        unknowns = jnp.stack([*in_plane, jnp.log(least.s), least.log_v])
         status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
     return jnp.where(status[0] == 1, unknowns, jnp.nan), status
 
@@ -445,7 +445,9 @@ def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.
         mean = max_margin.averages(strips, point.theta, r, omega, k, aligned=aligned)
         full = max_margin.equations(point.alpha_prune, strips, point.theta, r, omega, k, mean)
         return full.at[2].set(omega) if aligned else full
-    return regularised.conditions(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)[0]
+    return regularised.conditions(
+        kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned
+    )
 
 
 def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp: Any) -> dict[str, Any]:

@@ -9,12 +9,15 @@ the convex function
 
 where u holds an example's coordinates in the plane, g is a standard normal and
 M_V(omega) = min_h l(h) + (h - omega)^2 / (2V) the Moreau envelope; h, where the minimum is taken, is the proximal
-operator: the student's output after training on an example that it would have given the output omega without.  With the force -M' = (h - omega)/V,
+operator: the student's output after training on an example that it would have given the output omega without.  With
+the force -M' = (h - omega)/V,
 
     lambda m = alpha_prune <force y u>     1/V = lambda + alpha_prune <M''>     s^2 = alpha_prune V^2 <force^2>.
 
-``minimise_loss`` descends on F by Newton's method with backtracking, from strong regularisation down to lambda in
-stages; V is the root of the last equation, which increases in V, found inside the same loop.
+Read from right to left, with the old values on the right, these equations are the state evolution of approximate
+message passing for this convex problem (Donoho and Montanari 2016), which tends to the solution from anywhere, but
+slowly where lambda is small.  ``minimise_loss`` takes Newton steps where they come closer, steps of the state evolution
+where they do not, and goes from strong regularisation down to lambda in stages.
 """
 
 from __future__ import annotations
@@ -32,11 +35,10 @@ from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, 
 __all__ = ["LossMinimum", "conditions", "minimise_loss"]
 
 MAX_STEPS = 400
-ON_CURVE = 1e-6  # |log(alpha V^2 <force^2> / s^2)| at which F is known to 1e-12 and a trial can be judged
-EXACT = 1e-9
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 1e-10  # the same where rounding stops the steps from shrinking further: three in a row end the search
-LOG_V_RANGE = (-60.0, 60.0)
+CLOSE = 0.1  # size of the next Newton step below which a stage is done
+STAGE = 4.0  # factor between the values of lambda of two stages
 
 # outputs h between which the logistic loss is smooth on the scale of a panel
 LOGISTIC_STEPS = np.array([-36.0, -20.0, -12.0, -7.0, -3.5, 0.0, 3.5, 7.0, 12.0, 20.0, 36.0])
@@ -47,7 +49,6 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 class Channel(NamedTuple):
     """Averages over g of an example with student field a times label, omega = a + s g; arrays like a."""
 
-    energy: Array  # M
     force: Array  # -M' = (h - omega) / V
     force_squared: Array
     curvature: Array  # M''
@@ -67,23 +68,25 @@ class LossMinimum(NamedTuple):
 
 def square_channel(a: Array, s: Array, v: Array) -> Channel:
     """l(h) = (1 - h)^2 / 2: h = (omega + V) / (1 + V)."""
-    gap, spread = 1 - a, (1 - a) ** 2 + s * s
-    return Channel(spread / (2 * (1 + v)), gap / (1 + v), spread / (1 + v) ** 2, jnp.ones_like(a) / (1 + v))
+    return Channel((1 - a) / (1 + v), ((1 - a) ** 2 + s * s) / (1 + v) ** 2, jnp.ones_like(a) / (1 + v))
 
 
 def hinge_channel(a: Array, s: Array, v: Array) -> Channel:
     """l(h) = max(0, 1 - h): h = omega + V below 1 - V, 1 up to 1, omega above."""
-    near, far = (1 - a) / s, (1 - v - a) / s
-    p_near, p_far = normal_cdf(near), normal_cdf(far)
-    first_near, first_far = near * p_near + normal_pdf(near), far * p_far + normal_pdf(far)
-    second = (1 + near * near) * p_near + near * normal_pdf(near)
-    second = second - (1 + far * far) * p_far - far * normal_pdf(far)
-    scale = s / v
+    # with w = (far - g)_+ and so on; where far is positive most forces are 1, and the rest is the small number
+    near, far, width = (1 - a) / s, (1 - v - a) / s, v / s
+    flat = far > 0
+    top, bottom = jnp.where(flat, -far, near), jnp.where(flat, -near, far)
+    p_top, p_bottom = normal_cdf(top), normal_cdf(bottom)
+    d_top, d_bottom = normal_pdf(top), normal_pdf(bottom)
+    first_top, first_bottom = top * p_top + d_top, bottom * p_bottom + d_bottom
+    first = (first_top - first_bottom) / width
+    second = (1 + top * top) * p_top + top * d_top - (1 + bottom * bottom) * p_bottom - bottom * d_bottom
+    second = second / width**2
     return Channel(
-        0.5 * s * scale * second,
-        scale * (first_near - first_far),
-        scale * (scale * second - 2 * first_far),
-        (p_near - p_far) / v,
+        jnp.where(flat, 1 - first, first),
+        jnp.where(flat, 1 - 2 * first_top / width + second, second - 2 * first_bottom / width),
+        (p_top - p_bottom) / v,
     )
 
 
@@ -119,12 +122,11 @@ def logistic_channel(a: Array, s: Array, v: Array) -> Channel:
     bend = force * jax.nn.sigmoid(h)
     g = (h - v * force - a[:, None, None]) / s
     weight = half * _WEIGHTS * normal_pdf(g) * (1 + v * bend) / s
-    energy = jax.nn.softplus(-h) + 0.5 * v * force * force
 
     def mean(values: Array) -> Array:
         return jnp.sum(weight * values, axis=(1, 2))
 
-    return Channel(mean(energy), mean(force), mean(force * force), mean(bend / (1 + v * bend)))
+    return Channel(mean(force), mean(force * force), mean(bend / (1 + v * bend)))
 
 
 CHANNELS = {"square": square_channel, "hinge": hinge_channel, "logistic": logistic_channel}
@@ -161,8 +163,8 @@ def _kept_lines(
 
 def conditions(
     loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
-) -> tuple[Array, Array]:
-    """What vanishes at the solution, and F.
+) -> Array:
+    """The change that one (in the plane cautious) step of the state evolution makes; it vanishes at the solution.
 
     Args:
         loss: "square", "hinge" or "logistic".
@@ -170,13 +172,13 @@ def conditions(
         strips: what is kept, with origin 0.
         theta: angle between probe and teacher in radians, scalar.
         lam: lambda, scalar.
-        unknowns: (A, B, s, log V), shape (4,); m = (A, B).
+        unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
-        The derivatives of F by A, B and s, and log(alpha_prune V^2 <force^2> / s^2), shape (4,); and F, scalar.
+        Changes of the four unknowns, shape (4,).
     """
-    a, b, s, v = unknowns[0], unknowns[1], unknowns[2], jnp.exp(unknowns[3])
+    a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
     line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
     channel = CHANNELS[loss](r * line.t, s, v)
@@ -184,42 +186,41 @@ def conditions(
     def mean(values: Array) -> Array:
         return jnp.sum(line.weight * values)
 
-    along = lam * r - alpha_prune * mean(channel.force * line.u0 * line.t)
+    curvature, squared = mean(channel.curvature * line.u0), mean(channel.force_squared * line.u0)
+    next_v = 1 / (lam + alpha_prune * curvature)
+    # in the plane the examples are not isotropic, and where windows lie far out they are long
+    spread = mean(channel.curvature * (line.u0 * (1 + line.t * line.t) + line.u2))
+    step = 1 / (lam + alpha_prune * spread)
+    force_t = mean(channel.force * line.u0 * line.t)
+    along = step * (alpha_prune * force_t - lam * r)
     if aligned:
-        gradient_a, gradient_b = along, b
+        change_a, change_b = along, -b
     else:
         frame = Frame.of(theta, omega)
-        second = mean(channel.force * line.u1)
-        second_z = (second - frame.cos_psi * mean(channel.force * line.u0 * line.t)) / jnp.where(
-            frame.probe, frame.sin_psi, 1.0
-        )
-        across = -alpha_prune * jnp.where(frame.probe, second_z, second)
+        force_u = mean(channel.force * line.u1)
+        sine = jnp.where(frame.probe, frame.sin_psi, 1.0)
+        across = step * alpha_prune * jnp.where(frame.probe, (force_u - frame.cos_psi * force_t) / sine, force_u)
         cosine, sine = jnp.cos(omega), jnp.sin(omega)
-        gradient_a, gradient_b = cosine * along - sine * across, sine * along + cosine * across
-    curvature, squared = mean(channel.curvature * line.u0), mean(channel.force_squared * line.u0)
-    by_s = s * (lam + alpha_prune * curvature - 1 / v)
-    on_curve = jnp.log(alpha_prune * squared) + 2 * (unknowns[3] - jnp.log(s))
-    value = alpha_prune * mean(channel.energy * line.u0) - s * s / (2 * v) + 0.5 * lam * (r * r + s * s)
-    return jnp.stack([gradient_a, gradient_b, by_s, on_curve]), value
+        change_a, change_b = cosine * along - sine * across, sine * along + cosine * across
+    next_log_s = 0.5 * jnp.log(alpha_prune * squared) + unknowns[3]
+    return jnp.stack([change_a, change_b, next_log_s - unknowns[2], jnp.log(next_v) - unknowns[3]])
 
 
 def _log_error(unknowns: Array) -> Array:
-    a, b, s = unknowns[0], unknowns[1], unknowns[2]
-    return jnp.log(jnp.arctan2(jnp.hypot(s, b), a) / jnp.pi)
+    return jnp.log(jnp.arctan2(jnp.hypot(jnp.exp(unknowns[2]), unknowns[1]), unknowns[0]) / jnp.pi)
 
 
-class _Descent(NamedTuple):
-    """The best student so far, the Newton step from it, and the trial to be evaluated next."""
+class _Search(NamedTuple):
+    """The best student so far, the next student to be evaluated, and whether it is judged."""
 
-    best: Array  # (A, B, s, log V)
-    value: Array
-    slope: Array  # of F along the step
-    step: Array
-    stride: Array
-    taken: Array
+    best: Array  # (A, B, log s, log V)
+    distance: Array  # size of the state evolution's next change
+    change: Array  # that change
     trial: Array
-    residual: Array
+    newton: Array  # the trial is a Newton step, kept only if it comes closer
+    patience: Array  # steps of the state evolution to take before Newton is tried again
     lam: Array  # lambda of this stage
+    residual: Array
     num_quiet: Array
     settled: Array
     num_steps: Array
@@ -230,71 +231,77 @@ def minimise_loss(
 ) -> LossMinimum:
     """Solve one point; arguments as ``conditions``."""
 
-    def turn(state: _Descent) -> _Descent:
-        def balance(unknowns: Array) -> tuple[Array, tuple[Array, Array]]:
-            residuals, value = conditions(loss, alpha_prune, strips, theta, state.lam, unknowns, aligned=aligned)
-            return residuals, (residuals, value)
+    def turn(state: _Search) -> _Search:
+        def changes(unknowns: Array) -> tuple[Array, Array]:
+            found = conditions(loss, alpha_prune, strips, theta, state.lam, unknowns, aligned=aligned)
+            return found, found
 
         trial = state.trial
-        jacobian, (residuals, value) = jax.jacfwd(balance, has_aux=True)(trial)
-        off = residuals[3]
-        # too long a step outwards: the training outputs can be fitted at V = infinity, and no V is a root
-        hopeless = (off < 0) & (-off > 30 * jacobian[3, 3])
-        log_v_move = -off / jnp.maximum(jacobian[3, 3], 1e-3)
-        on_curve = jnp.abs(off) < ON_CURVE
-        # Newton's step for all four; a scale for each unknown keeps the small system well conditioned
-        scale = jnp.stack([jnp.hypot(trial[0], trial[2]), jnp.hypot(trial[0], trial[2]), trial[2], 1.0 + 0 * trial[3]])
-        scaled = jacobian * scale
-        weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
-        step = -scale * jnp.linalg.solve(scaled * weight[:, None], residuals * weight)
-        slope = jnp.dot(residuals[:3], step[:3])
-        change = jnp.abs(jnp.dot(jax.grad(_log_error)(trial), step))
-        size = jnp.abs(value) + 0.5 * state.lam * jnp.dot(trial[:3], trial[:3])
-        quiet = change < 1e-6  # there F is flat to rounding, and the step itself is the better judge
-        lower = value <= state.value + 1e-4 * state.taken * state.slope + 1e-13 * size
-        accept = on_curve & (lower | quiet) & jnp.isfinite(value) & jnp.all(jnp.isfinite(step))
+        jacobian, change = jax.jacfwd(changes, has_aux=True)(trial)
+        # relative to the student's length, for which s alone stands until it has turned to the teacher
+        length = jnp.hypot(jnp.hypot(trial[0], trial[1]), jnp.exp(trial[2]))
+        scale = jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)])
+        step = -scale * jnp.linalg.solve(jacobian * scale / scale[:, None], change / scale)
+        size = jnp.linalg.norm(step / scale)
+        distance = jnp.linalg.norm(change / scale)
+        good = jnp.isfinite(distance) & jnp.all(jnp.isfinite(step))
+        log_error_change = jnp.abs(jnp.dot(jax.grad(_log_error)(trial), step))
+        # Newton's step must bring the next one down (natural monotonicity, Deuflhard), or the change itself
+        closer = (distance < 0.7 * state.distance) | (size < 0.8 * state.residual) | (log_error_change < 1e-7)
+        accept = good & (~state.newton | closer)
+
         last = state.lam == lam
-        num_quiet = jnp.where((change < RESTLESS) & (jnp.abs(off) < EXACT) & last, state.num_quiet + 1, 0)
-        found = state._replace(
+        num_quiet = jnp.where((log_error_change < RESTLESS) & (size < 1e-6) & last, state.num_quiet + 1, 0)
+        here = state._replace(
             best=trial,
-            value=value,
-            slope=jnp.minimum(slope, 0.0),
-            step=step,
-            stride=jnp.minimum(1.0, 4 * state.stride),
-            residual=jnp.max(jnp.abs(step / scale)),
+            distance=distance,
+            change=change,
+            patience=jnp.maximum(state.patience - 1, 0),
+            residual=size,
             num_quiet=num_quiet,
-            settled=((change < SETTLED) & (jnp.abs(off) < EXACT) & last) | (num_quiet >= 3),
+            settled=(log_error_change < SETTLED) & (size < 1e-7) & last | (num_quiet >= 3),
         )
-        base = _where(accept, found, state._replace(stride=0.25 * state.taken))
-        # lengths stay positive, and no number changes by more than a large factor at once
-        shrink = jnp.minimum(0.9 * base.best[2] / jnp.maximum(-base.step[2], 1e-300), 1.0)
-        reach = 10 * jnp.linalg.norm(base.best[:3]) / jnp.maximum(jnp.linalg.norm(base.step[:3]), 1e-300)
-        stride = jnp.minimum(jnp.minimum(base.stride, shrink), reach)
-        moved = base.best + stride * base.step
-        log_v = base.best[3] + jnp.clip(stride * base.step[3], -3.0, 3.0)
-        outer = base._replace(trial=moved.at[3].set(jnp.clip(log_v, *LOG_V_RANGE)), taken=stride)
-        inner = state._replace(
-            trial=trial.at[3].set(jnp.clip(trial[3] + jnp.clip(log_v_move, -5.0, 5.0), *LOG_V_RANGE))
-        )
+        # a Newton step at most doubles or halves a number
+        limit = jnp.minimum(1.0, 0.7 / jnp.maximum(jnp.max(jnp.abs(step / scale)), 1e-300))
+        evolved = trial + jnp.concatenate([change[:2], jnp.clip(change[2:], -3.0, 3.0)])
+        ready = here.patience == 0
+        onwards = here._replace(trial=jnp.where(ready, trial + limit * step, evolved), newton=ready)
         # once the student of this lambda is nearly found, on to a smaller one
-        near = accept & ~last & (jnp.linalg.norm(step / scale) < 0.3)
-        smaller = outer._replace(lam=jnp.maximum(lam, state.lam / 8), value=jnp.full_like(value, jnp.inf))
-        chosen = _where(on_curve | hopeless, _where(near, smaller, outer), inner)
-        return chosen._replace(num_steps=state.num_steps + 1)
+        smaller = onwards._replace(
+            lam=jnp.maximum(lam, state.lam / STAGE),
+            distance=jnp.full_like(distance, jnp.inf),
+            residual=jnp.full_like(distance, jnp.inf),
+        )
+        onwards = _where((size < CLOSE) & ~last, smaller, onwards)
+        change_back = jnp.concatenate([state.change[:2], jnp.clip(state.change[2:], -3.0, 3.0)])
+        back = state._replace(trial=state.best + change_back, newton=ready & False, patience=0 * state.patience + 4)
+        return _where(accept, onwards, back)._replace(num_steps=state.num_steps + 1)
 
     zero = jnp.zeros_like(alpha_prune)
-    # from strong regularisation, where the student is Hebb's rule, in stages down to lambda
-    strong = jnp.maximum(lam, alpha_prune)
-    v = 1 / (strong + 0.5 * alpha_prune)
-    scale = jnp.sqrt(alpha_prune) * v
-    start = jnp.stack([0.5 * alpha_prune * v, zero, jnp.maximum(0.5 * scale, 1e-3 * v), jnp.log(v)])
+    strong = STAGE * jnp.maximum(lam, alpha_prune)
+    v = 1 / (strong + alpha_prune)
+    start = jnp.stack([0.5 * alpha_prune * v, zero, jnp.log(0.5 * jnp.sqrt(alpha_prune) * v), jnp.log(v)])
     never = jnp.zeros_like(alpha_prune, dtype=bool)
     count = jnp.zeros_like(alpha_prune, dtype=int)
-    first = _Descent(start, zero + jnp.inf, zero, 0 * start, zero + 1, zero, start, zero + jnp.inf, strong, count, never, count)
-    end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, first)
-    a, b, s, log_v = end.best
-    return LossMinimum(jnp.hypot(a, b), jnp.arctan2(b, a), s, log_v, end.residual, end.settled, end.num_steps)
+    first = _Search(
+        best=start,
+        distance=zero + jnp.inf,
+        change=0 * start,
+        trial=start,
+        newton=never,
+        patience=count + 3,
+        lam=strong,
+        residual=zero + jnp.inf,
+        num_quiet=count,
+        settled=never,
+        num_steps=count,
+    )
+    end = jax.lax.while_loop(lambda state: ~state.settled & (state.num_steps < MAX_STEPS), turn, first)
+    a, b, log_s, log_v = end.best
+    return LossMinimum(
+        jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_s), log_v, end.residual, end.settled, end.num_steps
+    )
 
 
-def _where(condition: Array, yes: _Descent, no: _Descent) -> _Descent:
+def _where(condition: Array, yes: _Search, no: _Search) -> _Search:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), yes, no)

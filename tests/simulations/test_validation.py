@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, Results, solve
+from perceptron_theory import (
+    HingeLoss,
+    KeepByLabel,
+    KeepEasy,
+    KeepHard,
+    KeepPolicy,
+    KeepRandom,
+    KeepWindow,
+    Labels,
+    Results,
+    SquareLoss,
+    solve,
+)
 from simulations import Point, validate, validation
 
 POINTS = [
@@ -189,3 +201,69 @@ def test_bad_points_are_named():
         validate([replace(POINTS[0], theta=20.0)])
     with pytest.raises(ValueError, match="num_trials"):
         validate([replace(POINTS[0], num_trials=1)])
+
+
+OTHERS = [
+    replace(POINTS[0], student=SquareLoss(0.1)),
+    replace(POINTS[0], student=SquareLoss(0.1), labels=Labels(0.1)),
+    replace(POINTS[0], student=SquareLoss(0.1), labels=Labels(0.0, 0.2, 0.4)),
+    replace(POINTS[0], student=SquareLoss(0.1), keep=KeepPolicy([0, 0.5, 1], [0.2, 0.6])),
+    replace(POINTS[0], student=SquareLoss(0.1), keep=KeepByLabel(KeepHard(0.4), KeepPolicy([0, 0.5, 1], [1.0, 0.0]))),
+    replace(POINTS[0], student=SquareLoss(0.1), keep=KeepByLabel(KeepHard(0.4))),
+]
+
+
+def test_settings_of_points_as_they_always_were():
+    # saved files of earlier versions go by this JSON
+    assert POINTS[3].settings() == {
+        "alpha_tot": 5.0,
+        "keep": {"rule": "KeepWindow", "lower": 0.3, "upper": 0.7},
+        "theta": 0.3,
+        "num_features": 20,
+        "num_trials": 10,
+    }
+    assert replace(POINTS[3], labels=Labels(0)).settings() == POINTS[3].settings()
+
+
+def test_settings_of_students_labels_and_new_rules():
+    assert OTHERS[1].settings() == POINTS[0].settings() | {
+        "student": {"student": "SquareLoss", "lam": 0.1},
+        "labels": {"flip_probability": 0.1, "truth_angle": 0.0, "probe_truth_angle": None},
+    }
+    policy = {"rule": "KeepPolicy", "edges": [0.0, 0.5, 1.0], "probability": [1.0, 0.0]}
+    hard = {"rule": "KeepHard", "f": 0.4}
+    assert OTHERS[4].settings()["keep"] == {"rule": "KeepByLabel", "agree": hard, "disagree": policy}
+    assert OTHERS[5].settings()["keep"] == {"rule": "KeepByLabel", "agree": hard, "disagree": None}
+    assert replace(OTHERS[0], student=HingeLoss(0.1)).settings() != OTHERS[0].settings()
+
+
+def test_students_labels_and_new_rules_are_passed_on_and_saved(tmp_path, monkeypatch):
+    asked = []
+
+    def theory(alpha_tot, keep, theta, *, student, labels):
+        asked.append((alpha_tot, keep, theta, student, labels))
+        return type("Solution", (), {"error": 0.3})
+
+    monkeypatch.setattr(validation, "solve", theory)
+    result = validate(OTHERS, seed=1, out=tmp_path)
+    assert [(a[3], a[4]) for a in asked] == [(point.student, point.labels) for point in OTHERS]
+    assert asked[3][1].fraction == result.simulations[3].fraction
+    assert asked[4][1] is OTHERS[4].keep  # as asked for: its numbers vary
+    assert same(result, validate(OTHERS, seed=1, out=tmp_path))  # from the files
+    assert same(result, validate(OTHERS, seed=1))
+    kept = result.simulations[5].kept
+    assert kept.shape == (10,)
+    assert np.unique(kept).size > 1
+    table = result.results()
+    assert table["student"].tolist() == ["square"] * 6
+    assert table["lam"].tolist() == [0.1] * 6
+    assert table["flip_probability"].tolist() == [0, 0.1, 0, 0, 0, 0]
+    assert table["truth_angle"].tolist() == [0, 0, 0.2, 0, 0, 0]
+    assert table["probe_truth_angle"].tolist() == [0.3, 0.3, 0.4, 0.3, 0.3, 0.3]
+    assert table["f"][5] == pytest.approx(kept.mean() / 100)
+
+
+@pytest.mark.parametrize("field", ["keep", "student", "labels"])
+def test_a_point_of_wrong_things_is_named(field):
+    with pytest.raises(TypeError, match=field):
+        replace(POINTS[0], **{field: "hard"})
