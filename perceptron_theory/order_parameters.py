@@ -419,7 +419,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         status = jnp.stack([found.converged.astype(float), found.residual, found.num_steps.astype(float)])
     else:
         least = regularised.minimise_loss(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.mean_bound, aligned=aligned
         )
         in_plane = least.r * jnp.cos(least.omega), least.r * jnp.sin(least.omega)
         unknowns = jnp.stack([*in_plane, jnp.log(least.s), least.log_v])
@@ -432,9 +432,16 @@ def _student_jvp(kind: str, aligned: bool, primals: Any, tangents: Any) -> Any:
     """Implicit differentiation: the unknowns move so that the equations stay met."""
     (point,), (tangent,) = primals, tangents
     unknowns, status = student_unknowns(kind, aligned, point)
-    jacobian = jax.jacfwd(lambda x: balance(kind, aligned, point, x))(unknowns)
     _, moved = jax.jvp(lambda p: balance(kind, aligned, p, unknowns), (point,), (tangent,))
-    return (unknowns, status), (-jnp.linalg.solve(jacobian, moved), jnp.zeros_like(status))
+    if kind == "max-margin":
+        jacobian = jax.jacfwd(lambda x: balance(kind, aligned, point, x))(unknowns)
+        response = -jnp.linalg.solve(jacobian, moved)
+    else:
+        equations = regularised.conditions(
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, unknowns, aligned=aligned
+        )
+        response = regularised.newton_step(equations, moved, unknowns)
+    return (unknowns, status), (response, jnp.zeros_like(status))
 
 
 def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.Array:
@@ -447,7 +454,7 @@ def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.
         return full.at[2].set(omega) if aligned else full
     return regularised.conditions(
         kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned
-    )
+    ).value
 
 
 def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp: Any) -> dict[str, Any]:

@@ -155,8 +155,8 @@ def _oblique_strip(
     lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, steps: Array, top: Array
 ) -> KeptLines:
     frame = Frame.of(theta, omega)
-    cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
     sin_omega, sin_theta = _nonzero(jnp.sin(omega)), _nonzero(jnp.sin(theta))
+    cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
     shift = origin * cos_psi
     width = jnp.abs(jnp.tan(omega))  # of the step where p changes sign, at t = 0
     bottom = jnp.where(jnp.cos(omega) > 0, -TAIL * jnp.minimum(width, 1.0), -TAIL) - shift

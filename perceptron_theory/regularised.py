@@ -14,10 +14,9 @@ the force -M' = (h - omega)/V,
 
     lambda m = alpha_prune <force y u>     1/V = lambda + alpha_prune <M''>     s^2 = alpha_prune V^2 <force^2>.
 
-Read from right to left, with the old values on the right, these equations are the state evolution of approximate
-message passing for this convex problem (Donoho and Montanari 2016), which tends to the solution from anywhere, but
-slowly where lambda is small.  ``minimise_loss`` takes Newton steps where they come closer, steps of the state evolution
-where they do not, and goes from strong regularisation down to lambda in stages.
+F is strictly convex for lambda > 0, so the solution is unique and moves smoothly with lambda.  ``minimise_loss`` follows
+it by Newton's method from strong regularisation, where the student is Hebb's rule, down to lambda, in stages that
+shrink where Newton's method does not converge at once and grow where it does.
 """
 
 from __future__ import annotations
@@ -34,11 +33,12 @@ from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, 
 
 __all__ = ["LossMinimum", "conditions", "minimise_loss"]
 
-MAX_STEPS = 400
+MAX_STEPS = 1500
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 1e-10  # the same where rounding stops the steps from shrinking further: three in a row end the search
-CLOSE = 0.1  # size of the next Newton step below which a stage is done
-STAGE = 4.0  # factor between the values of lambda of two stages
+CLOSE = 1e-3  # size of the next Newton step below which a stage is done
+STRONG = 100.0  # lambda of the first stage over that at which outputs are of order 1
+FIRST_STAGE, LONGEST_STAGE = np.log(8.0), np.log(100.0)  # of log lambda
 
 # outputs h between which the logistic loss is smooth on the scale of a panel
 LOGISTIC_STEPS = np.array([-36.0, -20.0, -12.0, -7.0, -3.5, 0.0, 3.5, 7.0, 12.0, 20.0, 36.0])
@@ -161,10 +161,17 @@ def _kept_lines(
     return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
 
 
+class Conditions(NamedTuple):
+    """The four equations at a student, in the directions along it and across it, log s and log V."""
+
+    value: Array  # shape (4,); vanishes at the solution
+    jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
+
+
 def conditions(
     loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
-) -> Array:
-    """The change that one (in the plane cautious) step of the state evolution makes; it vanishes at the solution.
+) -> Conditions:
+    """The equations alpha_prune <force y u> - lambda m, log(alpha_prune V^2 <force^2> / s^2) / 2, -log(V (lambda + ...)).
 
     Args:
         loss: "square", "hinge" or "logistic".
@@ -174,134 +181,164 @@ def conditions(
         lam: lambda, scalar.
         unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
         aligned: as ``kept_lines``; then B = 0.
-
-    Returns:
-        Changes of the four unknowns, shape (4,).
     """
     a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
     line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
-    channel = CHANNELS[loss](r * line.t, s, v)
-
-    def mean(values: Array) -> Array:
-        return jnp.sum(line.weight * values)
-
-    curvature, squared = mean(channel.curvature * line.u0), mean(channel.force_squared * line.u0)
-    next_v = 1 / (lam + alpha_prune * curvature)
-    # in the plane the examples are not isotropic, and where windows lie far out they are long
-    spread = mean(channel.curvature * (line.u0 * (1 + line.t * line.t) + line.u2))
-    step = 1 / (lam + alpha_prune * spread)
-    force_t = mean(channel.force * line.u0 * line.t)
-    along = step * (alpha_prune * force_t - lam * r)
+    # moments of the field across the student
     if aligned:
-        change_a, change_b = along, -b
+        across1, across2 = line.u1, line.u2
     else:
         frame = Frame.of(theta, omega)
-        force_u = mean(channel.force * line.u1)
-        sine = jnp.where(frame.probe, frame.sin_psi, 1.0)
-        across = step * alpha_prune * jnp.where(frame.probe, (force_u - frame.cos_psi * force_t) / sine, force_u)
-        cosine, sine = jnp.cos(omega), jnp.sin(omega)
-        change_a, change_b = cosine * along - sine * across, sine * along + cosine * across
-    next_log_s = 0.5 * jnp.log(alpha_prune * squared) + unknowns[3]
-    return jnp.stack([change_a, change_b, next_log_s - unknowns[2], jnp.log(next_v) - unknowns[3]])
+        cosine, sine = frame.cos_psi, jnp.where(frame.probe, frame.sin_psi, 1.0)
+        field = cosine * line.t
+        across1 = jnp.where(frame.probe, (line.u1 - field * line.u0) / sine, line.u1)
+        across2 = jnp.where(frame.probe, (line.u2 - 2 * field * line.u1 + field * field * line.u0) / sine**2, line.u2)
+    w0, w1, w2 = (alpha_prune * line.weight * moment for moment in (line.u0, across1, across2))
+    t = line.t
+
+    def response(direction: tuple[float, Array, Array]) -> Channel:
+        """Derivative of the channel by (a, s, V)."""
+        tangents = (jnp.full_like(t, direction[0]), direction[1], direction[2])
+        return jax.jvp(lambda a, s, v: CHANNELS[loss](a, s, v), (r * t, s, v), tangents)[1]
+
+    zero = jnp.zeros_like(s)
+    channel = CHANNELS[loss](r * t, s, v)
+    by_a, by_s, by_v = response((1.0, zero, zero)), response((0.0, s, zero)), response((0.0, zero, v))
+    squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
+    inverse_v = lam + curvature
+    value = jnp.stack(
+        [
+            jnp.sum(channel.force * w0 * t) - lam * r,
+            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * w1),
+            0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
+            -jnp.log(inverse_v) - unknowns[3],
+        ]
+    )
+    tt, tv, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, w2))
+    by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, w1)]
+    by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
+    by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
+    by_curvature = [jnp.sum(f) for f in (by_a.curvature * w0 * t, by_a.curvature * w1)]
+    by_curvature += [jnp.sum(by.curvature * w0) for by in (by_s, by_v)]
+    rows = jnp.stack(
+        [
+            jnp.stack([tt - lam, tv, *by_force[0]]),
+            jnp.stack([tv, vv - lam, *by_force[1]]),
+            jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
+            -jnp.stack(by_curvature) / inverse_v - jnp.array([0.0, 0.0, 0.0, 1.0]),
+        ]
+    )
+    return Conditions(value, rows)
+
+
+def _turned(unknowns: Array, step: Array) -> Array:
+    """A step along and across the student as a step of (A, B, log s, log V)."""
+    length = jnp.hypot(unknowns[0], unknowns[1])
+    cosine, sine = unknowns[0] / length, unknowns[1] / length
+    return jnp.stack([cosine * step[0] - sine * step[1], sine * step[0] + cosine * step[1], step[2], step[3]])
+
+
+def newton_step(equations: Conditions, change: Array, unknowns: Array) -> Array:
+    """The step of (A, B, log s, log V) that cancels ``change`` of the equations to first order."""
+    length = jnp.hypot(jnp.hypot(unknowns[0], unknowns[1]), jnp.exp(unknowns[2]))
+    scale = jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)])
+    scaled = equations.jacobian * scale
+    weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
+    return _turned(unknowns, -scale * jnp.linalg.solve(scaled * weight[:, None], change * weight))
 
 
 def _log_error(unknowns: Array) -> Array:
     return jnp.log(jnp.arctan2(jnp.hypot(jnp.exp(unknowns[2]), unknowns[1]), unknowns[0]) / jnp.pi)
 
 
-class _Search(NamedTuple):
-    """The best student so far, the next student to be evaluated, and whether it is judged."""
+class _Path(NamedTuple):
+    """The student at the end of the last stage, and the one that is on its way to the end of this stage."""
 
-    best: Array  # (A, B, log s, log V)
-    distance: Array  # size of the state evolution's next change
-    change: Array  # that change
+    base: Array  # (A, B, log s, log V)
+    base_lam: Array
+    stage: Array  # length of this stage in log lambda
+    lam: Array  # its end
     trial: Array
-    newton: Array  # the trial is a Newton step, kept only if it comes closer
-    patience: Array  # steps of the state evolution to take before Newton is tried again
-    lam: Array  # lambda of this stage
-    residual: Array
+    size: Array  # of the last Newton step
+    count: Array  # Newton steps in this stage
     num_quiet: Array
     settled: Array
     num_steps: Array
 
 
 def minimise_loss(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, mean_bound: Array, *, aligned: bool
 ) -> LossMinimum:
-    """Solve one point; arguments as ``conditions``."""
+    """Solve one point; ``mean_bound`` bounds the mean field as in ``maximise_margin``, the rest as ``conditions``."""
 
-    def turn(state: _Search) -> _Search:
-        def changes(unknowns: Array) -> tuple[Array, Array]:
-            found = conditions(loss, alpha_prune, strips, theta, state.lam, unknowns, aligned=aligned)
-            return found, found
-
-        trial = state.trial
-        jacobian, change = jax.jacfwd(changes, has_aux=True)(trial)
-        # relative to the student's length, for which s alone stands until it has turned to the teacher
+    def turn(path: _Path) -> _Path:
+        trial = path.trial
+        equations = conditions(loss, alpha_prune, strips, theta, path.lam, trial, aligned=aligned)
+        step = newton_step(equations, equations.value, trial)
         length = jnp.hypot(jnp.hypot(trial[0], trial[1]), jnp.exp(trial[2]))
-        scale = jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)])
-        step = -scale * jnp.linalg.solve(jacobian * scale / scale[:, None], change / scale)
-        size = jnp.linalg.norm(step / scale)
-        distance = jnp.linalg.norm(change / scale)
-        good = jnp.isfinite(distance) & jnp.all(jnp.isfinite(step))
+        size = jnp.max(jnp.abs(step) / jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)]))
+        good = jnp.all(jnp.isfinite(step))
         log_error_change = jnp.abs(jnp.dot(jax.grad(_log_error)(trial), step))
-        # Newton's step must bring the next one down (natural monotonicity, Deuflhard), or the change itself
-        closer = (distance < 0.7 * state.distance) | (size < 0.8 * state.residual) | (log_error_change < 1e-7)
-        accept = good & (~state.newton | closer)
+        last = path.lam <= lam
+        num_quiet = jnp.where((log_error_change < RESTLESS) & (size < 1e-6) & last, path.num_quiet + 1, 0)
+        settled = good & last & (((log_error_change < SETTLED) & (size < 1e-7)) | (num_quiet >= 3))
 
-        last = state.lam == lam
-        num_quiet = jnp.where((log_error_change < RESTLESS) & (size < 1e-6) & last, state.num_quiet + 1, 0)
-        here = state._replace(
-            best=trial,
-            distance=distance,
-            change=change,
-            patience=jnp.maximum(state.patience - 1, 0),
-            residual=size,
-            num_quiet=num_quiet,
-            settled=(log_error_change < SETTLED) & (size < 1e-7) & last | (num_quiet >= 3),
+        limit = jnp.minimum(1.0, 1.5 / jnp.maximum(size, 1e-300))  # no number changes out of all proportion
+        if aligned:  # the student never turns away from the teacher
+            limit = jnp.minimum(limit, 0.9 * trial[0] / jnp.maximum(-step[0], 1e-300))
+        onwards = path._replace(trial=trial + limit * step, size=size, count=path.count + 1)
+        lost = ~good | ((size > 1e-5) & (((size > 0.7 * path.size) & (path.count >= 2)) | (path.count >= 12)))
+
+        def begin(base: Array, base_lam: Array, stage: Array) -> _Path:
+            return path._replace(
+                base=base,
+                base_lam=base_lam,
+                stage=stage,
+                lam=jnp.maximum(lam, base_lam * jnp.exp(-stage)),
+                trial=base,
+                size=jnp.full_like(size, jnp.inf),
+                count=jnp.zeros_like(path.count),
+            )
+
+        arrived = good & ~last & (size < CLOSE)
+        chosen = _where(lost, begin(path.base, path.base_lam, path.stage / 3), onwards)
+        chosen = _where(
+            arrived, begin(trial + limit * step, path.lam, jnp.minimum(2 * path.stage, LONGEST_STAGE)), chosen
         )
-        # a Newton step at most doubles or halves a number
-        limit = jnp.minimum(1.0, 0.7 / jnp.maximum(jnp.max(jnp.abs(step / scale)), 1e-300))
-        evolved = trial + jnp.concatenate([change[:2], jnp.clip(change[2:], -3.0, 3.0)])
-        ready = here.patience == 0
-        onwards = here._replace(trial=jnp.where(ready, trial + limit * step, evolved), newton=ready)
-        # once the student of this lambda is nearly found, on to a smaller one
-        smaller = onwards._replace(
-            lam=jnp.maximum(lam, state.lam / STAGE),
-            distance=jnp.full_like(distance, jnp.inf),
-            residual=jnp.full_like(distance, jnp.inf),
+        stopped = path._replace(trial=trial, size=size)
+        return _where(settled, stopped, chosen)._replace(
+            num_quiet=num_quiet, settled=settled, num_steps=path.num_steps + 1
         )
-        onwards = _where((size < CLOSE) & ~last, smaller, onwards)
-        change_back = jnp.concatenate([state.change[:2], jnp.clip(state.change[2:], -3.0, 3.0)])
-        back = state._replace(trial=state.best + change_back, newton=ready & False, patience=0 * state.patience + 4)
-        return _where(accept, onwards, back)._replace(num_steps=state.num_steps + 1)
 
     zero = jnp.zeros_like(alpha_prune)
-    strong = STAGE * jnp.maximum(lam, alpha_prune)
-    v = 1 / (strong + alpha_prune)
-    start = jnp.stack([0.5 * alpha_prune * v, zero, jnp.log(0.5 * jnp.sqrt(alpha_prune) * v), jnp.log(v)])
-    never = jnp.zeros_like(alpha_prune, dtype=bool)
+    strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_bound**2))
+    force = 0.5 if loss == "logistic" else 1.0  # at output 0
+    start = jnp.stack(
+        [
+            force * alpha_prune * mean_bound / strong,
+            zero,
+            jnp.log(force * jnp.sqrt(alpha_prune) / strong),
+            -jnp.log(strong),
+        ]
+    )
     count = jnp.zeros_like(alpha_prune, dtype=int)
-    first = _Search(
-        best=start,
-        distance=zero + jnp.inf,
-        change=0 * start,
-        trial=start,
-        newton=never,
-        patience=count + 3,
+    first = _Path(
+        base=start,
+        base_lam=strong,
+        stage=zero + FIRST_STAGE,
         lam=strong,
-        residual=zero + jnp.inf,
+        trial=start,
+        size=zero + jnp.inf,
+        count=count,
         num_quiet=count,
-        settled=never,
+        settled=jnp.zeros_like(alpha_prune, dtype=bool),
         num_steps=count,
     )
-    end = jax.lax.while_loop(lambda state: ~state.settled & (state.num_steps < MAX_STEPS), turn, first)
-    a, b, log_s, log_v = end.best
-    return LossMinimum(
-        jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_s), log_v, end.residual, end.settled, end.num_steps
-    )
+    end = jax.lax.while_loop(lambda path: ~path.settled & (path.num_steps < MAX_STEPS), turn, first)
+    a, b, log_s, log_v = end.trial
+    return LossMinimum(jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_s), log_v, end.size, end.settled, end.num_steps)
 
 
-def _where(condition: Array, yes: _Search, no: _Search) -> _Search:
+def _where(condition: Array, yes: _Path, no: _Path) -> _Path:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), yes, no)
