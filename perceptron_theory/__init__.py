@@ -21,6 +21,14 @@ from perceptron_theory.students import HingeLoss, LogisticLoss, MaxMargin, Squar
 
 if TYPE_CHECKING:
     from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
+    from perceptron_theory.optimal_policy import (
+        OptimalFrontier,
+        OptimalPolicy,
+        best_window,
+        optimal_frontier,
+        optimal_policy,
+        value_function,
+    )
     from perceptron_theory.order_parameters import Solution, separability_threshold, solve
 
 __all__ = [
@@ -37,17 +45,27 @@ __all__ = [
     "Labels",
     "LogisticLoss",
     "MaxMargin",
+    "OptimalFrontier",
+    "OptimalPolicy",
     "Results",
     "Solution",
     "SquareLoss",
     "Student",
+    "best_window",
     "crossover",
+    "optimal_frontier",
     "pareto_frontier",
     "separability_threshold",
     "solve",
+    "value_function",
 ]
 
 _HOME = {
+    "OptimalFrontier": "optimal_policy",
+    "OptimalPolicy": "optimal_policy",
+    "best_window": "optimal_policy",
+    "optimal_frontier": "optimal_policy",
+    "value_function": "optimal_policy",
     "Crossover": "frontier",
     "Frontier": "frontier",
     "Solution": "order_parameters",

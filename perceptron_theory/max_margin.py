@@ -36,7 +36,18 @@ from jax import Array
 from perceptron_theory import quadrature
 from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf
 
-__all__ = ["Averages", "SaddlePoint", "averages", "equations", "log_error", "maximise_margin", "most_separating"]
+__all__ = [
+    "Averages",
+    "Conditions",
+    "SaddlePoint",
+    "across_moments",
+    "averages",
+    "conditions",
+    "equations",
+    "log_error",
+    "maximise_margin",
+    "most_separating",
+]
 
 MAX_STEPS = 300
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
@@ -147,6 +158,66 @@ def equations(
     along_scale = jnp.sqrt(mean.g2_dd / mean.g2) / r
     second_scale = jnp.abs(strips.origin) + jnp.sqrt(mean.g2_uu / mean.g2)
     return jnp.stack([jnp.log(alpha_prune * mean.g0), slope.along / along_scale, slope.second / second_scale])
+
+
+class Conditions(NamedTuple):
+    """The equations at a student, and their derivatives by displacements along and across it and by k."""
+
+    value: Array  # log(alpha <G>), n <G' t> - k r <G'>, n <G' v>; shape (3,)
+    jacobian: Array  # shape (3, 3)
+
+
+def conditions(
+    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool
+) -> Conditions:
+    """The equations for implicit differentiation, as ``equations`` but with their derivatives from averages.
+
+    The derivatives of averages by the student are averages themselves, of G' and G'' times fields: nothing is
+    differentiated that a strip's sharp edges make steep.
+    """
+    top = (k + quadrature.REACH) / r
+    steps = (k - quadrature.STEP) / r
+    steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
+    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
+    d = k - r * line.t
+    cdf, pdf = normal_cdf(d), normal_pdf(d)
+    g0, g1, g2 = (line.weight * g for g in ((1 + d * d) * cdf + d * pdf, 2 * (d * cdf + pdf), 2 * cdf))
+    t, u0 = line.t, line.u0
+    mean0, mean1, mean1_t, mean1_v = (jnp.sum(x) for x in (g0 * u0, g1 * u0, g1 * u0 * t, g1 * across1))
+    mean2, mean2_t, mean2_v = (jnp.sum(x) for x in (g2 * u0, g2 * u0 * t, g2 * across1))
+    mean2_tt, mean2_tv, mean2_vv = (jnp.sum(x) for x in (g2 * u0 * t * t, g2 * across1 * t, g2 * across2))
+    mean1_d, mean2_d, mean2_dt, mean2_dv = (
+        jnp.sum(x) for x in (g1 * u0 * d, g2 * u0 * d, g2 * u0 * d * t, g2 * across1 * d)
+    )
+    n = 1 + r * r
+    # n <G' t> - k r <G'> directly where the student is short, through d = k - r t where it is long: neither cancels
+    short = jnp.stack([n * mean1_t - k * r * mean1, 2 * r * mean1_t - n * mean2_tt - k * mean1 + k * r * mean2_t])
+    along = (k * mean1 - n * mean1_d) / r
+    long = jnp.stack([along, (n * (mean2_dt + mean1_t) - k * mean2_t - 2 * r * mean1_d - along) / r])
+    by_across = jnp.where(r < 1, -n * mean2_tv + k * r * mean2_v, (n * (mean2_dv + mean1_v) - k * mean2_v) / r)
+    by_k = jnp.where(r < 1, n * mean2_t - r * mean1 - k * r * mean2, (k * mean2 - n * mean2_d) / r - r * mean1)
+    along, by_along = jnp.where(r < 1, short, long)
+    value = jnp.stack([jnp.log(alpha_prune * mean0), along, n * mean1_v])
+    jacobian = jnp.stack(
+        [
+            jnp.stack([-mean1_t, -mean1_v, mean1]) / mean0,
+            jnp.stack([by_along, by_across, by_k]),
+            jnp.stack([2 * r * mean1_v - n * mean2_tv, -n * mean2_vv - k * mean1, n * mean2_v]),
+        ]
+    )
+    return Conditions(value, jacobian)
+
+
+def across_moments(line: quadrature.KeptLines, theta: Array, omega: Array, *, aligned: bool) -> tuple[Array, Array]:
+    """Moments 1 and 2 of the field v across the student on each line, with ``origin`` 0."""
+    if aligned:
+        return line.u1, line.u2
+    frame = Frame.of(theta, omega)
+    sine, field = jnp.where(frame.probe, frame.sin_psi, 1.0), frame.cos_psi * line.t
+    first = (line.u1 - field * line.u0) / sine
+    second = (line.u2 - 2 * field * line.u1 + field * field * line.u0) / sine**2
+    return jnp.where(frame.probe, first, line.u1), jnp.where(frame.probe, second, line.u2)
 
 
 def log_error(r: Array, omega: Array) -> Array:

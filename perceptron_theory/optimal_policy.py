@@ -5,9 +5,9 @@ derivative, by implicit differentiation of the saddle point, is the value functi
 
     v(u) = - d log(error) / d pi(u):
 
-what one more example of rank u is worth, in relative error, per fraction of the data.  Among the rules of mean f a rule
-can be best only if it keeps exactly the ranks of highest value: v above a threshold where pi = 1, below it where pi = 0,
-equal to it where pi lies between.  How far a rule is from that is one number, the Frank-Wolfe gap
+what one more example of rank u is worth, in relative error, per fraction of the data.  Among the rules of mean f a
+rule can be best only if it keeps exactly the ranks of highest value: v above a threshold where pi = 1, below it where
+pi = 0, equal to it where pi lies between.  How far a rule is from that is one number, the Frank-Wolfe gap
 
     gap = max over rules rho of mean f of the integral of v (rho - pi),
 
@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import LinearConstraint, minimize
 from scipy.optimize.elementwise import find_minimum
 
-from perceptron_theory import max_margin, order_parameters, regularised
+from perceptron_theory import max_margin, order_parameters
 from perceptron_theory.batch import OnePoint, for_each_point
 from perceptron_theory.keep_rules import KeepEasy, KeepHard, KeepPolicy, KeepRandom, KeepRule, KeepWindow, _real_array
 from perceptron_theory.kept_set import probe_margin
@@ -38,7 +38,7 @@ from perceptron_theory.order_parameters import FRACTION_RANGE, Point, solve
 from perceptron_theory.quadrature import Strips
 from perceptron_theory.students import MaxMargin, Student
 
-__all__ = ["OptimalPolicy", "best_window", "optimal_frontier", "optimal_policy", "value_function"]
+__all__ = ["OptimalFrontier", "OptimalPolicy", "best_window", "optimal_frontier", "optimal_policy", "value_function"]
 
 Floats = NDArray[np.float64]
 
@@ -238,9 +238,9 @@ def optimal_policy(
         lower, upper, error = better
         certificate = problem.certify(lower, upper, f)
     others = (
-        solve(alpha_tot, rule(f), theta, student=student, labels=labels, on_failure="flag").error
-        for rule in (KeepHard, KeepEasy, KeepRandom)
-    )  # type: ignore[abstract]
+        solve(alpha_tot, rule, theta, student=student, labels=labels, on_failure="flag").error
+        for rule in (KeepHard(f), KeepEasy(f), KeepRandom(f))
+    )
     return OptimalPolicy(
         _as_policy(lower, upper, f),
         float(error),
@@ -462,14 +462,8 @@ def _cell_slopes(kind: str, aligned: bool, noisy: bool) -> OnePoint:
 
         # response of log(error) to a change of the equations, then of the equations to the cells
         slope = jax.grad(log_error)(unknowns)
-        if kind == "max-margin":
-            jacobian = jax.jacfwd(lambda x: order_parameters.balance(kind, aligned, still, x))(unknowns)
-            response = -jnp.linalg.solve(jacobian.T, slope)
-        else:
-            equations = regularised.conditions(
-                kind, point.alpha_prune, still.strips, point.theta, point.lam, unknowns, aligned=aligned
-            )
-            response = jax.vmap(lambda e: jnp.dot(slope, regularised.newton_step(equations, e, unknowns)))(jnp.eye(4))
+        answer = order_parameters.response(kind, aligned, still, unknowns)
+        response = jax.vmap(lambda change: jnp.dot(slope, answer(change)))(jnp.eye(unknowns.size))
         slopes = jax.grad(lambda weight: jnp.dot(response, promise(weight)))(jnp.zeros_like(inner))
         return {"slopes": slopes, "log_error": log_error(unknowns)}
 

@@ -8,6 +8,7 @@ on what is kept; N -> infinity at fixed alpha_tot.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal, NamedTuple
@@ -432,29 +433,57 @@ def _student_jvp(kind: str, aligned: bool, primals: Any, tangents: Any) -> Any:
     """Implicit differentiation: the unknowns move so that the equations stay met."""
     (point,), (tangent,) = primals, tangents
     unknowns, status = student_unknowns(kind, aligned, point)
-    _, moved = jax.jvp(lambda p: balance(kind, aligned, p, unknowns), (point,), (tangent,))
+    nothing = jnp.zeros_like(point.theta)
+    _, moved = jax.jvp(lambda p: balance(kind, aligned, p, unknowns), (point,), (tangent._replace(theta=nothing),))
+    if not aligned:
+        moved = moved + tangent.theta * _turn_of_probe(kind, point, unknowns)
+    return (unknowns, status), (response(kind, aligned, point, unknowns)(moved), jnp.zeros_like(status))
+
+
+def _turn_of_probe(kind: str, point: Point, unknowns: jax.Array) -> jax.Array:
+    """Derivative of the equations by theta.
+
+    Where the student lies on the probe's axis exactly, the strips' edges are infinitely steep along it: there it is
+    taken a little beside, on the scale on which it varies.
+    """
     if kind == "max-margin":
-        jacobian = jax.jacfwd(lambda x: balance(kind, aligned, point, x))(unknowns)
-        response = -jnp.linalg.solve(jacobian, moved)
+        omega, r = unknowns[1], jnp.exp(unknowns[0])
     else:
-        equations = regularised.conditions(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, unknowns, aligned=aligned
-        )
-        response = regularised.newton_step(equations, moved, unknowns)
-    return (unknowns, status), (response, jnp.zeros_like(status))
+        omega, r = jnp.arctan2(unknowns[1], unknowns[0]), jnp.hypot(unknowns[0], unknowns[1]) / jnp.exp(unknowns[2])
+    near = 3e-8 / (1 + r) * jnp.sin(point.theta)
+    aside = jnp.where(jnp.abs(jnp.sin(point.theta - omega)) < near, -near, 0.0)
+    if kind == "max-margin":
+        beside = unknowns.at[1].add(aside)
+    else:
+        beside = unknowns.at[0].add(-unknowns[1] * aside).at[1].add(unknowns[0] * aside)
+    return jax.jvp(
+        lambda theta: balance(kind, False, point._replace(theta=theta), beside), (point.theta,), (jnp.ones_like(omega),)
+    )[1]
 
 
 def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.Array:
     """The saddle-point equations as a function that vanishes at the solution; shape (3,) or (4,)."""
+    return _conditions(kind, aligned, point, unknowns).value
+
+
+def response(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """How the unknowns answer a small change of the equations, as a linear function."""
+    equations = _conditions(kind, aligned, point, unknowns)
+    if kind != "max-margin":
+        return lambda change: regularised.newton_step(equations, change, unknowns)
+    r = jnp.exp(unknowns[0])
+    scale = jnp.stack([r, r, jnp.ones_like(r)])  # log r and omega from displacements
+    scaled = equations.jacobian * scale
+    weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
+    return lambda change: -jnp.linalg.solve(scaled * weight[:, None], change * weight)
+
+
+def _conditions(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Any:
     strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
     if kind == "max-margin":
-        r, omega, k = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
-        mean = max_margin.averages(strips, point.theta, r, omega, k, aligned=aligned)
-        full = max_margin.equations(point.alpha_prune, strips, point.theta, r, omega, k, mean)
-        return full.at[2].set(omega) if aligned else full
-    return regularised.conditions(
-        kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned
-    ).value
+        student = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
+        return max_margin.conditions(point.alpha_prune, strips, point.theta, *student, aligned=aligned)
+    return regularised.conditions(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)
 
 
 def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp: Any) -> dict[str, Any]:

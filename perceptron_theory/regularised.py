@@ -14,9 +14,9 @@ the force -M' = (h - omega)/V,
 
     lambda m = alpha_prune <force y u>     1/V = lambda + alpha_prune <M''>     s^2 = alpha_prune V^2 <force^2>.
 
-F is strictly convex for lambda > 0, so the solution is unique and moves smoothly with lambda.  ``minimise_loss`` follows
-it by Newton's method from strong regularisation, where the student is Hebb's rule, down to lambda, in stages that
-shrink where Newton's method does not converge at once and grow where it does.
+F is strictly convex for lambda > 0, so the solution is unique and moves smoothly with lambda.  ``minimise_loss``
+follows it by Newton's method from strong regularisation, where the student is Hebb's rule, down to lambda, in stages
+that shrink where Newton's method does not converge at once and grow where it does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ import numpy as np
 from jax import Array
 
 from perceptron_theory import quadrature
-from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf
+from perceptron_theory.max_margin import across_moments
+from perceptron_theory.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
 __all__ = ["LossMinimum", "conditions", "minimise_loss"]
 
@@ -171,7 +172,7 @@ class Conditions(NamedTuple):
 def conditions(
     loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
 ) -> Conditions:
-    """The equations alpha_prune <force y u> - lambda m, log(alpha_prune V^2 <force^2> / s^2) / 2, -log(V (lambda + ...)).
+    """The equations, as alpha_prune <force y u> - lambda m and logarithms of the ratios of the sides of the others.
 
     Args:
         loss: "square", "hinge" or "logistic".
@@ -185,15 +186,7 @@ def conditions(
     a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
     line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
-    # moments of the field across the student
-    if aligned:
-        across1, across2 = line.u1, line.u2
-    else:
-        frame = Frame.of(theta, omega)
-        cosine, sine = frame.cos_psi, jnp.where(frame.probe, frame.sin_psi, 1.0)
-        field = cosine * line.t
-        across1 = jnp.where(frame.probe, (line.u1 - field * line.u0) / sine, line.u1)
-        across2 = jnp.where(frame.probe, (line.u2 - 2 * field * line.u1 + field * field * line.u0) / sine**2, line.u2)
+    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
     w0, w1, w2 = (alpha_prune * line.weight * moment for moment in (line.u0, across1, across2))
     t = line.t
 
