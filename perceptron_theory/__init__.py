@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         OptimalPolicy,
         best_window,
         optimal_frontier,
-        optimal_policy,
         value_function,
     )
     from perceptron_theory.order_parameters import Solution, separability_threshold, solve

@@ -150,11 +150,11 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 40) -> Crossove
     """
     if num_grid < 8:
         raise ValueError(f"num_grid must be at least 8, got {num_grid!r}")
-    f, theta = _real_array("f", f), _real_array("theta", theta)
-    if np.any(f >= 1):
+    fractions, angles = _real_array("f", f), _real_array("theta", theta)
+    if np.any(fractions >= 1):
         raise ValueError(f"f must lie below 1, where keeping hard and keeping easy differ, got {f!r}")
-    shape = np.broadcast_shapes(f.shape, theta.shape)
-    f, theta = (np.broadcast_to(a, shape).ravel() for a in (f, theta))
+    shape = np.broadcast_shapes(fractions.shape, angles.shape)
+    f, theta = (np.broadcast_to(a, shape).ravel() for a in (fractions, angles))
     grid = np.geomspace(*ALPHA_PRUNE_RANGE, num_grid)
 
     def advantage(log_alpha_prune: np.ndarray, f: np.ndarray, theta: np.ndarray) -> np.ndarray:

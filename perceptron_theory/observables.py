@@ -131,10 +131,10 @@ def margin_distribution(
     kept, kept_cumulative = density * slope * norm, cumulative
     if trained.loss in ("max-margin", "hinge"):
         atom_margin = 1 / norm
-        bottom = -np.inf if trained.loss == "max-margin" else 1 - trained.v
-        ends = _fields(trained, np.array([1.0, max(bottom, -1e300)]))[1]
-        atom = float(ends[0] - (ends[1] if np.isfinite(bottom) else 0.0))
-        if trained.loss == "max-margin":
+        atom = float(_fields(trained, np.ones(1))[1][0])
+        if trained.loss == "hinge":
+            atom -= float(_fields(trained, np.array([1 - trained.v]))[1][0])
+        else:
             kept = np.where(flat * norm < 1, 0.0, kept)
             kept_cumulative = np.where(flat * norm < 1, 0.0, kept_cumulative)
     dropped = dropped_cumulative = np.full(flat.size, np.nan)
@@ -162,8 +162,10 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
     scale of unit students, q its squared length) and the length of the rest of it.  S moves by
     dS/d alpha_prune = <E_g log Phi(m.u + s g)> at fixed f, so the gain in bits is -<E_g log2 Phi(m.u + s g)>.
 
-    It is 1 bit at alpha_prune -> 0, where a label is a fair coin to the student, and never more.  Note that the student
-    of this function is a random member of the version space, not the max-margin one.
+    It is 1 bit at alpha_prune -> 0, where a label is a fair coin to the version space.  For randomly kept examples it
+    falls from there, to 1 / (alpha_prune log 2) where they are plentiful.  It can exceed 1 bit: the members of the
+    version space do not know how the examples were chosen, and on hard ones they can vote for the wrong label more
+    often than not.  The student of this function is a random member of the version space, not the max-margin one.
 
     Args:
         alpha_tot: examples per parameter before pruning, one number; alpha_prune = f alpha_tot in [1e-3, 1e5].
@@ -171,7 +173,7 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         theta: angle between probe and teacher in radians, in [0, pi/2], one number.
 
     Returns:
-        Bits per kept example, in (0, 1].
+        Bits per kept example, > 0.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range, or not one number.
@@ -236,7 +238,7 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         previous, here, before, done = here, found, done, done + stride
         stride = 2 * stride if stride < np.log(4.0) else stride
     unknowns = np.array([here[0], 0.0, np.exp(here[1])]) if aligned else np.array([*here[:2], np.exp(here[2])])
-    return -averages(unknowns)[1] / np.log(2)
+    return -float(averages(unknowns)[1]) / float(np.log(2))
 
 
 def error_standard_deviation(
@@ -294,7 +296,10 @@ def error_standard_deviation(
     if np.any(n < 1):
         raise ValueError(f"num_features must be at least 1, got {num_features!r}")
     trained = _train(alpha_tot, keep, theta, student, labels)
-    return (trained.error * np.sqrt(_log_error_variance(trained, keep, labels) / n))[()]
+    variance = _log_error_variance(trained, keep, labels)
+    if not (np.isfinite(variance) and variance > 0):
+        raise RuntimeError(f"N Var(log error) = {variance:.3g}: lost to rounding at this extreme point, {trained.loss}")
+    return (trained.error * np.sqrt(variance / n))[()]
 
 
 class _Lines(NamedTuple):

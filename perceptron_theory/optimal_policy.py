@@ -58,8 +58,9 @@ class OptimalPolicy:
         error: its test error.
         window_error: test error of the best single window.
         window: that window.
-        hard_error, easy_error, random_error: test errors of the same fraction kept hard, easy and at random; NaN for
-            a student that does not exist there.
+        hard_error: test error of the same fraction kept hard.
+        easy_error: test error of the same fraction kept easy.
+        random_error: test error of the same fraction kept at random.
         ranks: edges of the cells of rank, shape (num_cells + 1,).
         value: mean of the value function v over each cell, shape (num_cells,).
         threshold: value at which the best rule of mean f would stop keeping.
@@ -237,16 +238,18 @@ def optimal_policy(
             break
         lower, upper, error = better
         certificate = problem.certify(lower, upper, f)
-    others = (
-        solve(alpha_tot, rule, theta, student=student, labels=labels, on_failure="flag").error
+    hard, easy, random = (
+        float(solve(alpha_tot, rule, theta, student=student, labels=labels).error)
         for rule in (KeepHard(f), KeepEasy(f), KeepRandom(f))
     )
     return OptimalPolicy(
-        _as_policy(lower, upper, f),
-        float(error),
-        window_error,
-        window,
-        *(float(e) for e in others),
+        policy=_as_policy(lower, upper),
+        error=float(error),
+        window_error=window_error,
+        window=window,
+        hard_error=hard,
+        easy_error=easy,
+        random_error=random,
         ranks=certificate.ranks,
         value=certificate.value,
         threshold=certificate.threshold,
@@ -386,12 +389,14 @@ class _Problem:
         best: tuple[Floats, Floats, float] | None = None
         for share in (0.3, 0.1, 0.03):
             for split in (False, True):
-                edges = _split(lower, upper, middle[inside.argmin()], share * f) if split else (lower, upper)
-                if not split:
-                    edges = _joined(lower, upper, middle[outside.argmax()], share * f)
-                if edges is None:
+                start = (
+                    _split(lower, upper, middle[inside.argmin()], share * f)
+                    if split
+                    else _joined(lower, upper, middle[outside.argmax()], share * f)
+                )
+                if start is None:
                     continue
-                found = self.descend(*edges, f)
+                found = self.descend(*start, f)
                 if found is not None and found[2] < now - 1e-9 and (best is None or found[2] < np.log(best[2])):
                     best = (found[0], found[1], float(np.exp(found[2])))
             if best is not None:
@@ -409,9 +414,8 @@ class _Problem:
         """Move the edges of a union downhill, by sequential quadratic programming with exact slopes."""
         edges = np.column_stack([lower, upper]).ravel()
         sign = np.tile([-1.0, 1.0], lower.size)
-        edges[-1] += f - sign @ edges  # scaled below to the right width
-        edges = _to_width(edges, f)
-        if edges is None:
+        scaled = _to_width(edges, f)
+        if scaled is None:
             return None
 
         def slopes(x: Floats) -> Floats:
@@ -419,13 +423,13 @@ class _Problem:
             _, value = self.cell_values(x[::2], x[1::2], np.ones(x.size // 2), start, stop)
             return -sign * value
 
-        order = np.diff(np.eye(edges.size), axis=0)
+        order = np.diff(np.eye(scaled.size), axis=0)
         result = minimize(
             lambda x: self.log_error(x[::2], x[1::2]),
-            edges,
+            scaled,
             jac=slopes,
             method="SLSQP",
-            bounds=[(0.0, 1.0)] * edges.size,
+            bounds=[(0.0, 1.0)] * scaled.size,
             constraints=[LinearConstraint(sign[None], f, f), LinearConstraint(order, 1e-6, 1.0)],
             options={"maxiter": 60, "ftol": 1e-12},
         )
@@ -490,7 +494,7 @@ def _cells(lower: Floats, upper: Floats, probability: Floats) -> tuple[Floats, F
     return edges, np.sum(inside * probability, axis=1)
 
 
-def _as_policy(lower: Floats, upper: Floats, f: float) -> KeepPolicy:
+def _as_policy(lower: Floats, upper: Floats) -> KeepPolicy:
     return KeepPolicy(*_cells(lower, upper, np.ones_like(lower)))
 
 

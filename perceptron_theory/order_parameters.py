@@ -289,9 +289,16 @@ def _points(
         return values if values.dtype == bool else values.astype(float)
 
     num_strips = strips.lower.shape[-1]
-    per_strip = strips._replace(origin=None)
-    per_strip = jax.tree.map(lambda a: flat(a, num_strips), per_strip)._replace(origin=flat(strips.origin))
-    flattened = jax.tree.map(flat, point._replace(strips=None))._replace(strips=per_strip)
+    per_strip = jax.tree.map(lambda a: flat(a, num_strips), strips._replace(origin=None))
+    flattened = Point(
+        alpha_prune=flat(point.alpha_prune),
+        strips=per_strip._replace(origin=flat(strips.origin)),
+        theta=flat(point.theta),
+        lam=flat(point.lam),
+        mean_bound=flat(point.mean_bound),
+        start_r=flat(point.start_r),
+        longest=flat(point.longest),
+    )
     return flattened, flat(kept.fraction)
 
 

@@ -156,7 +156,8 @@ def _kept_lines(
         )
         top = (1 + s * quadrature.REACH) / r
     else:
-        steps = (LOGISTIC_STEPS - v * jax.nn.sigmoid(-LOGISTIC_STEPS)) / r
+        outputs = jnp.asarray(LOGISTIC_STEPS)
+        steps = (outputs - v * jax.nn.sigmoid(-outputs)) / r
         top = (LOGISTIC_STEPS[-1] + s * quadrature.REACH) / r
     steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
     return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
@@ -254,7 +255,7 @@ class _Path(NamedTuple):
     lam: Array  # its end
     trial: Array
     size: Array  # of the last Newton step
-    count: Array  # Newton steps in this stage
+    tries: Array  # Newton steps in this stage
     num_quiet: Array
     settled: Array
     num_steps: Array
@@ -280,8 +281,8 @@ def minimise_loss(
         limit = jnp.minimum(1.0, 1.5 / jnp.maximum(size, 1e-300))  # no number changes out of all proportion
         if aligned:  # the student never turns away from the teacher
             limit = jnp.minimum(limit, 0.9 * trial[0] / jnp.maximum(-step[0], 1e-300))
-        onwards = path._replace(trial=trial + limit * step, size=size, count=path.count + 1)
-        lost = ~good | ((size > 1e-5) & (((size > 0.7 * path.size) & (path.count >= 2)) | (path.count >= 12)))
+        onwards = path._replace(trial=trial + limit * step, size=size, tries=path.tries + 1)
+        lost = ~good | ((size > 1e-5) & (((size > 0.7 * path.size) & (path.tries >= 2)) | (path.tries >= 12)))
 
         def begin(base: Array, base_lam: Array, stage: Array) -> _Path:
             return path._replace(
@@ -291,7 +292,7 @@ def minimise_loss(
                 lam=jnp.maximum(lam, base_lam * jnp.exp(-stage)),
                 trial=base,
                 size=jnp.full_like(size, jnp.inf),
-                count=jnp.zeros_like(path.count),
+                tries=jnp.zeros_like(path.tries),
             )
 
         arrived = good & ~last & (size < CLOSE)
@@ -323,7 +324,7 @@ def minimise_loss(
         lam=strong,
         trial=start,
         size=zero + jnp.inf,
-        count=count,
+        tries=count,
         num_quiet=count,
         settled=jnp.zeros_like(alpha_prune, dtype=bool),
         num_steps=count,
