@@ -1,7 +1,7 @@
 """Exact test error of perceptrons trained on pruned data.
 
 A teacher labels Gaussian examples; a probe at angle theta to the teacher ranks them by difficulty; a rule keeps a
-fraction f of the alpha_tot examples per parameter; the student is the max-margin separator of what is kept.
+fraction f of the alpha_tot examples per parameter; the student is trained on what is kept.
 Angles are in degrees; errors are fractions, 0.5 = chance; alpha_tot and alpha_prune = f alpha_tot are examples per
 parameter before and after pruning.
 """
@@ -18,7 +18,17 @@ from typing import Literal
 
 import tyro
 
-from perceptron_theory import KeepRule, KeepWindow, command_line
+from perceptron_theory import (
+    HingeLoss,
+    KeepRule,
+    KeepWindow,
+    Labels,
+    LogisticLoss,
+    MaxMargin,
+    SquareLoss,
+    Student,
+    command_line,
+)
 from perceptron_theory.command_line import RULES
 
 app = tyro.extras.SubcommandApp()
@@ -28,17 +38,27 @@ UNITS = {
     "f": "fraction kept",
     "lower": "lowest difficulty rank kept (0 = hardest, 1 = easiest)",
     "upper": "highest difficulty rank kept",
+    "value": "- d log(error) / d keep probability, per fraction of the data",
     "alpha_tot": "examples per parameter before pruning",
     "alpha_prune": "kept examples per parameter, f alpha_tot",
     "theta_deg": "angle between probe and teacher, degrees",
     "error": "test error, fraction of new examples misclassified",
     "R": "overlap (cosine of the angle) of student and teacher",
     "rho": "overlap of student and probe",
+    "norm": "length of the student",
     "kappa": "margin in standard deviations of the student's field",
     "at_limit": "1 if f is the smallest allowed, so that a larger pool would lower the error",
     "exists": "1 if keep-hard overtakes keep-easy anywhere",
 }
 Cell = str | float | bool
+StudentName = Literal["max-margin", "square", "logistic", "hinge"]
+
+
+def _student(name: StudentName, lam: float | None) -> Student:
+    losses = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
+    if (name == "max-margin") != (lam is None):
+        raise ValueError("--lam is needed by the students square, logistic and hinge, and by them only")
+    return MaxMargin() if name == "max-margin" else losses[name](lam)
 
 
 @app.command
@@ -49,6 +69,9 @@ def solve(
     lower: tuple[float, ...] = (),
     upper: tuple[float, ...] = (),
     theta_deg: tuple[float, ...] = (0.0,),
+    student: StudentName = "max-margin",
+    lam: float | None = None,
+    flip_probability: float = 0.0,
     csv: Path | None = None,
 ) -> Callable[[], None]:
     """Test error and overlaps of the student, for all combinations of the values given.
@@ -62,9 +85,12 @@ def solve(
         lower: lowest ranks of the windows, 0 = hardest.
         upper: highest ranks of the windows, 1 = easiest; as many as lower, paired with them.
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
+        student: what is trained on the kept examples: the max-margin separator, or a ridge-regularised loss.
+        lam: strength lambda of the regularisation of the other students, at least 0.
+        flip_probability: fraction of wrong labels, in [0, 0.5).
         csv: write the table to this file too, with all digits.
     """
-    return partial(_solve, alpha_tot, rule, f, lower, upper, theta_deg, csv)
+    return partial(_solve, alpha_tot, rule, f, lower, upper, theta_deg, student, lam, flip_probability, csv)
 
 
 def _solve(
@@ -74,8 +100,12 @@ def _solve(
     lower: Sequence[float],
     upper: Sequence[float],
     theta_deg: Sequence[float],
+    student: StudentName,
+    lam: float | None,
+    flip_probability: float,
     path: Path | None,
 ) -> None:
+    who, labels = _student(student, lam), Labels(flip_probability)
     has_window, has_fraction = "window" in rules, any(rule != "window" for rule in rules)
     if has_fraction != bool(f):
         raise ValueError("--f is needed by the rules hard, easy and random, and by them only")
@@ -95,15 +125,17 @@ def _solve(
 
     from perceptron_theory.order_parameters import solve
 
+    last = "kappa" if student == "max-margin" else "norm"
     rows: list[list[Cell]] = []
     for name, which, keep in kept:
-        s = solve(np.array(alpha_tot)[:, None], keep, np.radians(theta_deg))
+        s = solve(np.array(alpha_tot)[:, None], keep, np.radians(theta_deg), student=who, labels=labels)
+        size = s.margin if student == "max-margin" else s.norm
         for (i, alpha), (j, angle) in product(enumerate(alpha_tot), enumerate(theta_deg)):
-            values = (field[i, j] for field in (s.error, s.teacher_overlap, s.probe_overlap, s.margin))
+            values = (field[i, j] for field in (s.error, s.teacher_overlap, s.probe_overlap, size))
             rows.append([name, *which, alpha, keep.fraction * alpha, angle, *map(float, values)])
     columns = ["rule", "f", *(["lower", "upper"] if has_window else [])]
-    columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", "kappa"]
-    _show(columns, rows, path, "Max-margin student on pruned data")
+    columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", last]
+    _show(columns, rows, path, f"{who}, {100 * flip_probability:g} % of the labels flipped, on pruned data")
 
 
 @app.command
@@ -181,6 +213,69 @@ def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None
     _show(columns, rows, path, "Where keep-hard overtakes keep-easy")
 
 
+@app.command
+def recommend(
+    alpha_tot: float,
+    keep: float,
+    theta_deg: float = 0.0,
+    student: StudentName = "max-margin",
+    lam: float | None = None,
+    flip_probability: float = 0.0,
+    csv: Path | None = None,
+) -> Callable[[], None]:
+    """Which difficulty ranks to keep: the best of all keep rules, what it gives, and how certain that is.
+
+    Example: python -m perceptron_theory recommend --alpha-tot 20 --theta-deg 15 --keep 0.2
+
+    Args:
+        alpha_tot: examples per parameter before pruning.
+        keep: fraction to keep, in [1e-4, 1).
+        theta_deg: angle between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
+        student: what is trained on the kept examples: the max-margin separator, or a ridge-regularised loss.
+        lam: strength lambda of the regularisation of the other students, above 0.
+        flip_probability: fraction of wrong labels, in [0, 0.5).
+        csv: write what examples of each rank are worth to this file.
+    """
+    return partial(_recommend, alpha_tot, keep, theta_deg, student, lam, flip_probability, csv)
+
+
+def _recommend(
+    alpha_tot: float,
+    keep: float,
+    theta_deg: float,
+    student: StudentName,
+    lam: float | None,
+    flip_probability: float,
+    path: Path | None,
+) -> None:
+    _check_given(theta_deg=[theta_deg])
+    who, labels = _student(student, lam), Labels(flip_probability)
+    from perceptron_theory.optimal_policy import optimal_policy
+
+    best = optimal_policy(alpha_tot, keep, math.radians(theta_deg), student=who, labels=labels)
+    ranks = " and ".join(f"{low:.4f} to {high:.4f}" for low, high in best.windows)
+    print(f"Keep difficulty ranks {ranks} (0 = hardest, 1 = easiest).")
+    rows: list[list[Cell]] = [["best", best.error, 1.0]]
+    if not best.is_window:
+        rows.append(["best window", best.window_error, best.window_error / best.error])
+    others = (("hard", best.hard_error), ("easy", best.easy_error), ("random", best.random_error))
+    rows += [[name, error, error / best.error] for name, error in others]
+    print(command_line.table(["rule", "error", "over best"], [[str(r[0]), f"{r[1]:.6g}", f"{r[2]:.4g}"] for r in rows]))
+    kind = "one window" if len(best.windows) == 1 else f"{len(best.windows)} windows, which beat any one window"
+    print(
+        f"Certificate: {kind}; to first order no other rule that keeps this fraction lowers the error by more than "
+        f"{100 * max(best.gap, 1e-11):.1g} %."
+    )
+    if best.threshold < 0:
+        print("Examples at the edge of what is kept do harm: keeping fewer gives a lower error.")
+    if path is not None:
+        cells: list[list[Cell]] = [
+            [float(low), float(high), float(value)]
+            for low, high, value in zip(best.ranks[:-1], best.ranks[1:], best.value, strict=True)
+        ]
+        _write(path, ["lower", "upper", "value"], cells, f"What examples of each rank are worth; keep {ranks}")
+
+
 def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Sequence[str]) -> None:
     for name, values in {**lists, "theta_deg": theta_deg}.items():
         if not values:
@@ -200,14 +295,18 @@ def _show(columns: list[str], rows: list[list[Cell]], path: Path | None, title: 
 
     print(command_line.table(columns, [[text(cell) for cell in row] for row in rows]))
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            file.write(f"# {title}. perceptron_theory\n")
-            file.writelines(f"# {column}: {UNITS[column]}\n" for column in columns)
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows([int(cell) if isinstance(cell, bool) else cell for cell in row] for row in rows)
-        print(f"saved in {path}")
+        _write(path, columns, rows, title)
+
+
+def _write(path: Path, columns: list[str], rows: list[list[Cell]], title: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(f"# {title}. perceptron_theory\n")
+        file.writelines(f"# {column}: {UNITS[column]}\n" for column in columns)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([int(cell) if isinstance(cell, bool) else cell for cell in row] for row in rows)
+    print(f"saved in {path}")
 
 
 def main() -> None:
