@@ -21,7 +21,7 @@ from scipy.integrate import dblquad, quad
 from scipy.optimize import fsolve
 from scipy.special import ndtri
 
-__all__ = ["error", "probe_margin", "residuals", "solve"]
+__all__ = ["error", "probe_margin", "residuals", "solve", "student"]
 
 DEAD = 8.0  # G(-8) and the Gaussian density at 8 are below 1e-14 of what they multiply
 RELATIVE, ABSOLUTE = 1e-7, 1e-9  # of quad and dblquad: as loose as keeps the test error right to 1e-10
@@ -147,3 +147,10 @@ def error(unknowns: Sequence[float]) -> float:
     """Test error of the student (A, k) or (A, B, k)."""
     a, *rest, _ = unknowns
     return math.atan2(math.hypot(1.0, *rest[:1]), a) / math.pi
+
+
+def student(teacher_overlap: float, probe_overlap: float, margin: float, theta: float) -> np.ndarray:
+    """(A, k) for theta = 0, else (A, B, k): the unknowns of scipy, from overlaps and margin."""
+    across = (probe_overlap - teacher_overlap * np.cos(theta)) / np.sin(theta) if theta else 0.0
+    outside = np.sqrt(1 - teacher_overlap**2 - across**2)
+    return np.array([teacher_overlap, across, margin] if theta else [teacher_overlap, margin]) / outside

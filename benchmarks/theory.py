@@ -50,13 +50,6 @@ def ours(alpha_prune: np.ndarray, f: np.ndarray, theta: float) -> list[Solution]
     ]
 
 
-def student(teacher_overlap: float, probe_overlap: float, margin: float, theta: float) -> np.ndarray:
-    """(A, k) for theta = 0, else (A, B, k): the unknowns of scipy, from overlaps and margin."""
-    across = (probe_overlap - teacher_overlap * np.cos(theta)) / np.sin(theta) if theta else 0.0
-    outside = np.sqrt(1 - teacher_overlap**2 - across**2)
-    return np.array([teacher_overlap, across, margin] if theta else [teacher_overlap, margin]) / outside
-
-
 def compare(theta_deg: int, num_points: int, num_rounds: int) -> None:
     """One block of the output."""
     rng = np.random.default_rng([SEED, theta_deg])
@@ -73,7 +66,7 @@ def compare(theta_deg: int, num_points: int, num_rounds: int) -> None:
     jobs = []
     for i in rng.choice(num_points, SAMPLE[theta_deg], replace=False):
         lower, upper = (0.0, f[i]) if i < num_points // 2 else (1 - f[i], 1.0)
-        start = student(exact["teacher_overlap"][i], exact["probe_overlap"][i], exact["margin"][i], theta)
+        start = scipy_theory.student(exact["teacher_overlap"][i], exact["probe_overlap"][i], exact["margin"][i], theta)
         start *= 1 + START_OFF_BY * rng.choice([-1, 1], start.size)
         jobs.append((i, (alpha_prune[i], lower, upper, theta, start)))
 

@@ -164,9 +164,6 @@ def test_edges_of_a_policy_cannot_be_traced():
         jax.jit(lambda e: solve(2.0, KeepPolicy(jnp.stack([0.0 * e, e, 1.0 + 0 * e]), [1, 0]), 0.3).error)(0.5)
 
 
-def test_values_that_are_not_traced_are_still_checked():
-    with jax.enable_x64(True):
-        with pytest.raises(ValueError, match="theta is in radians"):
-            jax.jit(lambda a: solve(a, KeepHard(0.5), 2.0).error)(2.0)
-        with pytest.raises(ValueError, match="shapes do not broadcast"):
-            jax.jit(lambda a: solve(a, KeepRandom(np.array([0.1, 0.2])), 0.1).error)(np.ones(3))
+def test_shapes_are_checked_while_tracing():
+    with jax.enable_x64(True), pytest.raises(ValueError, match="shapes do not broadcast"):
+        jax.jit(lambda a: solve(a, KeepRandom(np.array([0.1, 0.2])), 0.1).error)(np.ones(3))

@@ -248,7 +248,8 @@ def test_saddle_point_by_independent_quadrature(loss, keep, alpha_tot, theta, la
     half = np.diff(breaks) / 2
     omega = (breaks[:-1, None] + half[:, None] * (1 + nodes)).ravel()
     omega_weight = (half[:, None] * weights).ravel()
-    low, high = omega - 1e-9, omega + v * (1e-9 + np.array([max(1, MINUS_SLOPE[loss](x)) for x in omega]))
+    furthest = omega + v * np.array([MINUS_SLOPE[loss](x) for x in omega])  # the force falls with the output
+    low, high = np.minimum(omega, furthest) - 1e-9, np.maximum(omega, furthest) + 1e-9
     h = np.array([brentq(excess, *ends, xtol=1e-14, rtol=1e-14) for ends in zip(low, high, omega, strict=True)])
     force = (h - omega) / v
 
