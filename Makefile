@@ -32,6 +32,7 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/theory.py
+	$(BIN)/python benchmarks/phase_diagram.py
 	$(BIN)/python benchmarks/simulation.py
 
 clean:

@@ -34,7 +34,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory import quadrature
-from perceptron_theory.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf
+from perceptron_theory.quadrature import Frame, Strips, inline, kept_lines, normal_cdf, normal_pdf, once
 
 __all__ = [
     "Averages",
@@ -86,13 +86,14 @@ class SaddlePoint(NamedTuple):
 
 
 def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
-    """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin."""
+    """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin; not differentiable."""
+    evaluate = inline if aligned else once
     top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
     steps = (x - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
-    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned, evaluate=evaluate)
     d = x - r * line.t
-    cdf, pdf = normal_cdf(d), normal_pdf(d)
+    cdf, pdf = evaluate(lambda d: (normal_cdf(d), normal_pdf(d)), d)
     g0 = line.weight * ((1 + d * d) * cdf + d * pdf)
     g1 = line.weight * 2 * (d * cdf + pdf)
     g2 = line.weight * 2 * cdf

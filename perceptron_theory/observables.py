@@ -206,9 +206,14 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         by_s = lines.weight @ ((mills @ (g.weight * g.at)) * lines.u0)
         return np.append(plane, by_s), float(lines.weight @ ((log_phi @ g.weight) * lines.u0))
 
+    def student_of(coordinates: Floats) -> Floats:
+        """(A, B, s) at coordinates (log r, omega, log s), omega left out where it is 0."""
+        log_r, omega, log_s = (coordinates[0], 0.0, coordinates[1]) if aligned else coordinates
+        r, s = np.exp(np.clip([log_r, log_s], -300, 100))
+        return np.array([r * np.cos(omega), r * np.sin(omega), s])
+
     def balance(coordinates: Floats, alpha: float) -> Floats:
-        unknowns = np.array([coordinates[0], 0.0, coordinates[1]]) if aligned else coordinates
-        unknowns = np.append(unknowns[:2], np.exp(unknowns[2]))
+        unknowns = student_of(coordinates)
         gradient, _ = averages(unknowns)
         m, s, n = unknowns[:2], unknowns[2], 1 + np.sum(unknowns**2)
         # by m: alpha <lambda u> = m / n; by s: alpha <lambda g> + s = s / n
@@ -219,9 +224,9 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
 
     # follow the solution from few examples: there m = alpha <lambda(0) u>, s^2 = alpha lambda(0)^2
     step_alpha = min(alpha_prune, 1e-3)
-    first = np.array([np.sqrt(2 / np.pi) * step_alpha * float(points.mean_bound[0]) * 0.5, 0.0])
+    length = np.log(np.sqrt(2 / np.pi) * step_alpha * float(points.mean_bound[0]) * 0.5)
     size = np.log(np.sqrt(2 / np.pi * step_alpha))
-    here = np.array([first[0], size]) if aligned else np.array([*first, size])
+    here = np.array([length, size]) if aligned else np.array([length, 0.0, size])
     here = _settle(partial(balance, alpha=step_alpha), here, step_alpha, keep)
     previous, stride, done = here, np.log(2.0), np.log(step_alpha)
     target, before = np.log(alpha_prune), done
@@ -237,8 +242,7 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
             continue
         previous, here, before, done = here, found, done, done + stride
         stride = 2 * stride if stride < np.log(4.0) else stride
-    unknowns = np.array([here[0], 0.0, np.exp(here[1])]) if aligned else np.array([*here[:2], np.exp(here[2])])
-    return -float(averages(unknowns)[1]) / float(np.log(2))
+    return -float(averages(student_of(here))[1]) / float(np.log(2))
 
 
 def error_standard_deviation(
@@ -449,7 +453,8 @@ def _new_examples(trained: _Trained, eta: float, x: Floats) -> tuple[Floats, Flo
 
 
 def _settle(balance: Callable[[Floats], Floats], start: Floats, alpha: float, keep: Any) -> Floats:
-    found = root(balance, start, tol=1e-13)
+    with np.errstate(all="ignore"):  # a trial far from the solution counts as a failure
+        found = root(balance, start, tol=1e-13)
     if not (np.all(np.isfinite(found.x)) and np.max(np.abs(found.fun)) < 1e-9):
         raise RuntimeError(f"no convergence of the version space at alpha_prune = {alpha:.6g}, {keep}")
     return found.x

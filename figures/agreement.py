@@ -1,0 +1,66 @@
+"""Simulated points beside theory, and the looks of keep rules that all pictures share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from figures.images import LOOKS
+from perceptron_theory import Results
+
+__all__ = ["RULE_LABELS", "RULE_LOOKS", "below_axes", "draw_simulated", "letter", "where"]
+
+RULE_LOOKS: dict[str, dict[str, Any]] = LOOKS | {
+    "best": {"color": "#d55e00", "marker": "D", "linestyle": "-"},
+    "bylabel": {"color": "#d55e00", "marker": "D", "linestyle": "-."},
+}
+RULE_LABELS = {
+    "hard": "keep hard",
+    "easy": "keep easy",
+    "random": "random",
+    "best": "best rule",
+    "bylabel": "keep hard where\nprobe and label agree",
+}
+
+
+def where(validation: Results, **wanted: Any) -> NDArray[np.bool_]:
+    """The simulated points with the given values; numbers within 2 %, for whole examples, words exactly.
+
+    Args:
+        validation: from ``simulations.Validation.results``.
+        wanted: values by column, a tuple meaning any of them.
+    """
+    found = np.ones(validation["mean"].shape, bool)
+    for name, value in wanted.items():
+        column = validation[name]
+        if column.dtype.kind == "U":
+            found &= np.isin(column, np.atleast_1d(value))
+        else:
+            found &= np.isclose(column, value, rtol=0.02, atol=1e-9)
+    return found
+
+
+def draw_simulated(
+    axes: Axes, below: Axes | None, x: NDArray[Any], validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]
+) -> None:
+    """Simulated errors with standard errors on ``axes``, and their relative distance from theory on ``below``."""
+    mean, bar, theory = (validation[name][rows] for name in ("mean", "standard_error", "theory"))
+    look = {"markeredgecolor": "white", "markeredgewidth": 0.3} | look | {"linestyle": "none"}
+    axes.errorbar(x, mean, bar, zorder=3, **look)
+    if below is not None:
+        below.errorbar(x, 100 * (mean / theory - 1), 100 * bar / theory, **look | {"markersize": 3.0})
+
+
+def below_axes(below: Axes, limit: float, **settings: Any) -> None:
+    """Set up a panel of simulation over theory, in per cent, up to ``limit``."""
+    below.axhline(0, color="0.6", linewidth=3, zorder=1)
+    below.set(ylabel="sim./theory\n$- 1$  (%)", ylim=(-limit, limit), **settings)
+
+
+def letter(*panels: Axes) -> None:
+    """Letters at the panels' upper left corners."""
+    for name, axes in zip("abcdefgh", panels, strict=False):
+        axes.text(-0.12, 1.04, name, transform=axes.transAxes, fontweight="bold", fontsize=11)
