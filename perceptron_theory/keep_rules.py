@@ -290,13 +290,14 @@ class KeepPolicy(KeepRule):
             raise ValueError(f"num_examples must be at least 1, got {num_examples}")
         lower, upper, probability = self._single().windows()
         start, stop = (np.array([_nearest(x, num_examples) for x in edges]) for edges in (lower, upper))
-        total = min(_nearest(self.fraction, num_examples), int(np.sum(stop - start)))
+        whole = _nearest(self.fraction, num_examples)
+        total = min(whole, int(np.sum(stop - start)))
         share = (stop - start) * probability
         counts = np.minimum(apportion(total, share) if share.any() else 0 * start, stop - start)
         while counts.sum() < total:  # cells that were full pass what they could not take to those most short of theirs
             short = np.where(counts < stop - start, share - counts, -np.inf)
             counts[np.argmax(short)] += 1
-        if total == 0:
+        if whole == 0:
             raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
         if rng is None and np.any(counts < stop - start):
             raise ValueError(f"{self} keeps examples at random: give rng, a numpy.random.Generator")
@@ -304,7 +305,14 @@ class KeepPolicy(KeepRule):
             np.arange(a, b) if n == b - a else np.sort(rng.choice(np.arange(a, b), n, replace=False))  # type: ignore[union-attr]
             for a, b, n in zip(start, stop, counts, strict=True)
         ]
-        return np.concatenate(kept)
+        positions = np.concatenate(kept)
+        if positions.size < whole:  # few examples, many cells: the others of highest mean probability fill up
+            ends = np.arange(num_examples + 1) / num_examples
+            overlap = np.minimum(ends[1:, None], upper) - np.maximum(ends[:-1, None], lower)
+            mean = np.sum(np.maximum(overlap, 0) * probability, axis=1)
+            mean[positions] = -1
+            positions = np.sort(np.append(positions, np.argsort(-mean, kind="stable")[: whole - positions.size]))
+        return positions
 
 
 @dataclass(frozen=True)

@@ -443,13 +443,17 @@ class _Descent(NamedTuple):
     num_steps: Array
 
 
-def most_separating(strips: Strips, theta: Array, start_r: Array, enough: Array, *, aligned: bool) -> Separation:
+def most_separating(
+    strips: Strips, theta: Array, start_r: Array, start_omega: Array, enough: Array, *, aligned: bool
+) -> Separation:
     """Minimise <G(-m.u)> over the in-plane part m of the student, by Newton's method with backtracking.
 
     Args:
         strips: what is kept.
         theta: angle between probe and teacher in radians, scalar.
         start_r: length of the first student tried, scalar > 0.
+        start_omega: its angle to the teacher; off the axis where a rule looks at the label: the student may have to
+            turn away from the teacher, and on the axis nothing at theta = 0 says to which side.
         enough: the search also ends where <G> is below this, scalar.
         aligned: as ``maximise_margin``.
     """
@@ -486,18 +490,17 @@ def most_separating(strips: Strips, theta: Array, start_r: Array, enough: Array,
             trial_r=trial_r, trial_omega=trial_omega, settled=best.settled | stuck, num_steps=state.num_steps + 1
         )
 
-    nowhere = jnp.zeros_like(start_r, dtype=bool)
     start = _Descent(
-        start_r,
-        zero,
-        zero + jnp.inf,
-        zero,
-        zero,
-        zero + 1.0,
-        start_r,
-        zero,
-        nowhere,
-        jnp.zeros_like(start_r, dtype=int),
+        r=start_r,
+        omega=start_omega,
+        violation=zero + jnp.inf,
+        along=zero,
+        across=zero,
+        stride=zero + 1.0,
+        trial_r=start_r,
+        trial_omega=start_omega,
+        settled=jnp.zeros_like(start_r, dtype=bool),
+        num_steps=jnp.zeros_like(start_r, dtype=int),
     )
     end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
     return Separation(end.r, end.omega, end.violation, end.settled)

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 ALPHA_PRUNE_RANGE = (1e-3, 1e5)
 FRACTION_RANGE = (1e-4, 1.0)
 MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
+SEPARABLE = 1e8  # a threshold above this counts as infinite
 NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
 
 
@@ -78,6 +79,7 @@ class Point(NamedTuple):
     lam: Any
     mean_bound: Any
     start_r: Any
+    start_omega: Any
     longest: Any
 
 
@@ -192,9 +194,10 @@ def separability_threshold(
     points, _ = _points(None, keep, theta, student, labels, shape, aligned=False)
     found = for_each_point(_separate(), (points,), lanes=8)
     noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0
+    noisy = noisy & ~(found["violation"] < 1 / SEPARABLE)
     if not np.all(found["converged"][noisy] == 1):
         raise RuntimeError(f"no convergence of the separability threshold for {keep}, theta = {theta}, {labels}")
-    return _unflatten(np.where(noisy, 1 / found["violation"], np.inf), shape)
+    return _unflatten(_inverse(found["violation"], noisy), shape)
 
 
 def _check_types(keep: Any, student: Any, labels: Any) -> None:
@@ -235,17 +238,15 @@ def _checked(alpha_tot: Any, theta: Any, labels: Labels) -> tuple[Floats, Floats
 
 def _shape(alpha_tot: Any, keep: Any, theta: Any, student: Any, labels: Labels) -> tuple[int, ...]:
     """Broadcast shape of all arguments."""
-    shapes = {
-        "alpha_tot": np.shape(alpha_tot),
-        "theta": np.shape(theta),
-        "keep": keep.shape,
-        "student": np.shape(getattr(student, "lam", 0.0)),
-        "labels": np.broadcast_shapes(*(np.shape(x) for x in _fields(labels) if x is not None)),
-    }
+    parts = (keep.agree, keep.disagree) if isinstance(keep, KeepByLabel) else (keep,)
+    shapes = [("alpha_tot", np.shape(alpha_tot)), ("theta", np.shape(theta))]
+    shapes += [("keep", part.shape) for part in parts if part is not None]
+    shapes += [("student", np.shape(getattr(student, "lam", 0.0)))]
+    shapes += [("labels", np.shape(x)) for x in _fields(labels) if x is not None]
     try:
-        return np.broadcast_shapes(*shapes.values())
+        return np.broadcast_shapes(*(shape for _, shape in shapes))
     except ValueError:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes)
         raise ValueError(f"shapes do not broadcast: {listed}") from None
 
 
@@ -282,7 +283,8 @@ def _points(
     strips = kept.strips
     if kind != "max-margin":
         strips = strips._replace(origin=xp.zeros(()))
-    point = Point(alpha_prune, strips, kept.theta, xp.asarray(lam), kept.mean_bound, start_r, 0.25 * pool)
+    aslant = xp.asarray(0.5 if isinstance(keep, KeepByLabel) and labels.noisy else 0.0)
+    point = Point(alpha_prune, strips, kept.theta, xp.asarray(lam), kept.mean_bound, start_r, aslant, 0.25 * pool)
 
     def flat(values: Any, *trailing: int) -> Any:
         values = xp.broadcast_to(values, (*shape, *trailing)).reshape(-1, *trailing)
@@ -297,6 +299,7 @@ def _points(
         lam=flat(point.lam),
         mean_bound=flat(point.mean_bound),
         start_r=flat(point.start_r),
+        start_omega=flat(point.start_omega),
         longest=flat(point.longest),
     )
     return flattened, flat(kept.fraction)
@@ -355,7 +358,12 @@ def _lanes(kind: str, points: Point, aligned: bool) -> int:
 
 def _thresholds(points: Point) -> Floats:
     found = for_each_point(_separate(), (points,), lanes=8)
-    return np.where(found["converged"] == 1, 1 / found["violation"], np.inf)
+    return _inverse(found["violation"], (found["converged"] == 1) & (found["violation"] > 1 / SEPARABLE))
+
+
+def _inverse(values: Floats, where: Any) -> Floats:
+    """1 / values where the condition holds, infinity elsewhere."""
+    return np.divide(1.0, values, out=np.full_like(values, np.inf), where=where)
 
 
 @cache
@@ -363,7 +371,9 @@ def _separate() -> OnePoint:
     def one(point: Point) -> dict[str, jax.Array]:
         strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
         nothing = jnp.zeros_like(point.theta)
-        found = max_margin.most_separating(strips, point.theta, nothing + 1.0, nothing, aligned=False)
+        found = max_margin.most_separating(
+            strips, point.theta, nothing + 1.0, point.start_omega, nothing + 1 / SEPARABLE, aligned=False
+        )
         return {"violation": found.violation, "converged": found.converged}
 
     return one
@@ -408,10 +418,12 @@ def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Ar
 def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array, jax.Array]:
     """Unknowns of the saddle point, (log r, omega, k) or (A, B, s, log V), and (converged, residual, num_steps)."""
     if kind == "max-margin":
-        start_r, start_omega, longest = point.start_r, jnp.zeros_like(point.start_r), point.longest
+        start_r, start_omega, longest = point.start_r, point.start_omega, point.longest
         if point.strips.flipped is not None:
             still = point.strips._replace(origin=jnp.zeros_like(start_r))
-            nearest = max_margin.most_separating(still, point.theta, start_r, 0.9 / point.alpha_prune, aligned=aligned)
+            nearest = max_margin.most_separating(
+                still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, aligned=aligned
+            )
             start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
         found = max_margin.maximise_margin(
             point.alpha_prune,

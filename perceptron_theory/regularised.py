@@ -42,7 +42,7 @@ STRONG = 100.0  # lambda of the first stage over that at which outputs are of or
 FIRST_STAGE, LONGEST_STAGE = np.log(8.0), np.log(100.0)  # of log lambda
 
 # outputs h between which the logistic loss is smooth on the scale of a panel
-LOGISTIC_STEPS = np.array([-36.0, -20.0, -12.0, -7.0, -3.5, 0.0, 3.5, 7.0, 12.0, 20.0, 36.0])
+LOGISTIC_STEPS = np.array([-36.0, -20.0, -12.0, -7.0, -3.5, 0.0, 3.5, 7.0, 12.0, 17.0, 22.0, 28.0, 36.0])
 _LOGISTIC_GRID = np.arange(-40.0, 41.0)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 

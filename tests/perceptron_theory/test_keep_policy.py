@@ -139,9 +139,6 @@ def test_number_kept_is_the_nearest_where_there_is_room(policy, num_examples, se
     assert np.all(np.abs(counts - share) <= 1 + probability.size)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="edges of cells are rounded one by one: cells of whole probability lose examples"
-)
 def test_number_kept_is_the_nearest_for_narrow_cells():
     """The docstring's promise: f n = 1.8, but the cells are rounded to 0, 1, 1, 1, 0 examples: one is kept."""
     policy = KeepPolicy([0, 0.15, 0.35, 0.65, 0.85, 1], [1, 0, 1, 0, 1])

@@ -54,12 +54,7 @@ def test_a_perfect_probe_removes_exactly_the_flips(student):
     "student",
     [
         RIDGE,
-        pytest.param(
-            MaxMargin(),
-            marks=pytest.mark.xfail(
-                strict=True, reason="theta = 0: the max-margin search cannot turn to the side of the wrong labels"
-            ),
-        ),
+        MaxMargin(),
     ],
 )
 def test_a_perfect_probe_can_keep_exactly_the_flips(student):
@@ -156,7 +151,6 @@ def test_without_flips_examples_are_always_separable():
     assert np.all(np.isfinite(found[1]))
 
 
-@pytest.mark.xfail(strict=True, reason="agree-only kept sets are separated by the probe: no convergence, or 1e17")
 @pytest.mark.parametrize("theta", [0.0, 0.3])
 def test_what_the_probe_agrees_with_the_probe_separates(theta):
     """y = sign(J.x) on all kept examples: the probe itself separates them, however many there are."""
