@@ -23,7 +23,7 @@ reproduce: $(VENV)/installed
 	$(BIN)/python -m figures reproduce --out $(OUT)
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

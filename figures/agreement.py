@@ -6,12 +6,24 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from figures.images import LOOKS
 from perceptron_theory import Results
 
-__all__ = ["RULE_LABELS", "RULE_LOOKS", "below_axes", "draw_simulated", "letter", "where"]
+__all__ = [
+    "RULE_LABELS",
+    "RULE_LOOKS",
+    "below_axes",
+    "draw_relative",
+    "draw_simulated",
+    "letter",
+    "plain_ticks",
+    "where",
+]
+
+_EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.3}
+_NO_LINE: dict[str, Any] = {"linestyle": "none"}
 
 RULE_LOOKS: dict[str, dict[str, Any]] = LOOKS | {
     "best": {"color": "#d55e00", "marker": "D", "linestyle": "-"},
@@ -44,14 +56,18 @@ def where(validation: Results, **wanted: Any) -> NDArray[np.bool_]:
 
 
 def draw_simulated(
-    axes: Axes, below: Axes | None, x: NDArray[Any], validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]
+    axes: Axes, x: ArrayLike, validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]
 ) -> None:
-    """Simulated errors with standard errors on ``axes``, and their relative distance from theory on ``below``."""
+    """Simulated errors with standard errors."""
+    axes.errorbar(x, validation["mean"][rows], validation["standard_error"][rows], zorder=3, **_EDGE | look | _NO_LINE)
+
+
+def draw_relative(
+    axes: Axes, x: ArrayLike, validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]
+) -> None:
+    """Simulation over theory, minus 1, in per cent."""
     mean, bar, theory = (validation[name][rows] for name in ("mean", "standard_error", "theory"))
-    look = {"markeredgecolor": "white", "markeredgewidth": 0.3} | look | {"linestyle": "none"}
-    axes.errorbar(x, mean, bar, zorder=3, **look)
-    if below is not None:
-        below.errorbar(x, 100 * (mean / theory - 1), 100 * bar / theory, **look | {"markersize": 3.0})
+    axes.errorbar(x, 100 * (mean / theory - 1), 100 * bar / theory, **_EDGE | look | _NO_LINE | {"markersize": 3.0})
 
 
 def below_axes(below: Axes, limit: float, **settings: Any) -> None:
@@ -64,3 +80,11 @@ def letter(*panels: Axes) -> None:
     """Letters at the panels' upper left corners."""
     for name, axes in zip("abcdefgh", panels, strict=False):
         axes.text(-0.12, 1.04, name, transform=axes.transAxes, fontweight="bold", fontsize=11)
+
+
+def plain_ticks(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic y axis from ``low`` to ``high`` with ticks written as plain numbers."""
+    axes.set(yscale="log", ylim=(low, high))
+    ticks = [t * 10.0**n for n in range(-6, 1) for t in (1, 2, 5) if low <= t * 10.0**n <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.tick_params(axis="y", which="minor", labelleft=False)

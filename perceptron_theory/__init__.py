@@ -20,7 +20,9 @@ from perceptron_theory.results import Results
 from perceptron_theory.students import HingeLoss, LogisticLoss, MaxMargin, SquareLoss, Student
 
 if TYPE_CHECKING:
+    from perceptron_theory.derivatives import exponential_to_power_law, scaling_exponent
     from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
+    from perceptron_theory.observables import error_standard_deviation, information_gain, margin_distribution
     from perceptron_theory.optimal_policy import (
         OptimalFrontier,
         OptimalPolicy,
@@ -52,14 +54,24 @@ __all__ = [
     "Student",
     "best_window",
     "crossover",
+    "error_standard_deviation",
+    "exponential_to_power_law",
+    "information_gain",
+    "margin_distribution",
     "optimal_frontier",
     "pareto_frontier",
+    "scaling_exponent",
     "separability_threshold",
     "solve",
     "value_function",
 ]
 
 _HOME = {
+    "exponential_to_power_law": "derivatives",
+    "scaling_exponent": "derivatives",
+    "error_standard_deviation": "observables",
+    "information_gain": "observables",
+    "margin_distribution": "observables",
     "OptimalFrontier": "optimal_policy",
     "OptimalPolicy": "optimal_policy",
     "best_window": "optimal_policy",

@@ -28,7 +28,7 @@ def test_all_data_follow_the_power_law_of_exponent_one():
 
 
 def test_the_turn_moves_to_larger_errors_as_the_probe_gets_worse():
-    """The better the probe the steeper the fall; just above 2 kept examples per parameter, where it becomes possible."""
+    """The better the probe the steeper the fall, just above the 2 kept examples per parameter where it can begin."""
     turns = [exponential_to_power_law(np.radians(degrees)) for degrees in (5, 20)]
     assert turns[0].exponent > 2 * turns[1].exponent > 2
     assert all(2 < turn.alpha_prune < 4 for turn in turns)

@@ -158,3 +158,48 @@ def test_help_explains_units_without_jax():
     )
     assert bad.returncode == 2
     assert bad.stderr == "python -m perceptron_theory: f, the fraction kept, must lie in (0, 1], got 2.0\n"
+
+
+def test_recommend_says_what_to_keep_and_how_sure_that_is(call, tmp_path):
+    path = tmp_path / "values.csv"
+    arguments = "recommend --alpha-tot 20 --theta-deg 15 --keep 0.2 --csv"
+    code, out, err = call([*arguments.split(), path])
+    assert (code, err) == (0, "")
+    assert out.startswith("Keep difficulty ranks 0.072")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:6]}
+    assert float(rows["best"][0]) == pytest.approx(0.0532235, abs=1e-6)
+    theta = np.radians(15)
+    assert float(rows["hard"][0]) == pytest.approx(solve(20, KeepHard(0.2), theta).error, rel=1e-5)
+    assert float(rows["easy"][1]) == pytest.approx(solve(20, KeepEasy(0.2), theta).error / 0.0532235, rel=1e-3)
+    assert "Certificate: one window" in out
+    comments, cells = csv_of(path)
+    assert len(comments) == 4
+    kept = [row for row in cells if float(row["lower"]) > 0.0727 and float(row["upper"]) < 0.2725]
+    others = [row for row in cells if float(row["lower"]) > 0.2727]
+    assert min(float(row["value"]) for row in kept) > max(float(row["value"]) for row in others)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("recommend --alpha-tot 20 --keep 1.2", "f, the fraction kept, must lie in"),
+        ("recommend --alpha-tot 20 --keep 0.2 --lam 0.1", "--lam is needed by"),
+        ("recommend --alpha-tot 20 --keep 0.2 --student hinge", "--lam is needed by"),
+        ("recommend --alpha-tot 20 --keep 0.2 --flip-probability 0.2", "not separable"),
+        ("solve --alpha-tot 2 --f 0.5 --student square --lam -1", "lam, the strength"),
+    ],
+)
+def test_what_cannot_be_recommended(call, arguments, complaint):
+    code, out, err = call(arguments.split())
+    assert (code, out) == (2, "")
+    assert complaint in err
+
+
+def test_solve_of_another_student(call):
+    code, out, _ = call(
+        ["solve", "--alpha-tot", "4", "--f", "0.5", "--theta-deg", "20", "--student", "square", "--lam", "0.1"]
+    )
+    assert code == 0
+    row = table_of(out)[0]
+    assert float(row["error"]) == pytest.approx(0.14574171, abs=1e-8)  # DESIGN's reference solution
+    assert "norm" in row

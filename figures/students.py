@@ -1,0 +1,277 @@
+"""Students compared on pruned data, and pruning under label noise."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from figures.agreement import (
+    RULE_LABELS,
+    RULE_LOOKS,
+    below_axes,
+    draw_relative,
+    draw_simulated,
+    letter,
+    plain_ticks,
+    where,
+)
+from figures.style import FULL_WIDTH, MARKERS, new_figure, shades, style
+from perceptron_theory import (
+    HingeLoss,
+    KeepByLabel,
+    KeepEasy,
+    KeepHard,
+    KeepRandom,
+    KeepRule,
+    Labels,
+    LogisticLoss,
+    MaxMargin,
+    Results,
+    SquareLoss,
+    Student,
+    separability_threshold,
+    solve,
+)
+from perceptron_theory.results import stored
+from simulations import Point
+
+__all__ = ["compute_label_noise", "compute_students", "label_noise", "points_to_simulate", "students"]
+
+Folder = str | os.PathLike[str]
+
+STUDENTS: tuple[Student, ...] = (MaxMargin(), SquareLoss(0.1), LogisticLoss(0.1), HingeLoss(0.1))
+STUDENT_LABELS = {
+    "max-margin": "max margin",
+    "square": r"square, $\lambda = 0.1$",
+    "logistic": r"logistic, $\lambda = 0.1$",
+    "hinge": r"hinge, $\lambda = 0.1$",
+}
+NOISY_STUDENT = HingeLoss(0.1)
+FRACTION, THETA_DEG = 0.3, 20.0
+RULES: dict[str, KeepRule | KeepByLabel] = {
+    "hard": KeepHard(FRACTION),
+    "easy": KeepEasy(FRACTION),
+    "random": KeepRandom(FRACTION),
+    "bylabel": KeepByLabel(KeepHard(FRACTION)),
+}
+PLAIN = ("hard", "easy", "random")  # rules that do not look at labels
+SIMULATED_ALPHAS = (3.0, 10.0, 30.0)  # examples per parameter before pruning
+SIMULATED_FLIPS = (0.02, 0.1, 0.25)
+NOISY_ALPHA = 20.0  # examples per parameter before pruning, with flipped labels
+ALPHA_LABEL = r"examples per parameter  $\alpha_\mathrm{tot}$"
+FLIP_LABEL = r"share of flipped labels  $\eta$"
+
+
+def compute_students(folder: Folder, num_alphas: int = 33, *, progress: bool = False) -> Results:
+    """Test errors of four students against alpha_tot, for keep-hard, keep-easy and random.
+
+    Args:
+        folder: where each student is saved as it is finished; those there are not computed again.
+        num_alphas: values of alpha_tot, from 1 to 100.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        ``error`` (student, rule, alpha_tot) and the coordinates.
+
+    Raises:
+        KeyboardInterrupt: interrupted; finished students are saved.
+        As ``solve``.
+    """
+    alpha_tot, theta = np.geomspace(1, 100, num_alphas), np.deg2rad(THETA_DEG)
+
+    def one(student: Student) -> Results:
+        results = Results(f"Test error of {student} on pruned data")
+        error = [solve(alpha_tot, RULES[rule], theta, student=student).error for rule in PLAIN]
+        results.add("error", ("rule", "alpha_tot"), error, "1", "test error")
+        return results
+
+    settings = {"theta_deg": THETA_DEG, "f": FRACTION, "num_alphas": num_alphas, "version": _version()}
+    errors = [
+        stored(folder, "student", {**settings, "student": str(student)}, lambda student=student: one(student))["error"]
+        for student in tqdm(STUDENTS, desc="students", unit="student", disable=not progress)
+    ]
+    results = Results("Test error of different students on pruned data", settings)
+    results.add("student", "student", list(STUDENT_LABELS), "", "student")
+    results.add("lam", "student", [getattr(s, "lam", 0.0) for s in STUDENTS], "1", "ridge lambda; 0 for max-margin")
+    results.add("rule", "rule", list(PLAIN), "", "keep rule")
+    results.add("alpha_tot", "alpha_tot", alpha_tot, "1", "examples per parameter before pruning")
+    results.add("f", (), FRACTION, "1", "fraction kept")
+    results.add("theta", (), theta, "rad", "angle between probe and teacher")
+    results.add("error", ("student", "rule", "alpha_tot"), errors, "1", "test error")
+    return results
+
+
+def compute_label_noise(folder: Folder, num_flips: int = 31, *, progress: bool = False) -> Results:
+    """Test error and separability threshold against the share of flipped labels, for four rules.
+
+    Args:
+        folder: where each rule is saved as it is finished; those there are not computed again.
+        num_flips: values of the flip probability, from 0 to 0.3.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        ``error``, ``fraction`` and ``alpha_c`` (rule, flip_probability; alpha_c is infinite where no label is
+        flipped) and the coordinates.
+
+    Raises:
+        KeyboardInterrupt: interrupted; finished rules are saved.
+        As ``solve`` and ``separability_threshold``.
+    """
+    flips, theta = np.linspace(0, 0.3, num_flips), np.deg2rad(THETA_DEG)
+    labels = Labels(flip_probability=flips)
+
+    def one(rule: KeepRule | KeepByLabel) -> Results:
+        found = solve(NOISY_ALPHA, rule, theta, student=NOISY_STUDENT, labels=labels)
+        results = Results(f"Flipped labels and {rule}")
+        results.add("error", "flip_probability", found.error, "1", "test error")
+        fraction = np.broadcast_to(found.fraction, flips.shape)
+        results.add("fraction", "flip_probability", fraction, "1", "fraction kept")
+        alpha_c = separability_threshold(rule, theta, labels)
+        description = "kept examples per parameter up to which they are separable"
+        results.add("alpha_c", "flip_probability", alpha_c, "1", description)
+        return results
+
+    settings = {
+        "theta_deg": THETA_DEG,
+        "f": FRACTION,
+        "alpha_tot": NOISY_ALPHA,
+        "student": str(NOISY_STUDENT),
+        "num_flips": num_flips,
+        "version": _version(),
+    }
+    parts = [
+        stored(folder, "noise", {**settings, "rule": str(rule)}, lambda rule=rule: one(rule))
+        for rule in tqdm(RULES.values(), desc="label noise", unit="rule", disable=not progress)
+    ]
+    results = Results("Test error and separability with flipped labels on pruned data", settings)
+    results.add("rule", "rule", list(RULES), "", "keep rule")
+    results.add("flip_probability", "flip_probability", flips, "1", "share of flipped labels")
+    results.add("alpha_tot", (), NOISY_ALPHA, "1", "examples per parameter before pruning")
+    results.add("f", (), FRACTION, "1", "fraction kept; by-label rules keep the part of it where labels agree")
+    results.add("theta", (), theta, "rad", "angle between probe and teacher")
+    for name, variable in parts[0].variables.items():
+        values = np.stack([part[name] for part in parts])
+        results.add(name, ("rule", "flip_probability"), values, variable.units, variable.description)
+    return results
+
+
+def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
+    """The simulated points of both pictures."""
+    theta = float(np.deg2rad(THETA_DEG))
+    clean = [
+        Point(alpha, RULES[rule], theta, num_features, num_trials, student)
+        for student in STUDENTS
+        for rule in PLAIN
+        for alpha in SIMULATED_ALPHAS
+    ]
+    noisy = [
+        Point(NOISY_ALPHA, rule, theta, num_features, num_trials, NOISY_STUDENT, Labels(flip_probability=flip))
+        for rule in RULES.values()
+        for flip in SIMULATED_FLIPS
+    ]
+    return clean + noisy
+
+
+def students(curves: Results, validation: Results) -> Figure:
+    """Error against alpha_tot for four students: one panel per keep rule, simulation over theory below.
+
+    Args:
+        curves: from ``compute_students``.
+        validation: simulations of ``points_to_simulate``.
+
+    Returns:
+        A matplotlib figure.
+
+    Raises:
+        KeyError: the results are of something else.
+    """
+    with style():
+        figure = new_figure(FULL_WIDTH, 4.6)
+        rules, alpha = curves["rule"].tolist(), curves["alpha_tot"]
+        panels = figure.subplot_mosaic([rules, [rule + "-" for rule in rules]], height_ratios=[3, 1])
+        names = curves["student"].tolist()
+        lines = ("-", "--", ":", "-.")
+        for j, rule in enumerate(rules):
+            axes, below = panels[rule], panels[rule + "-"]
+            for i, (name, colour, marker, line) in enumerate(
+                zip(names, shades(len(names)), MARKERS, lines, strict=False)
+            ):
+                look = {"color": colour, "marker": marker}
+                rows = where(validation, rule=rule, student=name, flip_probability=0.0)
+                axes.plot(alpha, curves["error"][i, j], color=colour, linestyle=line)
+                x = validation["alpha_tot"][rows]
+                draw_simulated(axes, x, validation, rows, look)
+                draw_relative(below, x * 1.1 ** (i - 1.5), validation, rows, look)
+                axes.plot([], [], linestyle=line, label=STUDENT_LABELS[name], **look)
+            limits = (alpha[0], alpha[-1])
+            axes.set(xscale="log", yscale="log", xlim=limits, ylabel=r"test error  $\varepsilon$")
+            axes.set_title(f"{RULE_LABELS[rule]}, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°")
+            axes.tick_params(labelbottom=False)
+            below_axes(below, 8, xscale="log", xlim=limits, xlabel=ALPHA_LABEL)
+        low, high = curves["error"].min() * 0.8, curves["error"].max() * 1.2
+        for rule in rules:
+            plain_ticks(panels[rule], low, high)
+        panels[rules[0]].legend(title="student", loc="lower left")
+        letter(*(panels[rule] for rule in rules))
+        return figure
+
+
+def label_noise(curves: Results, validation: Results) -> Figure:
+    """Error and separability threshold against the share of flipped labels.
+
+    Args:
+        curves: from ``compute_label_noise``.
+        validation: simulations of ``points_to_simulate``.
+
+    Returns:
+        A matplotlib figure of two panels, simulation over theory below the first.
+
+    Raises:
+        KeyError: the results are of something else.
+    """
+    with style():
+        figure = new_figure(0.8 * FULL_WIDTH, 4.6)
+        panels = figure.subplot_mosaic([["error", "alpha_c"], ["below", "alpha_c"]], height_ratios=[3, 1])
+        flips, below = curves["flip_probability"], panels["below"]
+        for i, rule in enumerate(curves["rule"].tolist()):
+            look = RULE_LOOKS[rule]
+            # flipped labels only: without them the same student is simulated at other alpha_tot
+            rows = where(validation, rule=rule, student="hinge") & (validation["flip_probability"] > 0)
+            x = validation["flip_probability"][rows]
+            line = {"color": look["color"], "linestyle": look["linestyle"]}
+            panels["error"].plot(flips, curves["error"][i], **line)
+            draw_simulated(panels["error"], x, validation, rows, look)
+            draw_relative(below, x + 0.003 * (i - 1.5), validation, rows, look)
+            panels["error"].plot([], [], label=RULE_LABELS[rule], **look)
+            panels["alpha_c"].plot(flips, np.where(np.isinf(curves["alpha_c"][i]), np.nan, curves["alpha_c"][i]), **line)
+            panels["alpha_c"].plot([], [], label=RULE_LABELS[rule], **line)
+        panels["error"].set(
+            xlim=(0, flips[-1]),
+            ylim=(0, None),
+            ylabel=r"test error  $\varepsilon$",
+            title=(
+                rf"hinge, $\lambda = 0.1$, $\alpha_\mathrm{{tot}} = {float(curves['alpha_tot']):g}$, "
+                f"$f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°"
+            ),
+        )
+        panels["error"].tick_params(labelbottom=False)
+        panels["error"].legend(loc="upper left")
+        below_axes(below, 8, xlim=(0, flips[-1]), xlabel=FLIP_LABEL)
+        panels["alpha_c"].set(
+            xlim=(0, flips[-1]),
+            yscale="log",
+            xlabel=FLIP_LABEL,
+            ylabel=r"separable up to  $\alpha_c$  (kept examples per parameter)",
+            title=f"separability, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°",
+        )
+        panels["alpha_c"].legend(loc="upper right")
+        letter(panels["error"], panels["alpha_c"])
+        return figure
+
+
+def _version() -> str:
+    return metadata.version("data-pruning-theory")
