@@ -41,6 +41,54 @@ def reproduce(
     return work
 
 
+@app.command(name="best-rule")
+def best_rule(
+    out: Path = Path("results"), num_features: int = 200, num_trials: int = 60, seed: int = 0
+) -> Callable[[], None]:
+    """Phase diagram, certificates and frontier of the best keep rule: a few minutes on two cores.
+
+    Run again after Ctrl-C to continue, or after the end to redraw.
+
+    Args:
+        out: folder for data (NetCDF) and figures (PDF, PNG).
+        num_features: parameters of the simulated students, N.
+        num_trials: independent trials per simulated point, at least 2.
+        seed: seed of the simulations.
+    """
+    return _job("find_best_rule", out, num_features, num_trials, seed)
+
+
+@app.command
+def students(
+    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
+) -> Callable[[], None]:
+    """Max margin, square, logistic and hinge loss on pruned data, and label noise: a few minutes on two cores.
+
+    Run again after Ctrl-C to continue, or after the end to redraw.
+
+    Args:
+        out: folder for data (NetCDF) and figures (PDF, PNG).
+        num_features: parameters of the simulated students, N.
+        num_trials: independent trials per simulated point, at least 2.
+        seed: seed of the simulations.
+    """
+    return _job("compare_students", out, num_features, num_trials, seed)
+
+
+def _job(name: str, out: Path, num_features: int, num_trials: int, seed: int) -> Callable[[], None]:
+    def work() -> None:
+        from figures import reproduction
+
+        start = time.monotonic()
+        run = getattr(reproduction, name)
+        validation, files = run(out, num_features=num_features, num_trials=num_trials, seed=seed)
+        print(f"\nTheory against simulation: {validation.summary()}")
+        print("Files: " + ", ".join(str(path) for path in files))
+        print(f"Finished in {time.monotonic() - start:.0f} s")
+
+    return work
+
+
 def _redraw(name: str, folder: Path) -> Callable[[], None]:
     def work() -> None:
         from figures import reproduction

@@ -62,9 +62,7 @@ def draw_simulated(
     axes.errorbar(x, validation["mean"][rows], validation["standard_error"][rows], zorder=3, **_EDGE | look | _NO_LINE)
 
 
-def draw_relative(
-    axes: Axes, x: ArrayLike, validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]
-) -> None:
+def draw_relative(axes: Axes, x: ArrayLike, validation: Results, rows: NDArray[np.bool_], look: dict[str, Any]) -> None:
     """Simulation over theory, minus 1, in per cent."""
     mean, bar, theory = (validation[name][rows] for name in ("mean", "standard_error", "theory"))
     axes.errorbar(x, 100 * (mean / theory - 1), 100 * bar / theory, **_EDGE | look | _NO_LINE | {"markersize": 3.0})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -26,7 +27,7 @@ from perceptron_theory import (
     solve,
     value_function,
 )
-from perceptron_theory.optimal_policy import MAX_WINDOWS, optimal_policy
+from perceptron_theory.best_rule import MAX_WINDOWS, optimal_policy
 from perceptron_theory.results import stored
 from simulations import Point
 
@@ -65,7 +66,7 @@ def compute_phase_diagram(
         folder: where each angle is saved as it is finished; those there are not computed again.
         theta_deg: angles between probe and teacher in degrees.
         num_alphas: values of alpha_tot, from 2 to 200.
-        num_fractions: values of f, from 0.03 to 0.9.
+        num_fractions: values of f, from 0.03 to 0.9, evenly in its logarithm.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -76,7 +77,7 @@ def compute_phase_diagram(
         KeyboardInterrupt: interrupted; finished angles are saved.
         As ``best_window``.
     """
-    alpha_tot, f = np.geomspace(2, 200, num_alphas), np.linspace(0.03, 0.9, num_fractions)
+    alpha_tot, f = np.geomspace(2, 200, num_alphas), np.geomspace(0.03, 0.9, num_fractions)
     marked_alpha, marked_f = np.array(MARKED).T
 
     def one(angle: float) -> Results:
@@ -94,7 +95,7 @@ def compute_phase_diagram(
 
     grid = {"num_alphas": num_alphas, "num_fractions": num_fractions, "marked": MARKED}
     parts = [
-        _stored(folder, "phase", {"theta_deg": angle, **grid}, lambda angle=angle: one(angle))
+        _stored(folder, "phase", {"theta_deg": angle, **grid}, partial(one, angle))
         for angle in tqdm(theta_deg, desc="phase diagram", unit="angle", disable=not progress)
     ]
     results = Results("Phase diagram of the best window of difficulty", {"theta_deg": list(theta_deg), **grid})
@@ -149,7 +150,7 @@ def compute_policies(
             folder,
             "policy",
             {"alpha_tot": case[0], "f": case[1], "theta_deg": case[2], "student": str(case[3]), "cells": num_cells},
-            lambda case=case: one(*case),
+            partial(one, *case),
         )
         for case in tqdm(cases, desc="best rules", unit="case", disable=not progress)
     ]
@@ -169,7 +170,7 @@ def compute_frontiers(
     theta_deg: Sequence[float] = (0.0, 20.0),
     alpha_tot: float = 20.0,
     fractions: Sequence[float] = FRONTIER_FRACTIONS,
-    num_fractions: int = 33,
+    num_fractions: int = 49,
     *,
     progress: bool = False,
 ) -> Results:
@@ -215,11 +216,11 @@ def compute_frontiers(
             row = Results("")
             points = []
             for f in fractions:
-                points.append(_stored(folder, "frontier", {**settings, "f": f}, lambda a=angle, f=f: one(a, f)))
+                points.append(_stored(folder, "frontier", {**settings, "f": f}, partial(one, angle, f)))
                 bar.update()
             _add_stacked(row, "f", points)
             settings["num_fractions"] = num_fractions
-            for name, variable in _stored(folder, "curves", settings, lambda a=angle: curves(a)).variables.items():
+            for name, variable in _stored(folder, "curves", settings, partial(curves, angle)).variables.items():
                 row.variables[name] = variable
             bar.update()
             rows.append(row)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from figures import fig1, fig2, fig3
+from figures import best_rule, best_rule_pictures, fig1, fig2, fig3, students
 from figures.curves import compute_curves
-from perceptron_theory import KeepEasy, KeepHard, Results
+from perceptron_theory import KeepEasy, KeepHard, Results, Student
 from perceptron_theory.results import stored
 from real_data import DigitsExperiment, run_experiment
 from simulations import Point, Validation, validate
 
-__all__ = ["FILES", "draw", "points_to_simulate", "reproduce"]
+__all__ = ["FILES", "compare_students", "draw", "find_best_rule", "points_to_simulate", "reproduce"]
 
 ALPHAS = (0.3, 0.8, 1.6, 3.0, 6.0)  # kept examples per parameter
-FILES = {"curves": "curves.nc", "validation": "validation.nc", "digits": "digits.nc"}
+FILES = {
+    "curves": "curves.nc",
+    "validation": "validation.nc",
+    "digits": "digits.nc",
+    "phase_diagram": "phase_diagram.nc",
+    "policies": "policies.nc",
+    "frontier": "frontier.nc",
+    "best_rule_validation": "best_rule_validation.nc",
+    "students": "students.nc",
+    "label_noise": "label_noise.nc",
+    "students_validation": "students_validation.nc",
+}
 
 
 def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
@@ -68,6 +80,84 @@ def reproduce(
     return validation, files
 
 
+def find_best_rule(
+    out: Path,
+    *,
+    num_features: int = 200,
+    num_trials: int = 60,
+    seed: int = 0,
+    num_alphas: int = 20,
+    num_fractions: int = 16,
+    cases: Sequence[tuple[float, float, float, Student]] = best_rule.CASES,
+    fractions: Sequence[float] = best_rule.FRONTIER_FRACTIONS,
+) -> tuple[Validation, list[Path]]:
+    """Phase diagram, certificates and frontier of the best rule, simulated and drawn; an interrupted run continues.
+
+    Args:
+        out: folder for data and figures.
+        num_features: N of the simulations.
+        num_trials: trials per simulated point.
+        seed: seed of the simulations.
+        num_alphas: values of alpha_tot of the phase diagram.
+        num_fractions: values of f of the phase diagram.
+        cases: alpha_tot, f, theta in degrees and student of the certificates.
+        fractions: fractions of the frontier at which the best of all rules is searched.
+
+    Returns:
+        The comparison of theory and simulation, and the files written.
+
+    Raises:
+        KeyboardInterrupt: interrupted; what is finished is saved.
+    """
+    theory = out / "theory"
+    data = {
+        "phase_diagram": best_rule.compute_phase_diagram(theory, (0, 10, 20), num_alphas, num_fractions, progress=True),
+        "policies": best_rule.compute_policies(theory, cases, progress=True),
+        "frontier": best_rule.compute_frontiers(theory, fractions=fractions, progress=True),
+    }
+    points = best_rule.points_to_simulate(
+        data["phase_diagram"], data["policies"], data["frontier"], num_features, num_trials
+    )
+    validation = validate(points, seed=seed, out=out / "points", progress=True)
+    data["best_rule_validation"] = validation.results()
+    return validation, [*_save(data, out), *draw(out, ("phase_diagram", "policies", "frontier"))]
+
+
+def compare_students(
+    out: Path,
+    *,
+    num_features: int = 200,
+    num_trials: int = 40,
+    seed: int = 0,
+) -> tuple[Validation, list[Path]]:
+    """Students compared and label noise, simulated and drawn; an interrupted run continues.
+
+    Args:
+        out: folder for data and figures.
+        num_features: N of the simulations.
+        num_trials: trials per simulated point.
+        seed: seed of the simulations.
+
+    Returns:
+        The comparison of theory and simulation, and the files written.
+
+    Raises:
+        KeyboardInterrupt: interrupted; what is finished is saved.
+    """
+    data = {
+        "students": students.compute_students(out / "theory", progress=True),
+        "label_noise": students.compute_label_noise(out / "theory", progress=True),
+    }
+    points = students.points_to_simulate(num_features, num_trials)
+    validation = validate(points, seed=seed, out=out / "points", progress=True)
+    data["students_validation"] = validation.results()
+    return validation, [*_save(data, out), *draw(out, ("students", "label_noise"))]
+
+
+def _save(data: dict[str, Results], out: Path) -> list[Path]:
+    return [results.save(out / FILES[name]) for name, results in data.items()]
+
+
 def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> list[Path]:
     """Draw figures from saved data alone, as PDF and PNG.
 
@@ -89,6 +179,11 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "fig1": lambda: fig1(load("curves"), load("validation")),
         "fig2": lambda: fig2(load("curves"), load("validation")),
         "fig3": lambda: fig3(load("digits")),
+        "phase_diagram": lambda: best_rule_pictures.phase_diagram(load("phase_diagram"), load("best_rule_validation")),
+        "policies": lambda: best_rule_pictures.policies(load("policies"), load("best_rule_validation")),
+        "frontier": lambda: best_rule_pictures.frontier(load("frontier"), load("best_rule_validation")),
+        "students": lambda: students.students(load("students"), load("students_validation")),
+        "label_noise": lambda: students.label_noise(load("label_noise"), load("students_validation")),
     }
     written = []
     for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib import metadata
 
 import numpy as np
@@ -91,7 +92,7 @@ def compute_students(folder: Folder, num_alphas: int = 33, *, progress: bool = F
 
     settings = {"theta_deg": THETA_DEG, "f": FRACTION, "num_alphas": num_alphas, "version": _version()}
     errors = [
-        stored(folder, "student", {**settings, "student": str(student)}, lambda student=student: one(student))["error"]
+        stored(folder, "student", {**settings, "student": str(student)}, partial(one, student))["error"]
         for student in tqdm(STUDENTS, desc="students", unit="student", disable=not progress)
     ]
     results = Results("Test error of different students on pruned data", settings)
@@ -144,7 +145,7 @@ def compute_label_noise(folder: Folder, num_flips: int = 31, *, progress: bool =
         "version": _version(),
     }
     parts = [
-        stored(folder, "noise", {**settings, "rule": str(rule)}, lambda rule=rule: one(rule))
+        stored(folder, "noise", {**settings, "rule": str(rule)}, partial(one, rule))
         for rule in tqdm(RULES.values(), desc="label noise", unit="rule", disable=not progress)
     ]
     results = Results("Test error and separability with flipped labels on pruned data", settings)
@@ -247,8 +248,11 @@ def label_noise(curves: Results, validation: Results) -> Figure:
             draw_simulated(panels["error"], x, validation, rows, look)
             draw_relative(below, x + 0.003 * (i - 1.5), validation, rows, look)
             panels["error"].plot([], [], label=RULE_LABELS[rule], **look)
-            panels["alpha_c"].plot(flips, np.where(np.isinf(curves["alpha_c"][i]), np.nan, curves["alpha_c"][i]), **line)
-            panels["alpha_c"].plot([], [], label=RULE_LABELS[rule], **line)
+            panels["alpha_c"].plot(
+                flips, np.where(np.isinf(curves["alpha_c"][i]), np.nan, curves["alpha_c"][i]), **line
+            )
+            always = bool(np.all(np.isinf(curves["alpha_c"][i])))
+            panels["alpha_c"].plot([], [], label=RULE_LABELS[rule] + (":\nalways separable" if always else ""), **line)
         panels["error"].set(
             xlim=(0, flips[-1]),
             ylim=(0, None),

@@ -1,7 +1,8 @@
 """Exact theory of data pruning for the teacher-student perceptron.
 
-``solve`` gives the test error of a max-margin student trained on pruned data, ``pareto_frontier`` the best that a rule
-can do at each number of kept examples, ``crossover`` where keeping hard examples overtakes keeping easy ones.
+``solve`` gives the test error of a student trained on pruned data, ``pareto_frontier`` the best that a rule can do at
+each number of kept examples, ``crossover`` where keeping hard examples overtakes keeping easy ones, ``optimal_policy``
+the best keep rule of all, with its certificate.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,16 +21,17 @@ from perceptron_theory.results import Results
 from perceptron_theory.students import HingeLoss, LogisticLoss, MaxMargin, SquareLoss, Student
 
 if TYPE_CHECKING:
-    from perceptron_theory.derivatives import exponential_to_power_law, scaling_exponent
-    from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
-    from perceptron_theory.observables import error_standard_deviation, information_gain, margin_distribution
-    from perceptron_theory.optimal_policy import (
+    from perceptron_theory.best_rule import (
         OptimalFrontier,
         OptimalPolicy,
         best_window,
         optimal_frontier,
+        optimal_policy,
         value_function,
     )
+    from perceptron_theory.derivatives import exponential_to_power_law, scaling_exponent
+    from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
+    from perceptron_theory.observables import error_standard_deviation, information_gain, margin_distribution
     from perceptron_theory.order_parameters import Solution, separability_threshold, solve
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "information_gain",
     "margin_distribution",
     "optimal_frontier",
+    "optimal_policy",
     "pareto_frontier",
     "scaling_exponent",
     "separability_threshold",
@@ -72,11 +75,12 @@ _HOME = {
     "error_standard_deviation": "observables",
     "information_gain": "observables",
     "margin_distribution": "observables",
-    "OptimalFrontier": "optimal_policy",
-    "OptimalPolicy": "optimal_policy",
-    "best_window": "optimal_policy",
-    "optimal_frontier": "optimal_policy",
-    "value_function": "optimal_policy",
+    "OptimalFrontier": "best_rule",
+    "OptimalPolicy": "best_rule",
+    "best_window": "best_rule",
+    "optimal_frontier": "best_rule",
+    "optimal_policy": "best_rule",
+    "value_function": "best_rule",
     "Crossover": "frontier",
     "Frontier": "frontier",
     "Solution": "order_parameters",

@@ -250,7 +250,7 @@ def _recommend(
 ) -> None:
     _check_given(theta_deg=[theta_deg])
     who, labels = _student(student, lam), Labels(flip_probability)
-    from perceptron_theory.optimal_policy import optimal_policy
+    from perceptron_theory.best_rule import optimal_policy
 
     best = optimal_policy(alpha_tot, keep, math.radians(theta_deg), student=who, labels=labels)
     ranks = " and ".join(f"{low:.4f} to {high:.4f}" for low, high in best.windows)

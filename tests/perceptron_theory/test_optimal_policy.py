@@ -16,8 +16,8 @@ from perceptron_theory import (
     solve,
     value_function,
 )
+from perceptron_theory.best_rule import _Problem, optimal_policy
 from perceptron_theory.labels import Labels
-from perceptron_theory.optimal_policy import _Problem, optimal_policy
 
 # alpha_tot, f, theta in degrees; error and lower rank of the best window, found independently by a scan over windows
 KNOWN = [
