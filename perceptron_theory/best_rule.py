@@ -340,7 +340,7 @@ class _Problem:
         """Logarithm of the error of a union of windows, and the mean value over cells of rank [start, stop]."""
         rule = KeepPolicy(*_cells(lower, upper, probability))
         aligned = self.theta == 0
-        checked = order_parameters._checked(self.alpha_tot, self.theta, self.labels)
+        checked = order_parameters._checked(self.alpha_tot, self.theta)
         points, f = order_parameters._points(
             checked[0], rule, checked[1], self.student, self.labels, (), aligned=aligned
         )

@@ -50,7 +50,7 @@ def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) ->
     if np.any(np.asarray(keep.fraction) >= 1):
         raise ValueError(f"f must be below 1 to be varied, got {keep!r}")
     _check_types(keep, MaxMargin(), Labels())
-    alpha_tot, theta = _checked(np.asarray(alpha_prune) / np.asarray(keep.fraction), theta, Labels())
+    alpha_tot, theta = _checked(np.asarray(alpha_prune) / np.asarray(keep.fraction), theta)
     shape = _shape(alpha_tot, keep, theta, MaxMargin(), Labels())
     theta = np.broadcast_to(theta, shape)
     slope = np.full(theta.size, np.nan)
@@ -99,7 +99,7 @@ def scaling_exponent(
     kind, lam = _kind(student)
     if kind != "max-margin" and np.any(np.asarray(lam) == 0):
         raise ValueError(f"lam must be positive for a scaling exponent, got {student!r}")
-    alpha_tot, theta = _checked(alpha_tot, theta, labels)
+    alpha_tot, theta = _checked(alpha_tot, theta)
     shape = _shape(alpha_tot, keep, theta, student, labels)
     solve(alpha_tot, keep, theta, student=student, labels=labels)  # says what is wrong where there is no student
     aligned = isinstance(keep, KeepRule) and not np.any(theta)

@@ -10,7 +10,9 @@ import numpy as np
 
 from perceptron_theory.keep_rules import _real_array, is_traced
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "truth_direction"]
+
+ANGLE_ROUNDING = 1e-9  # radians by which angles may miss the triangle inequality
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,40 @@ class Labels:
     def truth_is_teacher(self) -> bool:
         """Whether the student is tested against its own teacher."""
         return self.probe_truth_angle is None
+
+
+def truth_direction(theta: Any, truth_angle: Any, probe_truth_angle: Any, *, xp: Any = np) -> tuple[Any, Any, Any]:
+    """Components of the truth W along the teacher, along the rest of the probe, and orthogonal to both.
+
+    Args:
+        theta: angle between probe and teacher in radians, in [0, pi/2].
+        truth_angle: angle between teacher and truth in radians, in [0, pi].
+        probe_truth_angle: angle between probe and truth in radians, in [0, pi].
+        xp: numpy, or jax.numpy if an angle is traced; angles are not checked then.
+
+    All angles are numbers or arrays that broadcast against each other.
+
+    Raises:
+        ValueError: no three vectors have these angles.
+    """
+    if xp is np:
+        nearest = np.abs(theta - truth_angle)
+        farthest = np.minimum(theta + truth_angle, 2 * np.pi - theta - truth_angle)
+        off = (probe_truth_angle < nearest - ANGLE_ROUNDING) | (probe_truth_angle > farthest + ANGLE_ROUNDING)
+        if np.any(off):
+            arrays = np.broadcast_arrays(theta, truth_angle, probe_truth_angle, nearest, farthest, off)
+            i = int(np.argmax(arrays[-1].ravel()))
+            values = [float(a.ravel()[i]) for a in arrays[:-1]]
+            raise ValueError(
+                f"no three vectors have the angles theta = {values[0]:g}, truth_angle = {values[1]:g} and "
+                f"probe_truth_angle = {values[2]:g}: with the first two, probe_truth_angle must lie in "
+                f"[{values[3]:g}, {values[4]:g}]"
+            )
+    along, out = xp.cos(truth_angle), xp.sin(truth_angle)
+    sine = xp.where(theta > 0, xp.sin(theta), 1.0)
+    side = xp.where(theta > 0, (xp.cos(probe_truth_angle) - along * xp.cos(theta)) / sine, 0.0)
+    if xp is np:
+        side = np.clip(side, -out, out)
+    square = (out - side) * (out + side)
+    outside = xp.where(square > 0, xp.sqrt(xp.where(square > 0, square, 1.0)), 0.0)  # differentiable at 0
+    return along + 0 * side, side, outside

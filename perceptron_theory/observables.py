@@ -26,8 +26,16 @@ from scipy.special import expit, log_ndtr, ndtr, owens_t
 from perceptron_theory import quadrature
 from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array
 from perceptron_theory.kept_set import probe_margin
-from perceptron_theory.labels import Labels
-from perceptron_theory.order_parameters import _check_types, _checked, _kind, _points, _shape, _solve_rows
+from perceptron_theory.labels import Labels, truth_direction
+from perceptron_theory.order_parameters import (
+    _check_types,
+    _checked,
+    _kind,
+    _points,
+    _shape,
+    _solve_rows,
+    against_truth,
+)
 from perceptron_theory.quadrature import FAR, REACH, STEP, Strips, kept_lines
 from perceptron_theory.regularised import LOGISTIC_STEPS
 from perceptron_theory.students import MaxMargin, Student
@@ -343,7 +351,7 @@ def _one(tree: Any) -> Any:
 
 
 def _one_number(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> tuple[Floats, Floats]:
-    alpha, angle = _checked(alpha_tot, theta, labels)
+    alpha, angle = _checked(alpha_tot, theta)
     shape = _shape(alpha, keep, angle, student, labels)
     if shape != ():
         raise ValueError(f"one point at a time: alpha_tot, keep, theta, student and labels have shape {shape}")
@@ -369,7 +377,9 @@ def _train(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labe
         v = 1 - alpha_prune * float(lines.weight @ (ndtr((1 - r * lines.t) / s) * lines.u0))
     error = float(np.exp(found["log_error"]))
     trained = _Trained(loss, lam, alpha_prune, r, omega, s, v, error, float(fraction[0]), float(angle), aligned, strips)
-    return trained if labels.truth_is_teacher else trained._replace(error=_against_truth(trained, labels)[0])
+    if labels.truth_is_teacher:
+        return trained
+    return trained._replace(error=float(against_truth(trained.r, trained.omega, trained.s, _truth(trained, labels))[0]))
 
 
 @partial(jax.jit, static_argnames="aligned")
@@ -495,25 +505,20 @@ def _logistic_prox(omega: Floats, v: float) -> Floats:
     return h
 
 
-def _against_truth(trained: _Trained, labels: Labels) -> tuple[float, float, float, float]:
-    """Error, and the components of the truth along the student's t and v and outside the plane."""
-    theta, omega, r, s = trained.theta, trained.omega, trained.r, trained.s
-    along_teacher, along_rest, outside = 1.0, 0.0, 0.0
-    if not labels.truth_is_teacher:
-        along_teacher = float(np.cos(labels.truth_angle))
-        other = float(np.cos(labels.probe_truth_angle))
-        along_rest = (other - along_teacher * np.cos(theta)) / np.sin(theta) if theta > 0 else 0.0
-        outside = float(np.sqrt(max(0.0, 1 - along_teacher**2 - along_rest**2)))
-    along = along_teacher * np.cos(omega) + along_rest * np.sin(omega)
-    across = along_rest * np.cos(omega) - along_teacher * np.sin(omega)
-    sine = np.hypot(np.hypot(s * along, np.hypot(r, s) * across), np.hypot(r, s) * outside)
-    return float(np.arctan2(sine, r * along) / np.pi), float(along), float(across), outside
+def _truth(trained: _Trained, labels: Labels) -> tuple[float, float, float]:
+    """Components of the truth along the teacher, the rest of the probe, and outside."""
+    if labels.truth_is_teacher:
+        return 1.0, 0.0, 0.0
+    found = truth_direction(trained.theta, labels.truth_angle, labels.probe_truth_angle)
+    return float(found[0]), float(found[1]), float(found[2])
 
 
 def _log_error_variance(trained: _Trained, keep: KeepRule, labels: Labels) -> float:
     """N times the variance of the logarithm of the error."""
     alpha, r, s, v = trained.alpha_prune, trained.r, trained.s, trained.v
-    error, along, across, outside = _against_truth(trained, labels)
+    error, (teacher, rest, outside) = trained.error, _truth(trained, labels)
+    along = teacher * np.cos(trained.omega) + rest * np.sin(trained.omega)
+    across = rest * np.cos(trained.omega) - teacher * np.sin(trained.omega)
     norm, sine = np.hypot(r, s), np.sin(np.pi * error)
     # gradient of log error by (m along and across the student, s^2, V)
     of_cosine = np.array([along * s * s / norm**3, across / norm, -r * along / (2 * norm**3), 0.0])

@@ -22,7 +22,7 @@ from perceptron_theory import max_margin, regularised
 from perceptron_theory.batch import OnePoint, for_each_point
 from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array, is_traced
 from perceptron_theory.kept_set import kept_set
-from perceptron_theory.labels import Labels
+from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.quadrature import Strips
 from perceptron_theory.students import MaxMargin, RegularisedStudent, Student
 
@@ -124,7 +124,7 @@ def solve(
     _check_types(keep, student, labels)
     if is_traced(alpha_tot, theta, *_fields(keep), *_fields(student), *_fields(labels)):
         return _solve_traced(alpha_tot, keep, theta, student, labels)
-    alpha_tot, theta = _checked(alpha_tot, theta, labels)
+    alpha_tot, theta = _checked(alpha_tot, theta)
     shape = _shape(alpha_tot, keep, theta, student, labels)
     kind, lam = _kind(student)
     lam = np.broadcast_to(lam, shape).reshape(-1)
@@ -147,7 +147,7 @@ def solve(
     if theta.size == 0:
         names = ("r", "omega", "s", "norm", "log_error", "residual", "num_steps", "converged", "fraction")
         out = {name: np.zeros(0) for name in names}
-    fields = _observed(out, theta, _flat_labels(labels, shape), np)
+    fields = _observed(out, theta, labels, shape, np)
     converged = (out["converged"] == 1) & np.isfinite(fields["error"])
     if not converged.all() and on_failure == "raise":
         i = int(np.flatnonzero(~converged)[0])
@@ -187,7 +187,7 @@ def separability_threshold(
     """
     student = MaxMargin()
     _check_types(keep, student, labels)
-    _, theta = _checked(1.0, theta, labels)
+    _, theta = _checked(1.0, theta)
     shape = _shape(np.ones(()), keep, theta, student, labels)
     if not labels.noisy:
         return _unflatten(np.full(max(1, int(np.prod(shape))), np.inf), shape)
@@ -218,21 +218,10 @@ def _fields(thing: Any) -> list[Any]:
     return [thing]
 
 
-def _checked(alpha_tot: Any, theta: Any, labels: Labels) -> tuple[Floats, Floats]:
+def _checked(alpha_tot: Any, theta: Any) -> tuple[Floats, Floats]:
     alpha_tot, theta = _real_array("alpha_tot", alpha_tot), _real_array("theta", theta)
     if np.any((theta < 0) | (theta > np.pi / 2)):
         raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {theta!r}")
-    if not labels.truth_is_teacher:
-        tau, other = np.asarray(labels.truth_angle), np.asarray(labels.probe_truth_angle)
-        slack = 1e-12
-        bad = (np.abs(theta - tau) > other + slack) | (other > theta + tau + slack)
-        bad = bad | (theta + tau + other > 2 * np.pi + slack)
-        if np.any(bad):
-            raise ValueError(
-                "theta, truth_angle and probe_truth_angle must be the angles between three vectors (each at most the "
-                f"sum of the others, all three at most 2 pi): got {theta!r}, {labels.truth_angle!r}, "
-                f"{labels.probe_truth_angle!r}"
-            )
     return alpha_tot, theta
 
 
@@ -303,13 +292,6 @@ def _points(
         longest=flat(point.longest),
     )
     return flattened, flat(kept.fraction)
-
-
-def _flat_labels(labels: Labels, shape: tuple[int, ...]) -> tuple[Any, Any] | None:
-    """Angles of the truth to teacher and probe, flattened; None where the truth is the teacher."""
-    if labels.truth_is_teacher:
-        return None
-    return tuple(np.broadcast_to(a, shape).reshape(-1) for a in (labels.truth_angle, labels.probe_truth_angle))  # type: ignore[return-value]
 
 
 def _solve_rows(kind: str, points: Point, labels: Labels, *, aligned: bool) -> dict[str, Floats]:
@@ -505,19 +487,16 @@ def _conditions(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> 
     return regularised.conditions(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)
 
 
-def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp: Any) -> dict[str, Any]:
+def _observed(out: dict[str, Any], theta: Any, labels: Labels, shape: tuple[int, ...], xp: Any) -> dict[str, Any]:
     """The fields of ``Solution`` that follow from the student's coordinates."""
-    omega = out["omega"]
-    cosine = out["r"] / xp.hypot(out["r"], out["s"])  # of the angle between student and plane
-    teacher, probe = cosine * xp.cos(omega), cosine * xp.cos(theta - omega)
-    if truth is None:
+    r, omega, s = out["r"], out["omega"], out["s"]
+    length = xp.hypot(r, s)
+    teacher, probe = r / length * xp.cos(omega), r / length * xp.cos(theta - omega)
+    if labels.truth_is_teacher:
         error, overlap = xp.exp(out["log_error"]), teacher
     else:
-        tau, other = truth
-        sine = xp.where(theta > 0, xp.sin(theta), 1.0)
-        rest = xp.where(theta > 0, (xp.cos(other) - xp.cos(tau) * xp.cos(theta)) / sine, 0.0)
-        overlap = cosine * (xp.cos(omega) * xp.cos(tau) + xp.sin(omega) * rest)
-        error = xp.arccos(overlap) / np.pi
+        angles = (xp.broadcast_to(a, shape).reshape(-1) for a in (labels.truth_angle, labels.probe_truth_angle))
+        error, overlap = against_truth(r, omega, s, truth_direction(theta, *angles, xp=xp), xp)
     return {
         "error": error,
         "teacher_overlap": teacher,
@@ -525,6 +504,16 @@ def _observed(out: dict[str, Any], theta: Any, truth: tuple[Any, Any] | None, xp
         "truth_overlap": overlap,
         "norm": out["norm"],
     }
+
+
+def against_truth(r: Any, omega: Any, s: Any, truth: tuple[Any, Any, Any], xp: Any = np) -> tuple[Any, Any]:
+    """Error and overlap of a student against a truth of those components (``truth_direction``), no digits lost."""
+    teacher, rest, outside = truth
+    along = teacher * xp.cos(omega) + rest * xp.sin(omega)
+    across = rest * xp.cos(omega) - teacher * xp.sin(omega)
+    length = xp.hypot(r, s)
+    sine = xp.hypot(xp.hypot(s * along, length * across), length * outside)
+    return xp.arctan2(sine, r * along) / np.pi, r * along / length
 
 
 def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> Solution:
@@ -544,10 +533,7 @@ def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, label
         points = points._replace(lam=jnp.maximum(points.lam, MIN_NORM_LAMBDA * points.alpha_prune))
     one = partial(order_parameters, kind, aligned)
     out = jax.lax.map(one, points, batch_size=_lanes(kind, points, aligned))
-    truth = None
-    if not labels.truth_is_teacher:
-        truth = tuple(jnp.broadcast_to(a, shape).reshape(-1) for a in (labels.truth_angle, labels.probe_truth_angle))
-    fields = _observed(out, points.theta, truth, jnp)  # type: ignore[arg-type]
+    fields = _observed(out, points.theta, labels, shape, jnp)
     fields |= {"fraction": fraction, "residual": out["residual"], "converged": out["converged"] == 1}
     fields |= {"num_steps": out["num_steps"]}
     fields = {name: value.reshape(shape) for name, value in fields.items()}

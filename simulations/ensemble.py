@@ -9,16 +9,13 @@ The truth, where it is not the teacher, lies along the teacher, the rest of the 
 
 from __future__ import annotations
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["draw_kept_examples", "truth_direction"]
+__all__ = ["draw_kept_examples"]
 
 FLIPS = 2  # which key of a trial flips its labels; 0 and 1 are those of the plane and of the rest
-ANGLE_ROUNDING = 1e-9  # radians by which angles may miss the triangle inequality
 
 
 def draw_kept_examples(
@@ -67,29 +64,3 @@ def draw_kept_examples(
     if by_label is not None:
         real = real & jnp.where(label == jnp.sign(z[kept]), by_label[1], by_label[0])
     return jnp.where(real[:, None], label[:, None] * examples / jnp.sqrt(num_features), 0.0)
-
-
-def truth_direction(theta: float, truth_angle: float, probe_truth_angle: float) -> tuple[float, float, float]:
-    """Components of the truth W along the teacher, the rest of the probe, and the direction orthogonal to both.
-
-    Args:
-        theta: angle between probe and teacher in radians, in [0, pi/2].
-        truth_angle: angle between teacher and truth in radians, in [0, pi].
-        probe_truth_angle: angle between probe and truth in radians, in [0, pi].
-
-    Raises:
-        ValueError: no three vectors have these angles.
-    """
-    nearest = abs(theta - truth_angle)
-    farthest = min(theta + truth_angle, 2 * math.pi - theta - truth_angle)
-    if not nearest - ANGLE_ROUNDING <= probe_truth_angle <= farthest + ANGLE_ROUNDING:
-        raise ValueError(
-            f"no three vectors have the angles theta = {theta:g}, truth_angle = {truth_angle:g} and probe_truth_angle "
-            f"= {probe_truth_angle:g}: with the first two, probe_truth_angle must lie in [{nearest:g}, {farthest:g}]"
-        )
-    along, out = math.cos(truth_angle), math.sin(truth_angle)
-    if theta == 0:
-        return along, 0.0, out
-    side = (math.cos(probe_truth_angle) - along * math.cos(theta)) / math.sin(theta)
-    side = min(max(side, -out), out)
-    return along, side, math.sqrt(max((out - side) * (out + side), 0.0))

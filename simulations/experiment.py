@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from perceptron_theory import HingeLoss, KeepByLabel, KeepRule, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
-from simulations.ensemble import draw_kept_examples, truth_direction
+from perceptron_theory.labels import truth_direction
+from simulations.ensemble import draw_kept_examples
 from simulations.hinge_loss import support_vector_machine
 from simulations.interior_point import max_margin
 from simulations.logistic_loss import logistic_regression

@@ -19,8 +19,8 @@ from perceptron_theory import (
     MaxMargin,
     SquareLoss,
 )
+from perceptron_theory.labels import truth_direction
 from simulations import experiment, simulate
-from simulations.ensemble import truth_direction
 
 THETA = 0.4
 
