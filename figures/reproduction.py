@@ -61,6 +61,7 @@ def reproduce(
     Raises:
         KeyboardInterrupt: interrupted; the message says what is saved.
     """
+    _check(out, num_features, num_trials)
     steps = tqdm(total=4, desc="theory", unit="step", position=0)
 
     version = metadata.version("data-pruning-theory")
@@ -109,6 +110,7 @@ def find_best_rule(
     Raises:
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
+    _check(out, num_features, num_trials)
     theory = out / "theory"
     data = {
         "phase_diagram": best_rule.compute_phase_diagram(theory, (0, 10, 20), num_alphas, num_fractions, progress=True),
@@ -144,6 +146,7 @@ def compare_students(
     Raises:
         KeyboardInterrupt: interrupted; what is finished is saved.
     """
+    _check(out, num_features, num_trials)
     data = {
         "students": students.compute_students(out / "theory", progress=True),
         "label_noise": students.compute_label_noise(out / "theory", progress=True),
@@ -152,6 +155,15 @@ def compare_students(
     validation = validate(points, seed=seed, out=out / "points", progress=True)
     data["students_validation"] = validation.results()
     return validation, [*_save(data, out), *draw(out, ("students", "label_noise"))]
+
+
+def _check(out: Path, num_features: int, num_trials: int) -> None:
+    """What would stop the job only after minutes of theory."""
+    if out.is_file():
+        raise ValueError(f"out must be a folder, but {out} is a file")
+    for name, value in (("num_features", num_features), ("num_trials", num_trials)):
+        if value < 2:
+            raise ValueError(f"{name} must be at least 2, got {value}")
 
 
 def _save(data: dict[str, Results], out: Path) -> list[Path]:

@@ -31,7 +31,16 @@ from scipy.optimize.elementwise import find_minimum
 
 from perceptron_theory import max_margin, order_parameters
 from perceptron_theory.batch import OnePoint, for_each_point
-from perceptron_theory.keep_rules import KeepEasy, KeepHard, KeepPolicy, KeepRandom, KeepRule, KeepWindow, _real_array
+from perceptron_theory.keep_rules import (
+    KeepEasy,
+    KeepHard,
+    KeepPolicy,
+    KeepRandom,
+    KeepRule,
+    KeepWindow,
+    _real_array,
+    _real_number,
+)
 from perceptron_theory.kept_set import probe_margin
 from perceptron_theory.labels import Labels
 from perceptron_theory.order_parameters import FRACTION_RANGE, Point, solve
@@ -126,6 +135,7 @@ def best_window(
     Raises:
         As ``solve``.
     """
+    _one_of_each(student, labels)
     alpha_tot, f, theta = np.broadcast_arrays(
         _real_array("alpha_tot", alpha_tot), _fraction(f), _real_array("theta", theta)
     )
@@ -189,7 +199,9 @@ def value_function(
     edges = np.linspace(0, 1, NUM_CELLS + 1) if ranks is None else _real_array("ranks", ranks)
     if edges.ndim != 1 or edges.size < 2 or edges[0] < 0 or edges[-1] > 1 or np.any(np.diff(edges) <= 0):
         raise ValueError(f"ranks must increase within [0, 1], at least two of them, got {ranks!r}")
-    problem = _Problem(float(alpha_tot), float(theta), student, labels)
+    problem = _problem(alpha_tot, theta, student, labels)
+    if not isinstance(keep, KeepRule):
+        raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
     lower, upper, probability = keep._single().windows()
     return edges, problem.cell_values(lower, upper, probability, edges[:-1], edges[1:])[1]
 
@@ -221,12 +233,13 @@ def optimal_policy(
     Raises:
         TypeError, ValueError: as ``solve``.
     """
-    f, alpha_tot, theta = float(_fraction(f)), float(alpha_tot), float(theta)
+    problem = _problem(alpha_tot, theta, student, labels)
+    f = _real_number("f", f)
+    _fraction(f)
     if not f < 1:
         raise ValueError(f"f must be below 1 for a choice to be left, got {f!r}")
     if not tolerance > 0:
         raise ValueError(f"tolerance must be positive, got {tolerance!r}")
-    problem = _Problem(alpha_tot, theta, student, labels)
     a, window_error = (float(x) for x in best_window(alpha_tot, f, theta, student=student, labels=labels))
     lower, upper = np.array([a]), np.array([min(a + f, 1.0)])
     window = KeepWindow(a, float(upper[0]))
@@ -315,6 +328,19 @@ def optimal_frontier(
         easy_error=np.array([best.easy_error for best in found]),
         random_error=np.array([best.random_error for best in found]),
     )
+
+
+def _problem(alpha_tot: Any, theta: Any, student: Student, labels: Labels) -> _Problem:
+    """The point, after a check that it is one."""
+    _one_of_each(student, labels)
+    return _Problem(_real_number("alpha_tot", alpha_tot), _real_number("theta", theta), student, labels)
+
+
+def _one_of_each(student: Student, labels: Labels) -> None:
+    order_parameters._check_types(KeepHard(0.5), student, labels)
+    shape = order_parameters._shape(0.0, KeepHard(0.5), 0.0, student, labels)
+    if shape != ():
+        raise ValueError(f"the numbers of student and labels must be scalars here, got shape {shape}")
 
 
 @dataclass(frozen=True)

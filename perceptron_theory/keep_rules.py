@@ -47,6 +47,14 @@ def _real_array(name: str, value: Any) -> Any:
     return array
 
 
+def _real_number(name: str, value: Any) -> float:
+    """``value`` as one finite number, or an error that names the argument."""
+    number = _real_array(name, value)
+    if number.ndim:
+        raise ValueError(f"{name} must be one number, got {value!r}")
+    return float(number)
+
+
 def _fraction(value: Any) -> Any:
     f = _real_array("f", value)
     if not is_traced(f) and np.any((f <= 0) | (f > 1)):

@@ -189,8 +189,8 @@ def separability_threshold(
     _check_types(keep, student, labels)
     _, theta = _checked(1.0, theta)
     shape = _shape(np.ones(()), keep, theta, student, labels)
-    if not labels.noisy:
-        return _unflatten(np.full(max(1, int(np.prod(shape))), np.inf), shape)
+    if not labels.noisy or 0 in shape:
+        return _unflatten(np.full(int(np.prod(shape)), np.inf), shape)
     points, _ = _points(None, keep, theta, student, labels, shape, aligned=False)
     found = for_each_point(_separate(), (points,), lanes=8)
     noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0

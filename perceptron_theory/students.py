@@ -14,6 +14,8 @@ from perceptron_theory.keep_rules import _real_array, is_traced
 
 __all__ = ["HingeLoss", "LogisticLoss", "MaxMargin", "SquareLoss", "Student"]
 
+LAMBDA_RANGE = (1e-14, 1e14)
+
 
 @dataclass(frozen=True)
 class Student:
@@ -30,7 +32,7 @@ class RegularisedStudent(Student):
     """Minimises sum over kept examples of loss(y w.x), plus (lambda N / 2) |w|^2.
 
     Attributes:
-        lam: lambda, at least 0; number or array.  0 means the limit lambda -> 0, where it exists.
+        lam: lambda, in [1e-14, 1e14] or 0; number or array.  0 means the limit lambda -> 0, where it exists.
     """
 
     lam: Any
@@ -38,8 +40,12 @@ class RegularisedStudent(Student):
 
     def __post_init__(self) -> None:
         lam = _real_array("lam", self.lam)
-        if not is_traced(lam) and np.any(lam < 0):
-            raise ValueError(f"lam, the strength lambda of the regularisation, must be at least 0, got {self.lam!r}")
+        low, high = LAMBDA_RANGE
+        if not is_traced(lam) and np.any((lam != 0) & ((lam < low) | (lam > high))):
+            raise ValueError(
+                f"lam, the strength lambda of the regularisation, must be 0 or lie in [{low:g}, {high:g}], "
+                f"got {self.lam!r}"
+            )
 
 
 @dataclass(frozen=True)

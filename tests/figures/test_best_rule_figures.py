@@ -140,3 +140,13 @@ def test_frontier_picture_shows_the_curves(frontiers, validation):
     axes = best_rule_pictures.frontier(frontiers, validation).axes[0]
     wanted = np.column_stack([20.0 * frontiers["curve_f"], frontiers["curve_window_error"][0]])
     assert any(np.array_equal(line.get_xydata(), wanted) for line in axes.get_lines() if len(line.get_xdata()) == 5)
+
+
+@pytest.mark.parametrize("job", [reproduction.reproduce, reproduction.find_best_rule, reproduction.compare_students])
+def test_what_would_stop_a_job_stops_it_at_once(job, tmp_path):
+    with pytest.raises(ValueError, match="num_trials must be at least 2, got 1"):
+        job(tmp_path, num_trials=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="out must be a folder"):
+        job(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -258,3 +258,8 @@ def test_bad_arguments_to_solve():
         solve(2.0, HALF, [0.1, 0.2], labels=Labels([0.1, 0.2, 0.3]))
     with pytest.raises(ValueError, match=r"f, the fraction kept, must lie in \[0.0001, 1\]"):
         solve(2.0, KeepByLabel(None, HALF), 0.0, student=RIDGE)  # a perfect probe disagrees with no clean label
+
+
+@pytest.mark.parametrize("labels", [Labels(), Labels(0.1)])
+def test_no_points_have_no_threshold(labels):
+    assert separability_threshold(HALF, [], labels).shape == (0,)

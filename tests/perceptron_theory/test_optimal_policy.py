@@ -5,6 +5,7 @@ import pytest
 
 from perceptron_theory import (
     HingeLoss,
+    KeepByLabel,
     KeepEasy,
     KeepHard,
     KeepPolicy,
@@ -149,8 +150,23 @@ def test_values_at_the_limits():
         (lambda: optimal_policy(10, 0.2, 0.1, tolerance=0.0), "tolerance must be positive"),
         (lambda: optimal_policy(10, 0.2, 0.1, student=HingeLoss(0.0)), "lam must be positive"),
         (lambda: value_function(10, KeepHard(0.2), 0.1, ranks=[0.5, 0.2]), "ranks must increase"),
+        (lambda: optimal_policy([10, 20], 0.2, 0.1), "alpha_tot must be one number"),
+        (lambda: optimal_policy(10, 0.2, [0.1, 0.2]), "theta must be one number"),
+        (lambda: best_window(10, 0.2, 0.1, student=SquareLoss([0.1, 0.2])), "must be scalars here"),
     ],
 )
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optimal_policy("10", 0.2, 0.1), "alpha_tot must be a real number"),
+        (lambda: value_function(10, KeepByLabel(KeepHard(0.2)), 0.1), "keep must be a keep rule"),
+    ],
+)
+def test_wrong_types(call, message):
+    with pytest.raises(TypeError, match=message):
         call()
