@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,9 +80,14 @@ def letter(*panels: Axes) -> None:
         axes.text(-0.12, 1.04, name, transform=axes.transAxes, fontweight="bold", fontsize=11)
 
 
-def plain_ticks(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic y axis from ``low`` to ``high`` with ticks written as plain numbers."""
-    axes.set(yscale="log", ylim=(low, high))
-    ticks = [t * 10.0**n for n in range(-6, 1) for t in (1, 2, 5) if low <= t * 10.0**n <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.tick_params(axis="y", which="minor", labelleft=False)
+def plain_ticks(axes: Axes, low: float, high: float, *, axis: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis from ``low`` to ``high`` with ticks written as plain numbers."""
+    ticks = [t * 10.0**n for n in range(-6, 5) for t in (1, 2, 5) if low <= t * 10.0**n <= high]
+    names = [f"{tick:g}" for tick in ticks]
+    if axis == "x":
+        axes.set(xscale="log", xlim=(low, high))
+        axes.set_xticks(ticks, names)
+    else:
+        axes.set(yscale="log", ylim=(low, high))
+        axes.set_yticks(ticks, names)
+    axes.tick_params(axis=axis, which="minor", labelleft=False, labelbottom=False)

@@ -174,7 +174,7 @@ def _draw_slopes(axes: Axes, curves: Results) -> None:
         axes.plot(
             np.exp(log_alpha), np.where(inside, exponent, np.nan), line, color="black", label=f"probe at {angle:g}°"
         )
-    axes.axhline(1, color="0.6", linewidth=3, zorder=1, label="power law of all data")
+    axes.axhline(1, color="0.6", linewidth=3, zorder=1, label="power law")
     axes.set(
         xscale="log",
         ylim=(0, 6),

@@ -208,11 +208,12 @@ def students(curves: Results, validation: Results) -> Figure:
                 draw_simulated(axes, x, validation, rows, look)
                 draw_relative(below, x * 1.1 ** (i - 1.5), validation, rows, look)
                 axes.plot([], [], linestyle=line, label=STUDENT_LABELS[name], **look)
-            limits = (alpha[0], alpha[-1])
-            axes.set(xscale="log", yscale="log", xlim=limits, ylabel=r"test error  $\varepsilon$")
+            axes.set_ylabel(r"test error  $\varepsilon$")
             axes.set_title(f"{RULE_LABELS[rule]}, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°")
+            for panel in (axes, below):
+                plain_ticks(panel, alpha[0], alpha[-1], axis="x")
             axes.tick_params(labelbottom=False)
-            below_axes(below, 8, xscale="log", xlim=limits, xlabel=ALPHA_LABEL)
+            below_axes(below, 8, xlabel=ALPHA_LABEL)
         low, high = curves["error"].min() * 0.8, curves["error"].max() * 1.2
         for rule in rules:
             plain_ticks(panels[rule], low, high)
@@ -267,11 +268,12 @@ def label_noise(curves: Results, validation: Results) -> Figure:
         below_axes(below, 8, xlim=(0, flips[-1]), xlabel=FLIP_LABEL)
         panels["alpha_c"].set(
             xlim=(0, flips[-1]),
-            yscale="log",
             xlabel=FLIP_LABEL,
             ylabel=r"separable up to  $\alpha_c$  (kept examples per parameter)",
             title=f"separability, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°",
         )
+        finite = curves["alpha_c"][np.isfinite(curves["alpha_c"])]
+        plain_ticks(panels["alpha_c"], 0.95 * finite.min(), 1.1 * finite.max())
         panels["alpha_c"].legend(loc="upper right")
         letter(panels["error"], panels["alpha_c"])
         return figure
