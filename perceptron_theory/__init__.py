@@ -27,12 +27,12 @@ if TYPE_CHECKING:
         best_window,
         optimal_frontier,
         optimal_policy,
-        value_function,
     )
     from perceptron_theory.derivatives import exponential_to_power_law, scaling_exponent
     from perceptron_theory.frontier import Crossover, Frontier, crossover, pareto_frontier
     from perceptron_theory.observables import error_standard_deviation, information_gain, margin_distribution
     from perceptron_theory.order_parameters import Solution, separability_threshold, solve
+    from perceptron_theory.rank_value import value_function
 
 __all__ = [
     "Crossover",
@@ -80,7 +80,7 @@ _HOME = {
     "best_window": "best_rule",
     "optimal_frontier": "best_rule",
     "optimal_policy": "best_rule",
-    "value_function": "best_rule",
+    "value_function": "rank_value",
     "Crossover": "frontier",
     "Frontier": "frontier",
     "Solution": "order_parameters",

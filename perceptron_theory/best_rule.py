@@ -1,13 +1,8 @@
 """The best keep rule of all: a global search with a certificate.
 
-For a fixed number of examples the error is a functional of the keep probability pi(u) over difficulty rank.  Its
-derivative, by implicit differentiation of the saddle point, is the value function
-
-    v(u) = - d log(error) / d pi(u):
-
-what one more example of rank u is worth, in relative error, per fraction of the data.  Among the rules of mean f a
-rule can be best only if it keeps exactly the ranks of highest value: v above a threshold where pi = 1, below it where
-pi = 0, equal to it where pi lies between.  How far a rule is from that is one number, the Frank-Wolfe gap
+Among the rules of mean f a rule can be best only if it keeps exactly the ranks of highest value v(u) (``rank_value``):
+v above a threshold where pi = 1, below it where pi = 0, equal to it where pi lies between.  How far a rule is from that
+is one number, the Frank-Wolfe gap
 
     gap = max over rules rho of mean f of the integral of v (rho - pi),
 
@@ -19,18 +14,13 @@ says that no window is best, over unions of windows, each new one put where the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import LinearConstraint, minimize
 from scipy.optimize.elementwise import find_minimum
 
-from perceptron_theory import max_margin, order_parameters
-from perceptron_theory.batch import OnePoint, for_each_point
 from perceptron_theory.keep_rules import (
     KeepEasy,
     KeepHard,
@@ -41,19 +31,17 @@ from perceptron_theory.keep_rules import (
     _real_array,
     _real_number,
 )
-from perceptron_theory.kept_set import probe_margin
 from perceptron_theory.labels import Labels
-from perceptron_theory.order_parameters import FRACTION_RANGE, Point, solve
-from perceptron_theory.quadrature import Strips
+from perceptron_theory.order_parameters import FRACTION_RANGE, solve
+from perceptron_theory.rank_value import NUM_CELLS, Problem, one_of_each
 from perceptron_theory.students import MaxMargin, Student
 
-__all__ = ["OptimalFrontier", "OptimalPolicy", "best_window", "optimal_frontier", "optimal_policy", "value_function"]
+__all__ = ["OptimalFrontier", "OptimalPolicy", "best_window", "optimal_frontier", "optimal_policy"]
 
 Floats = NDArray[np.float64]
 
 NUM_STARTS = 41  # windows tried at first, per point
 NUM_MINIMA = 3  # local minima refined, per point
-NUM_CELLS = 256  # of rank, on which the value function is averaged
 MAX_WINDOWS = 4
 THIN = 1e-7  # width in rank of the cells that stand for an edge
 
@@ -135,7 +123,7 @@ def best_window(
     Raises:
         As ``solve``.
     """
-    _one_of_each(student, labels)
+    one_of_each(student, labels)
     alpha_tot, f, theta = np.broadcast_arrays(
         _real_array("alpha_tot", alpha_tot), _fraction(f), _real_array("theta", theta)
     )
@@ -170,42 +158,6 @@ def best_window(
     return (at * (1 - f)).reshape(shape)[()], np.exp(best).reshape(shape)[()]
 
 
-def value_function(
-    alpha_tot: float,
-    keep: KeepRule,
-    theta: float,
-    *,
-    ranks: ArrayLike | None = None,
-    student: Student = MaxMargin(),  # noqa: B008
-    labels: Labels = Labels(),  # noqa: B008
-) -> tuple[Floats, Floats]:
-    """What examples of each rank are worth: - d log(error) / d pi(u) at a fixed number of examples, alpha_tot.
-
-    Args:
-        alpha_tot: examples per parameter before pruning, scalar.
-        keep: one keep rule.
-        theta: angle between probe and teacher in radians, scalar.
-        ranks: edges of the cells of rank over which the value is averaged, increasing within [0, 1]; by default 256
-            equal cells.
-        student: the student, with scalar numbers.
-        labels: the labels, with scalar numbers.
-
-    Returns:
-        ``ranks`` and the mean value over each cell, shapes (num_cells + 1,) and (num_cells,).
-
-    Raises:
-        As ``solve``; ValueError for ranks that do not increase within [0, 1].
-    """
-    edges = np.linspace(0, 1, NUM_CELLS + 1) if ranks is None else _real_array("ranks", ranks)
-    if edges.ndim != 1 or edges.size < 2 or edges[0] < 0 or edges[-1] > 1 or np.any(np.diff(edges) <= 0):
-        raise ValueError(f"ranks must increase within [0, 1], at least two of them, got {ranks!r}")
-    problem = _problem(alpha_tot, theta, student, labels)
-    if not isinstance(keep, KeepRule):
-        raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
-    lower, upper, probability = keep._single().windows()
-    return edges, problem.cell_values(lower, upper, probability, edges[:-1], edges[1:])[1]
-
-
 def optimal_policy(
     alpha_tot: float,
     f: float,
@@ -233,7 +185,7 @@ def optimal_policy(
     Raises:
         TypeError, ValueError: as ``solve``.
     """
-    problem = _problem(alpha_tot, theta, student, labels)
+    problem = _Search.of(alpha_tot, theta, student, labels)
     f = _real_number("f", f)
     _fraction(f)
     if not f < 1:
@@ -330,19 +282,6 @@ def optimal_frontier(
     )
 
 
-def _problem(alpha_tot: Any, theta: Any, student: Student, labels: Labels) -> _Problem:
-    """The point, after a check that it is one."""
-    _one_of_each(student, labels)
-    return _Problem(_real_number("alpha_tot", alpha_tot), _real_number("theta", theta), student, labels)
-
-
-def _one_of_each(student: Student, labels: Labels) -> None:
-    order_parameters._check_types(KeepHard(0.5), student, labels)
-    shape = order_parameters._shape(0.0, KeepHard(0.5), 0.0, student, labels)
-    if shape != ():
-        raise ValueError(f"the numbers of student and labels must be scalars here, got shape {shape}")
-
-
 @dataclass(frozen=True)
 class _Certificate:
     ranks: Floats
@@ -352,58 +291,15 @@ class _Certificate:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """One point at which rules are compared."""
-
-    alpha_tot: float
-    theta: float
-    student: Student
-    labels: Labels
-
-    def cell_values(
-        self, lower: Floats, upper: Floats, probability: Floats, start: Floats, stop: Floats
-    ) -> tuple[float, Floats]:
-        """Logarithm of the error of a union of windows, and the mean value over cells of rank [start, stop]."""
-        rule = KeepPolicy(*_cells(lower, upper, probability))
-        aligned = self.theta == 0
-        checked = order_parameters._checked(self.alpha_tot, self.theta)
-        points, f = order_parameters._points(
-            checked[0], rule, checked[1], self.student, self.labels, (), aligned=aligned
-        )
-        kind, lam = order_parameters._kind(self.student)
-        if kind != "max-margin" and not np.all(np.asarray(lam) > 0):
-            raise ValueError(f"lam must be positive for values and policies, got {self.student!r}")
-        found = order_parameters._solve_rows(kind, points, self.labels, aligned=aligned)
-        if found["converged"][0] != 1:
-            raise RuntimeError(f"no convergence at alpha_tot = {self.alpha_tot:.6g}, {rule}, {self.student}")
-        r, omega, s, v = (found[name] for name in ("r", "omega", "s", "v"))
-        if kind == "max-margin":
-            unknowns = np.column_stack([np.log(r), omega, v])
-        else:
-            unknowns = np.column_stack([r * np.cos(omega), r * np.sin(omega), np.log(s), np.log(v)])
-        num_cells = -(-start.size // NUM_CELLS) * NUM_CELLS
-        pad = np.full(num_cells - start.size, 0.5)
-        cells = [np.concatenate([edge, pad])[None] for edge in (start, stop)]
-        inner, outer = probe_margin(cells[0]), probe_margin(cells[1])
-        values = []
-        for i in range(0, num_cells, NUM_CELLS):
-            part = slice(i, i + NUM_CELLS)
-            eta = np.full(1, float(self.labels.flip_probability))
-            cell_slopes = for_each_point(
-                _cell_slopes(kind, aligned, self.labels.noisy),
-                (points, unknowns, inner[:, part], outer[:, part], eta),
-                lanes=1,
-            )
-            values.append(cell_slopes["slopes"][0])
-        slopes = np.concatenate(values)[: start.size]
-        return float(found["log_error"][0]), -slopes / (f[0] * (stop - start))
+class _Search(Problem):
+    """The rules of one point."""
 
     def certify(self, lower: Floats, upper: Floats, f: float) -> _Certificate:
         """Value function on a grid that the windows' edges belong to, threshold and Frank-Wolfe gap."""
         ranks = np.unique(np.concatenate([np.linspace(0, 1, NUM_CELLS - 2 * lower.size), lower, upper]))
         ranks = ranks[np.r_[True, np.diff(ranks) > 1e-9]]
         ranks[-1] = 1.0
-        _, value = self.cell_values(lower, upper, np.ones_like(lower), ranks[:-1], ranks[1:])
+        value = self.cell_values(_as_policy(lower, upper), ranks[:-1], ranks[1:])
         width, middle = np.diff(ranks), (ranks[1:] + ranks[:-1]) / 2
         kept = np.any((middle[:, None] > lower) & (middle[:, None] < upper), axis=1)
         order = np.argsort(-value)
@@ -456,8 +352,7 @@ class _Problem:
 
         def slopes(x: Floats) -> Floats:
             start, stop = np.clip(x - THIN / 2, 0, 1 - THIN), np.clip(x + THIN / 2, THIN, 1)
-            _, value = self.cell_values(x[::2], x[1::2], np.ones(x.size // 2), start, stop)
-            return -sign * value
+            return -sign * self.cell_values(_as_policy(x[::2], x[1::2]), start, stop)
 
         order = np.diff(np.eye(scaled.size), axis=0)
         result = minimize(
@@ -473,48 +368,6 @@ class _Problem:
         return x[::2], x[1::2], self.log_error(x[::2], x[1::2])
 
 
-@cache
-def _cell_slopes(kind: str, aligned: bool, noisy: bool) -> OnePoint:
-    """D log(error) / d weight of cells of |z| added to what is kept, and log(error)."""
-
-    def one(
-        point: Point, unknowns: jax.Array, inner: jax.Array, outer: jax.Array, eta: jax.Array
-    ) -> dict[str, jax.Array]:
-        still = point._replace(strips=point.strips._replace(origin=jnp.zeros_like(point.theta)))
-
-        def log_error(x: jax.Array) -> jax.Array:
-            if kind == "max-margin":
-                return max_margin.log_error(jnp.exp(x[0]), x[1])
-            return max_margin.log_error(jnp.hypot(x[0], x[1]) / jnp.exp(x[2]), jnp.arctan2(x[1], x[0]))
-
-        def promise(weight: jax.Array) -> jax.Array:
-            sides = [(inner, outer)] if aligned else [(inner, outer), (-outer, -inner)]
-            parts = [(*side, weight * chance, flip) for side in sides for chance, flip in _chances(eta, noisy)]
-            strips = still.strips
-            wrong = None
-            if strips.flipped is not None:
-                wrong = jnp.concatenate([strips.flipped, *(jnp.full(inner.shape, part[3]) for part in parts)])
-            lower, upper, density = (
-                jnp.concatenate([old, *(part[i] for part in parts)])
-                for i, old in enumerate((strips.lower, strips.upper, strips.weight))
-            )
-            with_cells = point._replace(strips=Strips(lower, upper, density, wrong, strips.origin))
-            return order_parameters.balance(kind, aligned, with_cells, unknowns)
-
-        # response of log(error) to a change of the equations, then of the equations to the cells
-        slope = jax.grad(log_error)(unknowns)
-        answer = order_parameters.response(kind, aligned, still, unknowns)
-        response = jax.vmap(lambda change: jnp.dot(slope, answer(change)))(jnp.eye(unknowns.size))
-        slopes = jax.grad(lambda weight: jnp.dot(response, promise(weight)))(jnp.zeros_like(inner))
-        return {"slopes": slopes}
-
-    return one
-
-
-def _chances(eta: Any, noisy: bool) -> list[tuple[Any, bool]]:
-    return [(1 - eta, False), (eta, True)] if noisy else [(1.0, False)]
-
-
 def _fraction(value: ArrayLike) -> Floats:
     f = _real_array("f", value)
     low, high = FRACTION_RANGE
@@ -523,16 +376,11 @@ def _fraction(value: ArrayLike) -> Floats:
     return f
 
 
-def _cells(lower: Floats, upper: Floats, probability: Floats) -> tuple[Floats, Floats]:
-    """Windows as the edges and probabilities of a policy."""
+def _as_policy(lower: Floats, upper: Floats) -> KeepPolicy:
+    """The union of windows."""
     edges = np.unique(np.concatenate([[0.0, 1.0], lower, upper]))
     middle = (edges[1:] + edges[:-1]) / 2
-    inside = (middle[:, None] > lower) & (middle[:, None] < upper)
-    return edges, np.sum(inside * probability, axis=1)
-
-
-def _as_policy(lower: Floats, upper: Floats) -> KeepPolicy:
-    return KeepPolicy(*_cells(lower, upper, np.ones_like(lower)))
+    return KeepPolicy(edges, np.any((middle[:, None] > lower) & (middle[:, None] < upper), axis=1).astype(float))
 
 
 def _joined(lower: Floats, upper: Floats, at: float, width: float) -> tuple[Floats, Floats]:

@@ -16,7 +16,6 @@ from perceptron_theory.batch import OnePoint, for_each_point
 from perceptron_theory.keep_rules import KeepByLabel, KeepHard, KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.order_parameters import (
-    Point,
     _check_types,
     _checked,
     _kind,
@@ -24,10 +23,10 @@ from perceptron_theory.order_parameters import (
     _points,
     _shape,
     _unflatten,
-    order_parameters,
     solve,
 )
 from perceptron_theory.quadrature import FAR, Strips, normal_pdf
+from perceptron_theory.saddle_point import Point, order_parameters
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["Turn", "exponential_to_power_law", "log_error_slope", "scaling_exponent"]

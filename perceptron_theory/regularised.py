@@ -32,7 +32,7 @@ from perceptron_theory import quadrature
 from perceptron_theory.max_margin import across_moments
 from perceptron_theory.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
-__all__ = ["LossMinimum", "conditions", "minimise_loss"]
+__all__ = ["LossMinimum", "conditions", "minimise_loss", "newton_step"]
 
 MAX_STEPS = 1500
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
@@ -56,12 +56,9 @@ class Channel(NamedTuple):
 
 
 class LossMinimum(NamedTuple):
-    """Solution of one point; scalars.  m = r (cos omega, sin omega)."""
+    """Solution of one point."""
 
-    r: Array
-    omega: Array
-    s: Array
-    log_v: Array
+    unknowns: Array  # (A, B, log s, log V), shape (4,); m = (A, B)
     residual: Array
     converged: Array
     num_steps: Array
@@ -243,6 +240,7 @@ def newton_step(equations: Conditions, change: Array, unknowns: Array) -> Array:
 
 
 def _log_error(unknowns: Array) -> Array:
+    """Logarithm of the test error against the teacher."""
     return jnp.log(jnp.arctan2(jnp.hypot(jnp.exp(unknowns[2]), unknowns[1]), unknowns[0]) / jnp.pi)
 
 
@@ -330,8 +328,7 @@ def minimise_loss(
         num_steps=count,
     )
     end = jax.lax.while_loop(lambda path: ~path.settled & (path.num_steps < MAX_STEPS), turn, first)
-    a, b, log_s, log_v = end.trial
-    return LossMinimum(jnp.hypot(a, b), jnp.arctan2(b, a), jnp.exp(log_s), log_v, end.size, end.settled, end.num_steps)
+    return LossMinimum(end.trial, end.size, end.settled, end.num_steps)
 
 
 def _where(condition: Array, yes: _Path, no: _Path) -> _Path:

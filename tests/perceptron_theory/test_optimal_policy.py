@@ -17,7 +17,7 @@ from perceptron_theory import (
     solve,
     value_function,
 )
-from perceptron_theory.best_rule import _Problem, optimal_policy
+from perceptron_theory.best_rule import _Search, optimal_policy
 from perceptron_theory.labels import Labels
 
 # alpha_tot, f, theta in degrees; error and lower rank of the best window, found independently by a scan over windows
@@ -80,10 +80,21 @@ def test_value_is_the_derivative(keep, degrees, student):
     np.testing.assert_allclose(value, numerical, rtol=1e-5, atol=1e-6)
 
 
+def test_value_is_the_derivative_of_the_error_against_the_truth():
+    """With labels from an imperfect generator what counts is the error against the truth, not against the generator."""
+    alpha_tot, theta, student, labels = 12.0, 0.4, SquareLoss(0.1), Labels(0.0, 0.5, 0.3)
+    edges, base, step = np.array([0.0, 0.2, 0.5, 1.0]), np.array([0.7, 0.5, 0.3]), 1e-4
+    _, value = value_function(alpha_tot, KeepPolicy(edges, base), theta, ranks=edges, student=student, labels=labels)
+    up, down = (KeepPolicy(edges, base + sign * step * np.eye(3)) for sign in (1, -1))
+    error = [solve(alpha_tot, changed, theta, student=student, labels=labels).error for changed in (up, down)]
+    numerical = -(np.log(error[0]) - np.log(error[1])) / (2 * step) / np.diff(edges)
+    np.testing.assert_allclose(value, numerical, rtol=1e-5, atol=1e-6)
+
+
 def test_a_rule_that_is_not_best_has_a_gap_that_can_be_cashed():
     """The step towards the rule that the gap comes from lowers log(error) by the gap, to first order."""
     alpha_tot, f, theta = 10.0, 0.2, 0.0
-    problem = _Problem(alpha_tot, theta, MaxMargin(), Labels())
+    problem = _Search(alpha_tot, theta, MaxMargin(), Labels())
     certificate = problem.certify(np.array([0.0]), np.array([f]), f)
     assert certificate.gap > 0.01
     width = np.diff(certificate.ranks)
