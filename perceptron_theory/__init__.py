@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from perceptron_theory.observables import error_standard_deviation, information_gain, margin_distribution
     from perceptron_theory.order_parameters import Solution, separability_threshold, solve
     from perceptron_theory.rank_value import value_function
+    from perceptron_theory.signed_margin import signed_margin_window
 
 __all__ = [
     "Crossover",
@@ -65,6 +66,7 @@ __all__ = [
     "pareto_frontier",
     "scaling_exponent",
     "separability_threshold",
+    "signed_margin_window",
     "solve",
     "value_function",
 ]
@@ -86,6 +88,7 @@ _HOME = {
     "Solution": "order_parameters",
     "crossover": "frontier",
     "pareto_frontier": "frontier",
+    "signed_margin_window": "signed_margin",
     "separability_threshold": "order_parameters",
     "solve": "order_parameters",
 }
