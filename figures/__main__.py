@@ -109,13 +109,92 @@ def fig2(folder: Path = Path("results")) -> Callable[[], None]:
 
 
 @app.command
-def fig3(folder: Path = Path("results")) -> Callable[[], None]:
-    """Redraw figure 3 (real images) from saved data.
+def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | None = None) -> Callable[[], None]:
+    """Redraw figure 3 (real images: error against examples kept) from saved data.
+
+    With several pools also the Pareto frontier, and whether a power law or an exponential fits better.
 
     Args:
-        folder: where digits.nc is, and the figure goes.
+        folder: where DATASET.nc is, of an experiment, and the figure goes.
+        dataset: name of the data set.
+        metric: score of difficulty; needed where there are several pools and several scores.
     """
-    return _redraw("fig3", folder)
+
+    def do() -> None:
+        from figures.images import fig3
+        from figures.reproduction import save_figure
+        from perceptron_theory import Results
+
+        results = Results.load(folder / f"{dataset}.nc")
+        _say_saved(save_figure(fig3(results, metric), folder / "-".join(["fig3", *([metric] if metric else [])])))
+
+    return do
+
+
+@app.command
+def scores(
+    files: tyro.conf.Positional[tuple[Path, ...]],
+    dataset: str = "digits",
+    path: str | None = None,
+    num_per_class: int = 5,
+    out: Path = Path("results"),
+) -> Callable[[], None]:
+    """Draw scores of difficulty: histograms, hardest and easiest images of every class, rank correlations.
+
+    Args:
+        files: score files, from ``python -m real_data score``.
+        dataset: the data set that was scored.
+        path: file or folder of the data set; the default looks in the usual places.
+        num_per_class: images shown of each class, at each end.
+        out: folder for the figures.
+    """
+
+    def do() -> None:
+        from figures import extreme_images, rank_correlations, score_histograms
+        from figures.reproduction import save_figure
+        from real_data import Scores, load
+
+        data = load(dataset, path)
+        found = [Scores.load(file, data) for file in files]
+        classes = range(min(20, data.num_classes))
+        written = save_figure(score_histograms(found), out / "score-histograms")
+        if data.num_classes <= len(classes):
+            by_class = score_histograms(found, data.train_labels, class_names=data.class_names or None)
+            written += save_figure(by_class, out / "score-histograms-by-class")
+        stems = [file.stem for file in files]
+        for stem, one in zip(stems, found, strict=True):
+            written += save_figure(extreme_images(data, one, num_per_class, classes=classes), out / f"extremes-{stem}")
+        if len(found) > 1:
+            names = stems if len({one.metric for one in found}) < len(found) else None
+            written += save_figure(rank_correlations(found, names=names), out / "rank-correlations")
+        _say_saved(written)
+
+    return do
+
+
+@app.command
+def windows(folder: Path = Path("results/study")) -> Callable[[], None]:
+    """Draw what the study of windows found, beside the theory, from saved data.
+
+    Args:
+        folder: folder of ``python -m real_data study``; the figure goes there.
+    """
+
+    def do() -> None:
+        from figures import windows
+        from figures.reproduction import save_figure
+        from perceptron_theory import Results
+
+        stems = {"fashion-mnist": "Fashion-MNIST", "noisy-digits": "digits, 10 % wrong labels"}
+        predictions = [Results.load(folder / f"{stem}-prediction.nc") for stem in stems]
+        _say_saved(save_figure(windows(predictions, list(stems.values())), folder / "windows"))
+
+    return do
+
+
+def _say_saved(written: list[Path]) -> None:
+    for path in written:
+        print(f"saved in {path}")
 
 
 def main() -> None:

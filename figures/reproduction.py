@@ -8,16 +8,17 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from figures import best_rule, best_rule_pictures, fig1, fig2, fig3, students
 from figures.curves import compute_curves
 from perceptron_theory import KeepEasy, KeepHard, Results, Student
 from perceptron_theory.results import stored
-from real_data import DigitsExperiment, run_experiment
+from real_data import Experiment, run_experiment
 from simulations import Point, Validation, validate
 
-__all__ = ["FILES", "compare_students", "draw", "find_best_rule", "points_to_simulate", "reproduce"]
+__all__ = ["FILES", "compare_students", "draw", "find_best_rule", "points_to_simulate", "reproduce", "save_figure"]
 
 ALPHAS = (0.3, 0.8, 1.6, 3.0, 6.0)  # kept examples per parameter
 FILES = {
@@ -72,7 +73,7 @@ def reproduce(
     validation.results().save(out / FILES["validation"])
     steps.update()
     steps.set_description("digits")
-    run_experiment(DigitsExperiment(), out=out, progress=True)
+    run_experiment(Experiment(), out=out, progress=True)
     steps.update()
     steps.set_description("figures")
     files = [compute, out / FILES["validation"], out / FILES["digits"], *draw(out)]
@@ -197,15 +198,19 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "students": lambda: students.students(load("students"), load("students_validation")),
         "label_noise": lambda: students.label_noise(load("label_noise"), load("students_validation")),
     }
+    return [path for name in names for path in save_figure(makers[name](), folder / name)]
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PDF and PNG, each whole or not at all, and return the paths."""
     written = []
-    for name in names:
-        figure = makers[name]()
-        for suffix in ("pdf", "png"):
-            path = folder / f"{name}.{suffix}"
-            partial = path.with_name(f".{path.name}.partial")
-            # no creation date: the same data give the same file
-            undated = {"CreationDate": None} if suffix == "pdf" else {}
-            figure.savefig(partial, format=suffix, dpi=150, metadata=undated)
-            partial.replace(path)
-            written.append(path)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for suffix in ("pdf", "png"):
+        path = stem.with_name(f"{stem.name}.{suffix}")
+        partial = path.with_name(f".{path.name}.partial")
+        # no creation date: the same data give the same file
+        undated = {"CreationDate": None} if suffix == "pdf" else {}
+        figure.savefig(partial, format=suffix, dpi=150, metadata=undated)
+        partial.replace(path)
+        written.append(path)
     return written

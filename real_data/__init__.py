@@ -1,6 +1,6 @@
 """Data pruning on real images: score the examples, keep a fraction by a keep rule, train again, test.
 
-``prune`` needs NumPy only.  The other names load JAX, Flax and scikit-learn when first used.
+``prune`` and the settings need NumPy only.  The other names load JAX, Flax and so on when first used.
 """
 
 from __future__ import annotations
@@ -8,36 +8,46 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from real_data.config import DigitsExperiment, TrainingConfig
+from real_data.config import Experiment, ModelConfig, ScoreConfig, TrainingConfig
 from real_data.pruning import prune
 
 if TYPE_CHECKING:
-    from real_data.datasets import ImageDataset, load_digits
+    from real_data.datasets import ImageDataset, load, load_digits
     from real_data.experiment import run_experiment
     from real_data.models import MLP
-    from real_data.scores import el2n
+    from real_data.scores import Scores, el2n, score, scores_from_csv
     from real_data.training import TrainedNetworks, train
 
 __all__ = [
     "MLP",
-    "DigitsExperiment",
+    "Experiment",
     "ImageDataset",
+    "ModelConfig",
+    "ScoreConfig",
+    "Scores",
     "TrainedNetworks",
     "TrainingConfig",
     "el2n",
+    "load",
     "load_digits",
     "prune",
     "run_experiment",
+    "score",
+    "scores_from_csv",
     "train",
 ]
 
 _HOME = {
     "MLP": "models",
     "ImageDataset": "datasets",
+    "Scores": "scores",
     "TrainedNetworks": "training",
     "el2n": "scores",
+    "load": "datasets",
     "load_digits": "datasets",
     "run_experiment": "experiment",
+    "score": "scores",
+    "scores_from_csv": "scores",
     "train": "training",
 }
 

@@ -2,59 +2,363 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
 from perceptron_theory import Results, command_line
-from real_data.config import DigitsExperiment
+from real_data.config import (
+    Experiment,
+    MetricName,
+    ModelConfig,
+    ScoreConfig,
+    TrainingConfig,
+    TrainingRun,
+    from_json,
+    keep_rule,
+)
 
 app = tyro.extras.SubcommandApp()
+
+SCORING = TrainingConfig(num_steps=50)
 
 
 @app.command
 def run(
-    experiment: Annotated[DigitsExperiment, tyro.conf.arg(name="")],
+    dataset: str = "digits",
+    path: str | None = None,
+    metrics: tuple[MetricName, ...] = ("el2n",),
+    rules: tuple[str, ...] = ("hard", "easy", "random"),
+    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
+    pool_sizes: tuple[int | None, ...] = (None,),
+    num_seeds: int = 10,
+    first_seed: int = 0,
+    min_class_share: float = 1.0,
+    label_noise: float = 0.0,
+    holdout: float = 0.0,
+    model: ModelConfig = ModelConfig(),  # noqa: B008
+    num_score_networks: int = 10,
+    scoring: TrainingConfig = SCORING,
+    retraining: TrainingConfig = TrainingConfig(),  # noqa: B008
+    executor: str = "here",
     out: Path = Path("results/real_data"),
     quiet: bool = False,
 ) -> Callable[[], None]:
-    """Measure test error against the number of examples kept, on handwritten digits (no download).
+    """Measure test error against the number of examples kept.  The default: handwritten digits, nothing to download.
 
-    Writes OUT/digits.nc, errors as fractions, and OUT/seeds/ as it goes; run again after Ctrl-C to continue.
-    Prints test errors in per cent, mean +- standard error over seeds.
+    Writes OUT/DATASET.nc, errors as fractions, OUT/DATASET.json, the settings, and OUT/scores and OUT/cells as it goes;
+    run again after Ctrl-C to continue.  Prints test errors in per cent, mean +- standard error over seeds.
 
     Args:
-        experiment: the settings.
+        dataset: digits, fashion-mnist, cifar10, cifar100, svhn, svhn-extra, imagenet, or folder: images in one
+            sub-folder per class.
+        path: file or folder of the data set; the default looks in the usual places.
+        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, random.
+        rules: keep rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), policy@EDGES/PROBABILITIES.
+        fractions: fractions of the pool kept, in (0, 1].
+        pool_sizes: numbers of training images before pruning; None is all.
+        num_seeds: repetitions, at least 2.
+        first_seed: the first seed.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        label_noise: share of wrong labels put into the pool, in [0, 1).
+        holdout: share of the training images that takes the place of the test images, in [0, 1); 0 tests on the
+            test images.
+        model: the network.
+        num_score_networks: networks that a score is averaged over.
+        scoring: training of the networks that score.
+        retraining: training on the kept examples.
+        executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
         out: folder for the results.
         quiet: no progress bar.
     """
-    return partial(_run, experiment, out, progress=not quiet)
+    return lambda: _run(
+        Experiment(
+            dataset,
+            path,
+            tuple(ScoreConfig(metric, num_score_networks, scoring) for metric in metrics),
+            rules,
+            fractions,
+            pool_sizes,
+            num_seeds,
+            first_seed,
+            min_class_share,
+            label_noise,
+            holdout,
+            model,
+            retraining,
+        ),
+        executor,
+        out,
+        quiet,
+    )
 
 
-def _run(experiment: DigitsExperiment, out: Path, *, progress: bool) -> None:
-    from real_data.experiment import run_experiment
+@app.command
+def rerun(
+    settings: tyro.conf.Positional[Path],
+    out: Path | None = None,
+    executor: str = "here",
+    quiet: bool = False,
+) -> Callable[[], None]:
+    """Run an experiment or a training again from its settings file: to continue it, or elsewhere to repeat it.
 
-    print(error_table(run_experiment(experiment, out=out, progress=progress)))
-    print(f"saved in {out / 'digits.nc'}")
+    Args:
+        settings: DATASET.json of an experiment or settings.json of a training.
+        out: folder for the results; the default is the folder of the settings file.
+        executor: as for run.
+        quiet: no progress bar.
+    """
+
+    def do() -> None:
+        try:
+            value = json.loads(settings.read_text())
+        except ValueError as error:
+            raise ValueError(f"{settings} is not a settings file: {error}") from error
+        folder = settings.parent if out is None else out
+        if isinstance(value, dict) and "training" in value:
+            _train(from_json(TrainingRun, value), folder, 1000, quiet)
+        else:
+            _run(from_json(Experiment, value), executor, folder, quiet)
+
+    return do
 
 
 @app.command
 def show(path: tyro.conf.Positional[Path]) -> Callable[[], None]:
-    """Print the table of a result file: test errors in per cent, mean +- standard error over seeds.
+    """Print the tables of a result file: test errors in per cent, mean +- standard error over seeds.
 
     Args:
-        path: a file that ``run`` wrote, OUT/digits.nc.
+        path: a file that ``run`` wrote, OUT/DATASET.nc.
     """
     return lambda: print(error_table(Results.load(path)))
 
 
+@app.command
+def score(
+    dataset: str = "digits",
+    path: str | None = None,
+    metrics: tuple[MetricName, ...] = ("el2n",),
+    num_networks: int = 10,
+    model: ModelConfig = ModelConfig(),  # noqa: B008
+    training: TrainingConfig = SCORING,
+    seed: int = 0,
+    out: Path = Path("results/scores"),
+    quiet: bool = False,
+) -> Callable[[], None]:
+    """Score the training examples of a data set; writes OUT/DATASET-METRIC.nc for every metric.
+
+    Args:
+        dataset: as for run.
+        path: as for run.
+        metrics: el2n, grand, forgetting, margin, confidence, prototypes, random.
+        num_networks: networks that a score is averaged over.
+        model: the network.
+        training: its training; long for forgetting, short for the others.
+        seed: seed of the networks, at least 0.
+        out: folder for the scores.
+        quiet: no progress bar.
+    """
+
+    def do() -> None:
+        from real_data.datasets import load
+        from real_data.scores import score_all
+
+        data = load(dataset, path)
+        configs = [ScoreConfig(metric, num_networks, training) for metric in metrics]
+        for found in score_all(data, configs, model=model, seed=seed, progress=not quiet):
+            file = found.save(out / f"{dataset}-{found.metric}.nc")
+            low, middle, high = np.quantile(found.values, [0.05, 0.5, 0.95])
+            print(f"{found.metric}: {found.values.size} scores, quantiles 5 % {low:.4g}, 50 % {middle:.4g}, ", end="")
+            print(f"95 % {high:.4g}; saved in {file}")
+
+    return do
+
+
+@app.command
+def prune(
+    scores: tyro.conf.Positional[Path],
+    rule: str = "hard",
+    fraction: float = 0.5,
+    dataset: str = "digits",
+    path: str | None = None,
+    min_class_share: float = 1.0,
+    seed: int = 0,
+    out: Path = Path("results/kept.txt"),
+) -> Callable[[], None]:
+    """Choose the examples to keep; writes their indices in the training set to a text file, one a line.
+
+    Args:
+        scores: a file that ``score`` wrote, for the same data set.
+        rule: keep rule, as for run.
+        fraction: fraction kept, in (0, 1].
+        dataset: as for run.
+        path: as for run.
+        min_class_share: as for run.
+        seed: for ties and random choices.
+        out: the text file.
+    """
+
+    def do() -> None:
+        from real_data.datasets import load
+        from real_data.pruning import prune
+        from real_data.scores import Scores
+
+        data = load(dataset, path)
+        values = Scores.load(scores, data).values
+        kept = prune(values, keep_rule(rule, fraction), data.train_labels, min_class_share=min_class_share, seed=seed)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        np.savetxt(out, kept, fmt="%d")
+        print(f"{kept.size} of {values.size} images kept; indices saved in {out}")
+
+    return do
+
+
+@app.command
+def train(
+    config: Annotated[TrainingRun, tyro.conf.arg(name="")] = TrainingRun(),  # noqa: B008
+    out: Path = Path("results/training"),
+    checkpoint_every: int = 1000,
+    quiet: bool = False,
+) -> Callable[[], None]:
+    """Train networks on the kept part of a data set; run again after Ctrl-C to continue from the last checkpoint.
+
+    Writes OUT/settings.json, OUT/network-*/metrics.jsonl and checkpoints, and OUT/result.nc in the end.
+
+    Args:
+        config: the settings.
+        out: folder of the run.
+        checkpoint_every: steps between checkpoints.
+        quiet: no progress bar.
+    """
+    return lambda: _train(config, out, checkpoint_every, quiet)
+
+
+@app.command
+def recommend(
+    dataset: str,
+    keep: float,
+    path: str | None = None,
+    model: ModelConfig = ModelConfig(),  # noqa: B008
+    metric: MetricName = "el2n",
+    num_score_networks: int = 10,
+    scoring: TrainingConfig = SCORING,
+    retraining: TrainingConfig = TrainingConfig(),  # noqa: B008
+    num_seeds: int = 12,
+    num_places: int = 7,
+    max_pool: int = 16_000,
+    holdout: float = 0.2,
+    executor: str = "here",
+    out: Path = Path("results/pilot"),
+    quiet: bool = False,
+) -> Callable[[], None]:
+    """Say which examples of a data set to keep within a budget, and what error to expect: from a small pilot.
+
+    Trains on pools of the training images, a quarter, a half and all of max_pool, tests on a part held out, chooses the
+    window of ranks on half of the seeds and judges it on the others.  Test images are not touched.
+
+    Args:
+        dataset: as for run; your own images: folder.
+        keep: the budget: a fraction in (0, 1), or a number of images.
+        path: as for run.
+        model: the network of the pilot.
+        metric: score of difficulty.
+        num_score_networks: networks that the score is averaged over.
+        scoring: their training.
+        retraining: training on the kept examples.
+        num_seeds: repetitions, at least 4.
+        num_places: windows tried, at least 3.
+        max_pool: images in the largest pool.
+        holdout: share of the training images that errors are measured on.
+        executor: as for run.
+        out: folder of the pilot; run again to continue there.
+        quiet: no progress bar.
+    """
+
+    def do() -> None:
+        from real_data.execution import executor_named
+        from real_data.recommendation import recommend
+
+        with executor_named(executor, out) as chosen:
+            print(
+                recommend(
+                    dataset,
+                    keep=keep,
+                    path=path,
+                    out=out,
+                    executor=chosen,
+                    progress=not quiet,
+                    model=model,
+                    score=ScoreConfig(metric, num_score_networks, scoring),
+                    retraining=retraining,
+                    num_seeds=num_seeds,
+                    num_places=num_places,
+                    max_pool=max_pool,
+                    holdout=holdout,
+                )
+            )
+
+    return do
+
+
+@app.command
+def study(
+    out: Path = Path("results/study"), path: str | None = None, executor: str = "here", quiet: bool = False
+) -> Callable[[], None]:
+    """Is a window of intermediate difficulty best, and does the theory foresee it?  About 15 minutes on two cores.
+
+    Fashion-MNIST at three pool sizes and digits with wrong labels; run again after Ctrl-C to continue.
+
+    Args:
+        out: folder for the results.
+        path: folder of the Fashion-MNIST files; the default looks in the usual places.
+        executor: as for run.
+        quiet: no progress bar.
+    """
+
+    def do() -> None:
+        from real_data.execution import executor_named
+        from real_data.study import run_study
+
+        with executor_named(executor, out) as chosen:
+            print(run_study(out, path=path, executor=chosen, progress=not quiet))
+
+    return do
+
+
+def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
+    from real_data.execution import executor_named
+    from real_data.experiment import run_experiment
+
+    with executor_named(executor, out) as chosen:
+        results = run_experiment(config, out=out, executor=chosen, progress=not quiet)
+    print(error_table(results))
+    print(f"saved in {out / f'{config.dataset}.nc'}")
+
+
+def _train(config: TrainingRun, out: Path, checkpoint_every: int, quiet: bool) -> None:
+    from real_data.training_run import run_training
+
+    results = run_training(config, out=out, checkpoint_every=checkpoint_every, progress=not quiet)
+    for seed, error in zip(results["seed"], results["errors"], strict=True):
+        print(f"seed {seed}: test error {100 * error:.2f} % with {results['kept'].size} images")
+    print(f"saved in {out / 'result.nc'}")
+
+
 def error_table(results: Results) -> str:
     """Test errors in per cent by rule and fraction, mean +- standard error, with the number kept."""
+    tables = []
+    for m, metric in enumerate(results["metric"]):
+        for p, size in enumerate(results["pool_size"]):
+            title = f"{metric}, {size} training images" if results["mean"].shape[:2] != (1, 1) else ""
+            tables.append(_one_table(results, m, p, title))
+    return "\n\n".join(tables)
 
+
+def _one_table(results: Results, m: int, p: int, title: str) -> str:
     def cell(mean: float, standard_error: float) -> str:
         return f"{100 * mean:6.2f} +- {100 * standard_error:4.2f}"
 
@@ -62,16 +366,17 @@ def error_table(results: Results) -> str:
         least, most = numbers.min(), numbers.max()
         return f"{least}" if least == most else f"{least}-{most}"
 
-    num_seeds = results.sizes["seed"]
+    num_kept: Any = results["num_kept"][m, p]
     rows = [
         ["fraction kept", *(f"{f:g}" for f in results["fraction"]), "all"],
-        ["number kept", *(count(results["num_kept"][:, i]) for i in range(results["fraction"].size)), ""],
+        ["number kept", *(count(num_kept[:, i]) for i in range(results["fraction"].size)), ""],
     ]
     for i, rule in enumerate(results["rule"]):
-        rows.append([str(rule), *map(cell, results["mean"][i], results["standard_error"][i]), ""])
-    rows[-1][-1] = cell(float(results["mean_all"]), float(results["standard_error_all"]))
+        rows.append([str(rule), *map(cell, results["mean"][m, p, i], results["standard_error"][m, p, i]), ""])
+    rows[-1][-1] = cell(float(results["mean_all"][p]), float(results["standard_error_all"][p]))
     table = "\n".join(f"{row[0]:13}" + "".join(f"{entry:>16}" for entry in row[1:]) for row in rows)
-    return f"Test error in %, mean +- standard error over {num_seeds} seeds\n{table}"
+    head = f"{title}: " if title else ""
+    return f"{head}Test error in %, mean +- standard error over {results.sizes['seed']} seeds\n{table}"
 
 
 def main() -> None:

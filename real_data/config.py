@@ -1,13 +1,33 @@
-"""Settings of the experiments, checked when they are made; cheap to import, for the command line."""
+"""Settings of networks, training, scores and experiments, checked when they are made; cheap to import."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
-__all__ = ["RULES", "DigitsExperiment", "TrainingConfig"]
+from perceptron_theory import KeepEasy, KeepHard, KeepPolicy, KeepRandom, KeepRule, KeepWindow
 
-RULES = ("hard", "easy", "random")
+__all__ = [
+    "METRICS",
+    "Experiment",
+    "ModelConfig",
+    "ScoreConfig",
+    "TrainingConfig",
+    "TrainingRun",
+    "digest_of",
+    "from_json",
+    "keep_rule",
+    "to_json",
+]
+
+METRICS = ("el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random")
+"""Scores of difficulty; see :mod:`real_data.scores`."""
+
+MetricName = Literal["el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random"]
 
 
 def _check_integer(name: str, value: int, least: int, most: float = math.inf) -> None:
@@ -23,97 +43,307 @@ def _check_real(name: str, value: float, allowed: bool, interval: str) -> None:
         raise ValueError(f"{name} must lie in {interval}, got {value!r}")
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained: stochastic gradient descent on the cross-entropy, a fixed number of steps.
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
-    The number of steps does not depend on the number of examples kept, so that a small kept set is not
-    punished by less training.
+
+def _check_different(name: str, values: tuple[Any, ...]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"{name} must be different ones, at least one, got {values!r}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network.
 
     Attributes:
-        num_steps: gradient steps, at least 1.
-        batch_size: examples per step, at least 1; may exceed the number kept, as batches run on across
-            epochs.
-        learning_rate: initial learning rate, above 0; it falls to 0 along half a cosine.
-        momentum: Nesterov momentum, in [0, 1).
-        weight_decay: coefficient of |w|^2 / 2 in the loss, at least 0.
+        kind: ``mlp``; ``cnn``, a small convolutional network; ``resnet18`` or ``resnet50`` (He et al. 2016).
+        hidden: widths of the hidden layers of the MLP; ``()`` is logistic regression.
+        width: factor on the number of channels of a convolutional network, above 0.
+        stem: first layers of a ResNet: ``cifar``, a 3 x 3 convolution; ``imagenet``, a 7 x 7 convolution of stride 2
+            and max pooling; ``auto`` is ``imagenet`` for images of at least 64 x 64 pixels.
+        precision: type of the activations, ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU or TPU.
+            Weights, losses and batch statistics are float32 in any case.
     """
 
-    num_steps: int = 400
-    batch_size: int = 64
-    learning_rate: float = 0.3
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    kind: Literal["mlp", "cnn", "resnet18", "resnet50"] = "mlp"
+    hidden: tuple[int, ...] = (64,)
+    width: float = 1.0
+    stem: Literal["auto", "cifar", "imagenet"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        _check_integer("num_steps", self.num_steps, 1)
-        _check_integer("batch_size", self.batch_size, 1)
-        _check_real("learning_rate", self.learning_rate, self.learning_rate > 0, "(0, inf)")
-        _check_real("momentum", self.momentum, 0 <= self.momentum < 1, "[0, 1)")
-        _check_real("weight_decay", self.weight_decay, self.weight_decay >= 0, "[0, inf)")
+        _check_choice("kind", self.kind, ("mlp", "cnn", "resnet18", "resnet50"))
+        for width in self.hidden:
+            _check_integer("each of hidden", width, 1)
+        _check_real("width", self.width, self.width > 0, "(0, inf)")
+        _check_choice("stem", self.stem, ("auto", "cifar", "imagenet"))
+        _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
 
 
 @dataclass(frozen=True)
-class DigitsExperiment:
-    """Test error against the number of examples kept, on handwritten digits: 8 x 8 pixels, no download.
+class TrainingConfig:
+    """How a network is trained: stochastic gradient descent with Nesterov momentum on the cross-entropy.
 
-    Each seed has its own split into training pool and test set, its own EL2N networks and its own
-    retraining; the errors over seeds give the standard error.  Within a seed all cells start from the same
-    initial weights, so that they differ only by the examples kept.
-
-    ``python -m real_data run`` runs the default, in about 10 seconds on two CPU cores, half of them to
-    compile.  Expected, as test error in % (standard error over ten seeds in brackets)::
-
-        f          0.1          0.2          0.3         0.4         0.6         0.8         all
-        hard    16.7 (0.7)    6.0 (0.4)    3.1 (0.2)   2.8 (0.2)   2.8 (0.1)   2.9 (0.2)   2.9 (0.2)
-        easy    12.7 (0.5)   11.5 (0.4)   10.4 (0.5)   9.9 (0.4)   8.4 (0.4)   6.2 (0.4)
-        random   9.1 (0.5)    7.0 (0.5)    5.2 (0.3)   4.7 (0.3)   3.9 (0.3)   3.2 (0.2)
-
-    As in the theory, the hardest examples are the worst choice from scarce data and the best from plentiful.
+    With a fixed number of steps, whatever the number of examples kept, a small kept set is not punished by less
+    training; with a fixed number of epochs it costs less.
 
     Attributes:
-        rules: keep rules to compare, among hard, easy, random.
+        num_steps: gradient steps, at least 1; None where ``num_epochs`` is given.
+        num_epochs: passes over the kept examples, at least 1, rounded up to whole steps; None where ``num_steps`` is
+            given.
+        batch_size: examples per step, at least 1; may exceed the number kept, as batches run on across
+            epochs.
+        learning_rate: initial learning rate, above 0.
+        schedule: ``cosine``: falls to 0 along half a cosine; ``step``: is divided by ten after 1/2 and 3/4 of the
+            training; ``constant``.
+        warmup: share of the training in which the learning rate rises linearly from 0, in [0, 1).
+        momentum: Nesterov momentum, in [0, 1).
+        weight_decay: coefficient of |w|^2 / 2 in the loss, at least 0.
+        augmentation: ``none``; ``crop``: shifts by up to an eighth of the image, zeros outside; ``flip``: mirror
+            images, left to right; ``crop_flip``: both.  Images of files (ImageNet) are cropped at random sizes
+            instead of shifted.
+        standardize: whether the mean is subtracted from each channel and its standard deviation divided out, both
+            those of the training images.
+    """
+
+    num_steps: int | None = 400
+    num_epochs: int | None = None
+    batch_size: int = 64
+    learning_rate: float = 0.3
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augmentation: Literal["none", "crop", "flip", "crop_flip"] = "none"
+    standardize: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.num_steps is None) == (self.num_epochs is None):
+            raise ValueError(
+                f"give either num_steps or num_epochs and None for the other, got num_steps = {self.num_steps!r}, "
+                f"num_epochs = {self.num_epochs!r}"
+            )
+        if self.num_steps is not None:
+            _check_integer("num_steps", self.num_steps, 1)
+        if self.num_epochs is not None:
+            _check_integer("num_epochs", self.num_epochs, 1)
+        _check_integer("batch_size", self.batch_size, 1)
+        _check_real("learning_rate", self.learning_rate, self.learning_rate > 0, "(0, inf)")
+        _check_choice("schedule", self.schedule, ("cosine", "step", "constant"))
+        _check_real("warmup", self.warmup, 0 <= self.warmup < 1, "[0, 1)")
+        _check_real("momentum", self.momentum, 0 <= self.momentum < 1, "[0, 1)")
+        _check_real("weight_decay", self.weight_decay, self.weight_decay >= 0, "[0, inf)")
+        _check_choice("augmentation", self.augmentation, ("none", "crop", "flip", "crop_flip"))
+
+    def steps_for(self, num_kept: int) -> int:
+        """Number of gradient steps on ``num_kept`` examples."""
+        if self.num_steps is not None:
+            return self.num_steps
+        assert self.num_epochs is not None
+        return -(-self.num_epochs * num_kept // self.batch_size)
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """How the difficulty of examples is scored; every metric is an average over networks.
+
+    Attributes:
+        metric: one of :data:`METRICS`.
+        num_networks: networks that the score is averaged over, at least 1.
+        training: their training; few steps for ``el2n`` and ``grand`` (Paul et al. 2021), a whole training for
+            ``forgetting`` (Toneva et al. 2019).
+    """
+
+    metric: MetricName = "el2n"
+    num_networks: int = 10
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=50))
+
+    def __post_init__(self) -> None:
+        _check_choice("metric", self.metric, METRICS)
+        _check_integer("num_networks", self.num_networks, 1)
+
+
+def keep_rule(name: str, f: float) -> KeepRule:
+    """The keep rule of a name, at a fraction kept.
+
+    Args:
+        name: ``hard``, ``easy`` or ``random``; ``window@P``, the window of rank of width f that starts at P (1 - f), P
+            in [0, 1]: 0 is keep-hard, 1 keep-easy; or ``policy@EDGES/PROBABILITIES``, for example
+            ``policy@0,0.2,1/1,0.1``, brought to the fraction f by :meth:`perceptron_theory.KeepPolicy.with_fraction`.
+        f: fraction kept, in (0, 1].
+
+    Raises:
+        ValueError: the name is none of these, or f or P is out of range.
+    """
+    if name in ("hard", "easy", "random"):
+        return {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}[name](f)
+    kind, _, numbers = name.partition("@")
+    try:
+        if kind == "window":
+            place = float(numbers)
+            if not 0 <= place <= 1:
+                raise ValueError("P must lie in [0, 1]")
+            lower = place * (1 - f)
+            return KeepWindow(lower, min(1.0, lower + f))
+        if kind == "policy":
+            edges, probability = ([float(x) for x in part.split(",")] for part in numbers.split("/"))
+            return KeepPolicy(edges, probability).with_fraction(f)
+    except ValueError as error:
+        raise ValueError(f"keep rule {name!r} at f = {f}: {error}") from error
+    raise ValueError(
+        f"a keep rule is hard, easy, random, window@P with P in [0, 1] or policy@EDGES/PROBABILITIES, got {name!r}"
+    )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Test error against the number of examples kept: a grid metric x pool x rule x fraction x seed.
+
+    Each seed has its own pool, its own score networks and its own retraining; the errors over seeds give the standard
+    error.  Within a seed all cells start from the same initial weights, so that they differ only by the examples kept.
+
+    Attributes:
+        dataset: name of the data set; see :func:`real_data.datasets.load`.
+        path: folder or file of the data set; None looks where its reader says.
+        scores: how difficulty is scored, each metric once.
+        rules: keep rules by name; see :func:`keep_rule`.
         fractions: fractions kept f of the training pool, each in (0, 1]; the whole pool (f = 1) is always
             trained.
+        pool_sizes: numbers of training images that are pruned, each at least 2; None is all there are.
         num_seeds: number of repetitions, at least 2.
         first_seed: seeds are first_seed, first_seed + 1, ...; at least 0.
-        num_train: images in the training pool, in [10, 1787] of 1797; the others are the test set.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per
             class.
-        hidden: widths of the hidden layers of the network.
-        num_score_networks: networks that EL2N is averaged over, at least 1.
-        scoring: training of the networks that give EL2N; few steps.
+        label_noise: share of the labels of the pool that are replaced by another class at random, in [0, 1); those of
+            the test set stay right.
+        holdout: share of the training images that is set aside, anew for each seed, and takes the place of the test
+            images, in [0, 1); 0 uses the test images.
+        model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
     """
 
-    rules: tuple[str, ...] = RULES
+    dataset: str = "digits"
+    path: str | None = None
+    scores: tuple[ScoreConfig, ...] = (ScoreConfig(),)
+    rules: tuple[str, ...] = ("hard", "easy", "random")
     fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
+    pool_sizes: tuple[int | None, ...] = (None,)
     num_seeds: int = 10
     first_seed: int = 0
-    num_train: int = 1200
     min_class_share: float = 1.0
-    hidden: tuple[int, ...] = (64,)
-    num_score_networks: int = 10
-    scoring: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=50))
+    label_noise: float = 0.0
+    holdout: float = 0.0
+    model: ModelConfig = field(default_factory=ModelConfig)
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        unknown = [rule for rule in self.rules if rule not in RULES]
-        if unknown or not self.rules or len(set(self.rules)) < len(self.rules):
-            raise ValueError(f"rules must be different ones of {', '.join(RULES)}, got {self.rules!r}")
+        _check_different("the metrics of scores", tuple(score.metric for score in self.scores))
+        _check_different("rules", self.rules)
+        _check_different("fractions", self.fractions)
         for f in self.fractions:
             _check_real("each of fractions", f, 0 < f <= 1, "(0, 1]")
-        if not self.fractions or len(set(self.fractions)) < len(self.fractions):
-            raise ValueError(f"fractions must be different numbers, at least one, got {self.fractions!r}")
+            for rule in self.rules:
+                keep_rule(rule, f)
+        _check_different("pool_sizes", self.pool_sizes)
+        for size in self.pool_sizes:
+            if size is not None:
+                _check_integer("each of pool_sizes", size, 2)
         _check_integer("num_seeds", self.num_seeds, 2)
         _check_integer("first_seed", self.first_seed, 0)
-        _check_integer("num_train", self.num_train, 10, 1787)
         _check_real("min_class_share", self.min_class_share, 0 <= self.min_class_share <= 1, "[0, 1]")
-        for width in self.hidden:
-            _check_integer("each of hidden", width, 1)
-        _check_integer("num_score_networks", self.num_score_networks, 1)
+        _check_real("label_noise", self.label_noise, 0 <= self.label_noise < 1, "[0, 1)")
+        _check_real("holdout", self.holdout, 0 <= self.holdout < 1, "[0, 1)")
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the repetitions."""
         return tuple(range(self.first_seed, self.first_seed + self.num_seeds))
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The training of networks on the kept part of a data set, from scores that were saved.
+
+    Attributes:
+        dataset: name of the data set; see :func:`real_data.datasets.load`.
+        path: folder or file of the data set; None looks where its reader says.
+        scores: file of the scores, from ``python -m real_data score``; None where the rule needs none.
+        rule: keep rule by name, see :func:`keep_rule`; ``all`` keeps all examples.
+        fraction: fraction kept f, in (0, 1]; 1 with ``all``.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1].
+        prune_seed: seed of the keep rule; at least 0.
+        seeds: one network for each, in [0, 2^32).
+        model: the network.
+        training: its training.
+    """
+
+    dataset: str = "digits"
+    path: str | None = None
+    scores: str | None = None
+    rule: str = "all"
+    fraction: float = 1.0
+    min_class_share: float = 1.0
+    prune_seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        _check_real("fraction", self.fraction, 0 < self.fraction <= 1, "(0, 1]")
+        if self.rule == "all":
+            if self.fraction != 1:
+                raise ValueError(f"rule all keeps everything: fraction must be 1, got {self.fraction}")
+        else:
+            keep_rule(self.rule, self.fraction)
+            if self.scores is None and self.rule != "random":
+                raise ValueError(f"rule {self.rule} needs scores, a file from the command score")
+        _check_real("min_class_share", self.min_class_share, 0 <= self.min_class_share <= 1, "[0, 1]")
+        _check_integer("prune_seed", self.prune_seed, 0)
+        _check_different("seeds", self.seeds)
+        for seed in self.seeds:
+            _check_integer("each of seeds", seed, 0, 2**32 - 1)
+
+
+Config = TypeVar("Config")
+
+
+def to_json(config: Any) -> Any:
+    """A settings object as a JSON value, as it comes back from a file: tuples become lists."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def from_json(kind: type[Config], value: Mapping[str, Any]) -> Config:
+    """The settings object that :func:`to_json` turned into ``value``.
+
+    Args:
+        kind: the class, for example :class:`Experiment`.
+        value: its fields; those left out take their default.
+
+    Raises:
+        ValueError: a field is unknown, or its value is not allowed.
+    """
+    assert is_dataclass(kind)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"the settings of {kind.__name__} must be a table of names and values, got {value!r}")
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no setting {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    nested = {"model": ModelConfig, "training": TrainingConfig, "retraining": TrainingConfig}
+    arguments: dict[str, Any] = {}
+    for name, entry in value.items():
+        if name in nested:
+            entry = from_json(nested[name], entry)
+        elif name == "scores":
+            entry = tuple(from_json(ScoreConfig, one) for one in entry)
+        elif isinstance(entry, list):
+            entry = tuple(entry)
+        arguments[name] = entry
+    return kind(**arguments)
+
+
+def digest_of(value: Any) -> str:
+    """Sixteen hexadecimal digits that name a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

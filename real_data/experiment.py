@@ -1,14 +1,15 @@
-"""The digits experiment: score, prune, retrain, test; for several rules, fractions and seeds."""
+"""The experiment: score, prune, retrain, test; for several scores, pools, rules, fractions and seeds.
+
+The work is cut into tasks, one for each pool size and seed: a task draws its pool, scores it, prunes it for every cell
+and trains.  Tasks run one after another here, or wherever a ``concurrent.futures.Executor`` takes them.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import itertools
 import math
 import os
-from dataclasses import asdict
-from functools import cache, partial
-from importlib import metadata
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,158 +17,153 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Results, apportionment, keep_rules
-from perceptron_theory.results import stored
-from real_data import datasets, models, pruning, scores, training
-from real_data.config import DigitsExperiment
-from real_data.training import Model
+from perceptron_theory import Results
+from real_data import pruning
+from real_data.cells import CellFolder, Outcome
+from real_data.config import Experiment, digest_of, keep_rule, to_json
+from real_data.execution import finished_in_turn
+from real_data.run_folder import write_settings
+from real_data.task import Task, load_for, pool_of, run_task, software
 
 __all__ = ["run_experiment"]
 
-_RULES = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
+EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path")
 
 
 def run_experiment(
-    config: DigitsExperiment, *, out: str | os.PathLike[str] | None = None, progress: bool = True
+    config: Experiment,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    executor: Any = None,
+    networks_at_once: int | None = None,
+    progress: bool = True,
 ) -> Results:
     """Measure test error against the number of examples kept.
 
-    With ``out``, every finished seed is saved at once, in ``out/seeds``, under a name that contains a hash
-    of all that determines it (settings, data, software, device).  When interrupted, the same call continues
-    after the last finished seed, and the result is the same bit for bit.
+    With ``out``, scores and finished cells are saved at once, in ``out/scores`` and ``out/cells``, under the digest of
+    all that determines them (settings, data, software, device).  When interrupted or killed, the same call continues
+    after the last finished cells, and the result is the same bit for bit.  A cell is never trained twice, also where
+    two processes share the folder or an earlier experiment had it too.
 
     Args:
         config: the settings.
-        out: folder for ``digits.nc`` and ``seeds/``; None saves nothing.
+        out: folder for the results (``DATASET.nc``), the settings (``DATASET.json``) and the files above; None saves
+            nothing.  An experiment in the same folder may have other scores, rules, fractions, pool sizes and seeds,
+            and takes over the cells that are there; its other settings must be the same.
+        executor: runs the tasks: any ``concurrent.futures.Executor``, for example that of a Dask client
+            (``client.get_executor()``), or a ``submitit.AutoExecutor`` for SLURM.  Its workers must see ``out`` and the
+            data.  None runs them here.
+        networks_at_once: networks that are trained side by side; see :func:`real_data.training.train`.
         progress: show a progress bar on stderr.
 
     Returns:
-        Errors as fractions: ``errors`` (rule, fraction, seed), their ``mean`` and ``standard_error`` over
-        seeds (rule, fraction), ``num_kept`` (rule, fraction, seed); ``errors_all`` (seed), ``mean_all`` and
-        ``standard_error_all`` of the whole training pool; coordinates ``rule``, ``fraction``, ``seed``.
-        The result's ``config`` holds what is needed to compute it again.
+        Errors as fractions: ``errors`` (metric, pool, rule, fraction, seed), their ``mean`` and ``standard_error`` over
+        seeds (metric, pool, rule, fraction), ``num_kept`` (metric, pool, rule, fraction, seed); ``errors_all`` (pool,
+        seed), ``mean_all`` and ``standard_error_all`` (pool) of the whole training pool; coordinates ``metric``,
+        ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is needed to compute it
+        again.
 
     Raises:
-        ValueError: a fraction so small that a class would be left empty, or a damaged file in ``out/seeds``.
+        FileNotFoundError: the data set is not there.
+        ValueError: a pool larger than the training set, a fraction so small that a class would be left empty, a damaged
+            file in ``out``, a folder that belongs to other settings, or an executor without an ``out`` folder.
         FloatingPointError: a training diverged.
-        KeyboardInterrupt: interrupted; the message says which seeds are saved.
+        OSError: the disk is full.
+        KeyboardInterrupt: interrupted; the message says which cells are saved.
     """
-    folder = None if out is None else Path(out)
-    model = _model(tuple(config.hidden))
-    finished: list[Results] = []
-    try:
-        for seed in tqdm(config.seeds, desc="digits", unit="seed", disable=not progress):
-            finished.append(_saved_or_run(config, seed, model, folder))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_what_is_saved(config, len(finished), folder)) from None
-    results = _assembled(config, finished)
-    if folder is not None:
-        results.save(folder / "digits.nc")
+    if executor is not None and out is None:
+        raise ValueError("an executor needs out, a folder that its workers see too")
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _run(config, Path(folder), None, networks_at_once, progress, kept=False)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = _run(config, folder, executor, networks_at_once, progress, kept=True)
+    results.save(folder / f"{config.dataset}.nc")
     return results
 
 
-@cache  # one object for equal settings, so that JAX compiles once
-def _model(hidden: tuple[int, ...]) -> Model:
-    return partial(models.MLP, 64, 10, hidden)
-
-
-def _saved_or_run(config: DigitsExperiment, seed: int, model: Model, folder: Path | None) -> Results:
-    data = datasets.load_digits(seed, num_train=config.num_train)
-    provenance = _provenance(config, seed, data.fingerprint)
-    if folder is None:
-        return _run_seed(config, seed, model, data, provenance)
-    return stored(
-        folder / "seeds", f"seed-{seed}", provenance, lambda: _run_seed(config, seed, model, data, provenance)
-    )
-
-
-def _run_seed(
-    config: DigitsExperiment, seed: int, model: Model, data: datasets.ImageDataset, provenance: dict[str, Any]
+def _run(
+    config: Experiment, folder: Path, executor: Any, networks_at_once: int | None, progress: bool, *, kept: bool
 ) -> Results:
-    """All cells of one seed: score the training pool, prune it for every cell, train all cells at once."""
-    images, labels = data.train_images, data.train_labels
-    # independent of one another and of the split, which took the bare seed
-    score_seed, prune_seed, train_seed = np.random.SeedSequence(seed).generate_state(3).tolist()
-    difficulty = scores.el2n(
-        model, images, labels, config=config.scoring, num_networks=config.num_score_networks, seed=score_seed
-    )
-    subsets = [
-        pruning.prune(difficulty, _RULES[rule](f), labels, min_class_share=config.min_class_share, seed=prune_seed)
-        for rule in config.rules
-        for f in config.fractions
-    ]
-    subsets.append(np.arange(labels.size))
-    networks = training.train(
-        model, images, labels, subsets, seeds=[train_seed] * len(subsets), config=config.retraining
-    )
-    errors = networks.errors(data.test_images, data.test_labels)
-    shape = (len(config.rules), len(config.fractions))
-    results = Results(f"Digits experiment, seed {seed}", provenance)
-    cells = ("rule", "fraction")
-    results.add("errors", cells, errors[:-1].reshape(shape), "1", "test error, fraction of test images")
-    results.add("num_kept", cells, np.reshape([s.size for s in subsets[:-1]], shape), "1", "examples kept")
-    results.add("errors_all", (), errors[-1], "1", "test error after training on the whole pool")
-    return results
+    tasks = _tasks(config, networks_at_once)
+    if kept:
+        write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
+    cells = CellFolder(folder / "cells")
+    wanted = {cell.key for task in tasks for cell in task.cells().values()}
+    done = wanted & cells.outcomes().keys()
+    try:
+        with tqdm(total=len(wanted), initial=len(done), desc=config.dataset, unit="cell", disable=not progress) as bar:
+            open_tasks = [task for task in tasks if not {c.key for c in task.cells().values()} <= done]
+            if executor is None:
+                for task in open_tasks:
+                    bar.set_postfix_str(task.name)
+                    run_task(task, folder, bar.update)
+            else:
+                for _ in finished_in_turn(executor, run_task, [(task, folder) for task in open_tasks]):
+                    bar.update(len(wanted & cells.outcomes().keys()) - bar.n)
+    except KeyboardInterrupt:
+        number = len(wanted & cells.outcomes().keys())
+        where = f"saved in {folder}. Run the same again to continue" if kept else "nothing was saved, as out is None"
+        raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
+    return _assembled(config, tasks, cells.outcomes())
 
 
-def _assembled(config: DigitsExperiment, finished: list[Results]) -> Results:
-    first = finished[0].config
+def _tasks(config: Experiment, networks_at_once: int | None) -> list[Task]:
+    """The tasks of an experiment, after all has been checked that can be checked before work begins."""
+    tasks = []
+    versions = digest_of(software())
+    for seed in config.seeds:
+        data = load_for(config, seed)
+        for given in config.pool_sizes:
+            size = len(data.train_labels) if given is None else given
+            data.pool(size, 0)  # complains about a size out of range
+            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions))
+    if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
+        raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
+    if config.min_class_share == 1:  # then the numbers kept of each class do not depend on the scores
+        for task in tasks[: len(config.pool_sizes)]:
+            labels = pool_of(task).train_labels
+            for rule, f in itertools.product(config.rules, config.fractions):
+                pruning.prune(np.arange(labels.size), keep_rule(rule, f), labels)
+    return tasks
+
+
+def _assembled(config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome]) -> Results:
+    sizes = list(dict.fromkeys(task.pool_size for task in tasks))
     results = Results(
-        "Test error of a small network on handwritten digits, against the number of training examples kept",
+        f"Test error of a network on {config.dataset}, against the number of training examples kept",
         {
-            "experiment": _as_json(asdict(config)),
-            "dataset": [result.config["dataset"] for result in finished],
-            "software": first["software"],
-            "device": first["device"],
+            "experiment": to_json(config),
+            "fingerprints": sorted({task.fingerprint for task in tasks}),
+            "software": software(),
+            "device": jax.devices()[0].device_kind,
         },
     )
-    results.add("rule", "rule", list(config.rules), "", "keep rule; difficulty is EL2N")
+    results.add("metric", "metric", [score.metric for score in config.scores], "", "score of difficulty")
+    results.add("pool_size", "pool", sizes, "1", "number of training images before pruning")
+    results.add("rule", "rule", list(config.rules), "", "keep rule")
     results.add("fraction", "fraction", list(config.fractions), "1", "fraction of the training pool kept, f")
-    results.add("seed", "seed", list(config.seeds), "1", "seed of split, scores and training")
-    cells, runs = ("rule", "fraction"), ("rule", "fraction", "seed")
-    root = math.sqrt(len(finished))
-    errors = np.stack([result["errors"] for result in finished], axis=-1)
-    num_kept = np.stack([result["num_kept"] for result in finished], axis=-1)
+    results.add("seed", "seed", list(config.seeds), "1", "seed of pool, scores and training")
+    shape = (len(config.scores), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
+    errors, num_kept = np.empty(shape), np.empty(shape, dtype=np.int64)
+    whole = np.empty((len(sizes), len(config.seeds)))
+    for task in tasks:
+        pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
+        for (score, rule, fraction), cell in task.cells().items():
+            outcome = outcomes[cell.key]
+            if rule == "all":
+                whole[pool, seed] = outcome.error
+            else:
+                at = (score, pool, config.rules.index(rule), config.fractions.index(fraction), seed)
+                errors[at], num_kept[at] = outcome
+    cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
+    root = math.sqrt(len(config.seeds))
     results.add("num_kept", runs, num_kept, "1", "number of training examples kept")
     results.add("errors", runs, errors, "1", "test error, fraction of test images classified wrongly")
     results.add("mean", cells, errors.mean(axis=-1), "1", "mean of errors over seeds")
     results.add("standard_error", cells, errors.std(axis=-1, ddof=1) / root, "1", "standard error of mean")
-    whole = np.stack([result["errors_all"] for result in finished])
-    results.add("errors_all", "seed", whole, "1", "test error after training on the whole pool (f = 1)")
-    results.add("mean_all", (), whole.mean(), "1", "mean of errors_all over seeds")
-    results.add("standard_error_all", (), whole.std(ddof=1) / root, "1", "standard error of mean_all")
+    results.add("errors_all", ("pool", "seed"), whole, "1", "test error after training on the whole pool (f = 1)")
+    results.add("mean_all", "pool", whole.mean(axis=-1), "1", "mean of errors_all over seeds")
+    results.add("standard_error_all", "pool", whole.std(axis=-1, ddof=1) / root, "1", "standard error of mean_all")
     return results
-
-
-def _provenance(config: DigitsExperiment, seed: int, fingerprint: str) -> dict[str, Any]:
-    """All that determines the numbers of one seed, as a JSON value."""
-    settings = asdict(config)
-    # how many other seeds are run, and which, does not matter to this one
-    del settings["num_seeds"], settings["first_seed"]
-    source = hashlib.sha256()
-    for module in (keep_rules, apportionment, datasets, models, pruning, scores, training):
-        source.update(Path(str(module.__file__)).read_bytes())
-    source.update(Path(__file__).read_bytes())
-    packages = ("numpy", "jax", "jaxlib", "flax", "optax", "scikit-learn")
-    return _as_json(
-        {
-            "experiment": settings,
-            "seed": seed,
-            "dataset": {"name": "digits", "split_seed": seed, "sha256": fingerprint},
-            "software": {name: metadata.version(name) for name in packages} | {"source": source.hexdigest()},
-            "device": jax.devices()[0].device_kind,
-        }
-    )
-
-
-def _as_json(value: Any) -> Any:
-    """``value`` as it comes back from a file: tuples become lists."""
-    return json.loads(json.dumps(value))
-
-
-def _what_is_saved(config: DigitsExperiment, num_finished: int, folder: Path | None) -> str:
-    done = f"{num_finished} of {config.num_seeds} seeds finished"
-    if folder is None:
-        return f"{done}; nothing was saved, as no out folder was given"
-    which = ", ".join(str(seed) for seed in config.seeds[:num_finished])
-    return f"{done}, saved in {folder / 'seeds'}: {which or 'none'}. Run the same again to continue."

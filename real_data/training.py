@@ -1,77 +1,42 @@
-"""Training several networks at once, each on its own kept examples.
+"""Training several networks, each on its own kept examples.
 
-The networks share the images but have their own initial weights, kept examples and order of batches; JAX's
-``vmap`` runs them side by side in one compiled program.  NumPy makes the order of batches beforehand, as an
-array of indices of shape (num_networks, num_steps, batch_size): this shape does not depend on how many
-examples are kept, so one compilation serves every cell of an experiment.
+The networks share the images but have their own initial weights, kept examples and order of batches.  One jitted step
+serves all: networks without convolutions advance side by side (``vmap``) and many steps at a time, as one call; on CPU
+networks with convolutions advance one after the other and step by step, since XLA runs convolutions inside a loop
+9-18 times slower there, and grouped ones too.
+
+Every random number depends on the seed of the network and the number of the step alone.  So a training that was killed
+goes on from its last checkpoint to the same weights, bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import optax
 from flax import nnx
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from real_data.augmentation import standardization_of
+from real_data.batches import batch_indices
 from real_data.config import TrainingConfig
+from real_data.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
+from real_data.networks import Model, Params, TrainedNetworks, architecture_of
+from real_data.run_folder import RunFolder
+from real_data.sharding import Placement
 
-__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "batch_indices", "train"]
+__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
 
-Model = Callable[..., nnx.Module]
-"""Builds one network from the keyword ``rngs``, for example ``functools.partial(MLP, 64, 10)``.
-
-Make it once and use it again: JAX compiles anew for every new object.
-"""
-
-Params = Any  # a pure dictionary of arrays
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedNetworks:
-    """Networks after training.
-
-    Attributes:
-        graphdef: structure of one network (Flax NNX).
-        params: weights, a pure dictionary of float32 arrays with a leading axis (num_networks,).
-        losses: training loss of each step, shape (num_networks, num_steps).
-    """
-
-    graphdef: Any
-    params: Params
-    losses: NDArray[np.float32]
-
-    def logits(self, images: np.ndarray, *, batch_size: int = 1024) -> NDArray[np.float32]:
-        """Logits of images under all networks, shape (num_networks, num_images, num_classes).
-
-        The batch size does not matter beyond float32 rounding: the last batch is filled up with blank
-        images, whose logits are dropped.
-
-        Args:
-            images: shape (num_images, height, width, channels), uint8 or float32, num_images >= 1.
-            batch_size: images per call of the network, at least 1.
-
-        Raises:
-            ValueError: ``batch_size`` below 1.
-        """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        parts = []
-        for start in range(0, len(images), batch_size):
-            batch = _network_inputs(images[start : start + batch_size])
-            blank = np.zeros((batch_size - len(batch), *batch.shape[1:]), dtype=np.float32)
-            logits = _logits(self.graphdef, self.params, np.concatenate([batch, blank]))
-            parts.append(np.asarray(logits)[:, : len(batch)])
-        return np.concatenate(parts, axis=1)
-
-    def errors(self, images: np.ndarray, labels: np.ndarray) -> NDArray[np.float64]:
-        """Fraction of images that each network classifies wrongly, shape (num_networks,)."""
-        return np.mean(self.logits(images).argmax(axis=-1) != labels, axis=-1)
+STEPS_AT_ONCE = 64
 
 
 def train(
@@ -82,27 +47,37 @@ def train(
     *,
     seeds: Sequence[int],
     config: TrainingConfig,
+    networks_at_once: int | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1000,
+    progress: bool = False,
 ) -> TrainedNetworks:
-    """Train one network on each subset of the images, all at once.
+    """Train one network on each subset of the images.
 
     A network depends on its subset and seed alone, not on the others trained beside it (beyond float32
-    rounding).
+    rounding).  All devices that JAX sees share the work: each has some of the networks, or a part of every batch.
 
     Args:
         model: builds one network; see :data:`Model`.
         images: shape (num_images, height, width, channels), uint8 (scaled to [0, 1]) or float32 (taken as
-            it is).
+            it is); an array, or :class:`real_data.datasets.ImageFiles`, which are decoded as they are needed.
         labels: classes, integers of shape (num_images,).
         subsets: indices of the kept examples of each network, one array of shape (num_kept,) per network.
         seeds: one seed in [0, 2^32) per network, for initial weights and order of batches.
         config: steps, batch size, learning rate and so on, the same for all networks.
+        networks_at_once: networks that advance side by side, at least 1; None is up to 64 without convolutions, one
+            with convolutions.
+        folder: where checkpoints and ``metrics.jsonl`` go, one sub-folder per group of networks; None saves nothing.
+        checkpoint_every: steps between checkpoints, at least 1.
+        progress: show a progress bar on stderr.
 
     Returns:
         The networks in the order of ``subsets``.
 
     Raises:
         ValueError: ``seeds`` and ``subsets`` differ in length, a subset is empty or has an index out of
-            range, or a label is not a class of the network.
+            range, a label is not a class of the network, the subsets need different numbers of steps, or the folder
+            belongs to another training.
         FloatingPointError: a loss or weight is no longer finite.
     """
     if len(subsets) != len(seeds) or not len(seeds):
@@ -110,107 +85,191 @@ def train(
     for number, kept in enumerate(subsets):
         if len(kept) == 0 or np.min(kept) < 0 or np.max(kept) >= len(images):
             raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
-    graphdef = nnx.split(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), nnx.Param)[0]
-    # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
-    each = [_initial_params(model, np.uint32(seed)) for seed in seeds]
-    initial = jax.tree.map(lambda *weights: np.stack(weights), *each)
-    num_classes = jax.eval_shape(partial(_logits, graphdef), initial, _network_inputs(images[:1])).shape[-1]
-    if np.shape(labels) != (len(images),) or np.min(labels) < 0 or np.max(labels) >= num_classes:
-        raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image")
-    batches = np.stack(
-        [
-            batch_indices(kept, config.num_steps, config.batch_size, seed)
-            for kept, seed in zip(subsets, seeds, strict=True)
-        ]
+    if len({config.steps_for(len(kept)) for kept in subsets}) > 1:
+        sizes = sorted({len(kept) for kept in subsets})
+        raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
+    if networks_at_once is not None and networks_at_once < 1:
+        raise ValueError(f"networks_at_once must be at least 1, got {networks_at_once}")
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
+    architecture = architecture_of(model, images.shape[1:])
+    if np.shape(labels) != (len(images),) or np.min(labels) < 0 or np.max(labels) >= architecture.num_classes:
+        raise ValueError(f"labels must be {len(images)} integers in [0, {architecture.num_classes}), one per image")
+    if networks_at_once is None:
+        networks_at_once = default_networks_at_once(model, images)
+    elif networks_at_once > 1 and not isinstance(images, np.ndarray):
+        raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
+    standardization = standardization_of(images, standardize=config.standardize)
+    trained = []
+    num_steps = config.steps_for(len(subsets[0]))
+    with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
+        for first in range(0, len(seeds), networks_at_once):
+            group = slice(first, first + networks_at_once)
+            run = None
+            if folder is not None:
+                run = RunFolder(
+                    Path(folder) / f"network-{first}",
+                    {"training": config.__dict__, "seeds": list(map(int, seeds[group])), "images": list(images.shape)},
+                    arrays=[np.asarray(labels), *map(np.asarray, subsets[group])],
+                )
+            trained.append(
+                _fit(
+                    TrainedNetworks(
+                        architecture,
+                        *_initial(model, seeds[group]),
+                        standardization,
+                        np.zeros((len(seeds[group]), num_steps), np.float32),
+                        np.zeros((len(seeds[group]), num_steps, config.batch_size), bool),
+                        tuple(np.asarray(kept) for kept in subsets[group]),
+                        tuple(map(int, seeds[group])),
+                    ),
+                    images,
+                    np.asarray(labels, dtype=np.int32),
+                    config,
+                    run,
+                    checkpoint_every,
+                    bar,
+                )
+            )
+    if len(trained) == 1:
+        return trained[0]
+    join = partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
+    return replace(
+        trained[0],
+        params=join(*(one.params for one in trained)),
+        batch_stats=join(*(one.batch_stats for one in trained)),
+        losses=np.concatenate([one.losses for one in trained]),
+        correct=np.concatenate([one.correct for one in trained]),
+        subsets=tuple(kept for one in trained for kept in one.subsets),
+        seeds=tuple(map(int, seeds)),
     )
-    params, losses = _descend(
-        graphdef,
-        initial,
-        _network_inputs(images),
-        np.asarray(labels, dtype=np.int32),
-        batches,
-        _learning_rates(config),
-        np.float32(config.momentum),
-        np.float32(config.weight_decay),
-    )
-    if not all(np.all(np.isfinite(array)) for array in (losses, *jax.tree.leaves(params))):
-        raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
-    return TrainedNetworks(graphdef, params, np.asarray(losses))
 
 
-def batch_indices(kept: np.ndarray, num_steps: int, batch_size: int, seed: int) -> NDArray[np.int32]:
-    """The examples of every training step: permutations of the kept ones in a row, cut into batches.
+def default_networks_at_once(model: Model, images: np.ndarray) -> int:
+    """How many networks advance side by side where the caller does not say.
 
-    A batch may run on from one epoch into the next; so no example is left out, and after any number of
-    steps all have been used equally often, to within one.
-
-    Args:
-        kept: indices of the kept examples, shape (num_kept,), num_kept >= 1.
-        num_steps: number of batches.
-        batch_size: examples per batch.
-        seed: non-negative integer.
-
-    Returns:
-        Indices of examples, shape (num_steps, batch_size).
+    One where they have convolutions, which JAX would turn into slow grouped ones, or where images are read from files.
     """
-    num_used = num_steps * batch_size
-    num_epochs = -(-num_used // len(kept))
-    epochs = np.tile(np.asarray(kept, dtype=np.int32), (num_epochs, 1))
-    order = np.random.default_rng(seed).permuted(epochs, axis=1)
-    return order.reshape(-1)[:num_used].reshape(num_steps, batch_size)
+    convolutional = architecture_of(model, images.shape[1:]).convolutional
+    return 1 if convolutional or not isinstance(images, np.ndarray) else 64
 
 
-def _learning_rates(config: TrainingConfig) -> NDArray[np.float32]:
-    phase = np.pi * np.arange(config.num_steps) / config.num_steps
-    return (config.learning_rate * (1 + np.cos(phase)) / 2).astype(np.float32)
+def _fit(
+    start: TrainedNetworks,
+    images: np.ndarray,
+    labels: np.ndarray,
+    config: TrainingConfig,
+    run: RunFolder | None,
+    checkpoint_every: int,
+    bar: tqdm,
+) -> TrainedNetworks:
+    """Train one group of networks, from the checkpoint if the folder has one."""
+    architecture, losses, correct = start.architecture, start.losses, start.correct
+    num_networks, num_steps = losses.shape
+    state = initial_state(start.params, start.batch_stats)
+    step = 0
+    if run is not None:
+        step, (state, losses, correct) = run.restore((state, losses, correct))
+        losses, correct = np.array(losses), np.array(correct)
+    place = Placement.of(num_networks, config.batch_size)
+    in_memory = isinstance(images, np.ndarray)
+    fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
+    state = place.per_network(state)
+    pool = place.everywhere(images) if in_memory else images
+    targets = place.everywhere(labels)
+    keys = place.per_network(_keys(np.asarray(start.seeds, np.uint32)))
+    rates = learning_rates(config, num_steps)
+    numbers = Hyperparameters(np.float32(config.momentum), np.float32(config.weight_decay), start.standardization)
+    settings = (architecture.graphdef, config.augmentation)
+    bar.update(step * num_networks)
+    began, first = time.perf_counter(), step
+    while step < num_steps:
+        count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
+        batches = np.stack(
+            [
+                batch_indices(kept, count, config.batch_size, seed, first_step=step)
+                for kept, seed in zip(start.subsets, start.seeds, strict=True)
+            ]
+        )
+        part = slice(step, step + count)
+        if fused:
+            short = STEPS_AT_ONCE - count  # always as many, so that one program serves all
+            filled = place.per_example(np.pad(batches, ((0, 0), (0, short), (0, 0))))
+            padded_rates = np.pad(rates[part], (0, short))
+            state, loss, right = advance(
+                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers
+            )
+            losses[:, part], correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
+        else:
+            found = []
+            for i in range(count):
+                at = place.per_example(batches[:, i])
+                rate = rates[step + i]
+                if in_memory:
+                    state, *values = step_on_pool(*settings, state, pool, targets, at, rate, step + i, keys, numbers)
+                else:
+                    crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
+                    state, *values = step_on_images(
+                        *settings, state, place.per_example(crops[None]), targets[at], rate, step + i, keys, numbers
+                    )
+                found.append(values)
+            losses[:, part] = np.stack([loss for loss, _ in found], axis=1)
+            correct[:, part] = np.stack([right for _, right in found], axis=1)
+        if not np.all(np.isfinite(losses[:, part])):
+            raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
+        step += count
+        bar.update(count * num_networks)
+        if run is not None:
+            run.log(
+                step,
+                loss=losses[:, part].mean(),
+                accuracy=correct[:, part].mean(),
+                learning_rate=rates[step - 1],
+                images_per_second=(step - first) * config.batch_size * num_networks / (time.perf_counter() - began),
+            )
+            if step % checkpoint_every == 0 or step == num_steps:
+                run.save(step, (jax.tree.map(np.asarray, state), losses, correct))
+    params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
+    if not all(np.all(np.isfinite(array)) for array in jax.tree.leaves((params, batch_stats))):
+        raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
+    return replace(start, params=params, batch_stats=batch_stats, losses=losses, correct=correct)
 
 
-def _network_inputs(images: np.ndarray) -> NDArray[np.float32]:
-    if images.dtype == np.uint8:
-        return np.divide(images, 255, dtype=np.float32)
-    return images.astype(np.float32, copy=False)
+def learning_rates(config: TrainingConfig, num_steps: int) -> NDArray[np.float32]:
+    """Learning rate of each step, shape (num_steps,)."""
+    progress = np.arange(num_steps) / num_steps
+    if config.schedule == "cosine":
+        factor = (1 + np.cos(np.pi * progress)) / 2
+    elif config.schedule == "step":
+        factor = np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01))
+    else:
+        factor = np.ones(num_steps)
+    num_warmup = math.ceil(config.warmup * num_steps)
+    factor[:num_warmup] *= (np.arange(num_warmup) + 1) / max(1, num_warmup)
+    return (config.learning_rate * factor).astype(np.float32)
+
+
+def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation: str) -> np.ndarray:
+    """Images read from files; with ``crop``, of random sizes, from seeds that depend on network and step alone."""
+    if "crop" not in augmentation:
+        return images[batch]
+    return images.crops(batch, np.random.SeedSequence([seed, step]).generate_state(batch.size))
+
+
+def _initial(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
+    # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
+    each = [_initial_of_one(model, np.uint32(seed)) for seed in seeds]
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
 
 
 @partial(jax.jit, static_argnames="model")
-def _initial_params(model: Model, seed: np.uint32) -> Params:
+def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
     # the generator is named, so that the user's JAX configuration does not change the weights
     network = model(rngs=nnx.Rngs(jax.random.key(seed, impl="threefry2x32")))
-    return nnx.to_pure_dict(nnx.state(network, nnx.Param))
+    _, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
+    return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
 
 
-@partial(jax.jit, static_argnames="graphdef")
-def _descend(
-    graphdef: Any,
-    initial: Params,
-    images: jax.Array,
-    labels: jax.Array,
-    batches: jax.Array,
-    rates: jax.Array,
-    momentum: jax.Array,
-    weight_decay: jax.Array,
-) -> tuple[Params, jax.Array]:
-    def optimizer(rate: float | jax.Array) -> optax.GradientTransformation:
-        return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(rate, momentum, nesterov=True))
-
-    def loss(params: Params, batch: jax.Array) -> jax.Array:
-        logits = nnx.merge(graphdef, params)(images[batch])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels[batch]).mean()
-
-    def of_one(params: Params, batches: jax.Array) -> tuple[Params, jax.Array]:
-        def step(carry: tuple[Params, Any], at: tuple[jax.Array, jax.Array]) -> tuple[tuple[Params, Any], jax.Array]:
-            (params, state), (batch, rate) = carry, at
-            value, gradient = jax.value_and_grad(loss)(params, batch)
-            updates, state = optimizer(rate).update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), value
-
-        # For convolutions on CPU, a Python loop over a jitted step is 9-18 times faster than this scan.
-        start = (params, optimizer(0.0).init(params))
-        (params, _), losses = jax.lax.scan(step, start, (batches, rates))
-        return params, losses
-
-    return jax.vmap(of_one)(initial, batches)
-
-
-@partial(jax.jit, static_argnames="graphdef")
-def _logits(graphdef: Any, params: Params, images: jax.Array) -> jax.Array:
-    return jax.vmap(lambda of_one: nnx.merge(graphdef, of_one)(images))(params)
+@jax.jit
+def _keys(seeds: jax.Array) -> jax.Array:
+    return jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)

@@ -27,13 +27,18 @@ def validation():
 
 @pytest.fixture(scope="module")
 def digits():
-    results = Results("digits")
+    results = Results("digits", {"experiment": {"dataset": "digits"}})
+    results.add("metric", "metric", ["el2n"], "", "")
+    results.add("pool_size", "pool", [250], "1", "")
     results.add("rule", "rule", ["hard", "easy", "random"], "", "")
-    results.add("num_kept", ("rule", "fraction", "seed"), np.tile([[100], [200]], (3, 1, 2)), "1", "")
-    results.add("mean", ("rule", "fraction"), [[0.1, 0.05], [0.2, 0.1], [0.08, 0.06]], "1", "")
-    results.add("standard_error", ("rule", "fraction"), np.full((3, 2), 0.01), "1", "")
-    results.add("mean_all", (), 0.03, "1", "")
-    results.add("standard_error_all", (), 0.002, "1", "")
+    results.add("fraction", "fraction", [0.4, 0.8], "1", "")
+    results.add("seed", "seed", [0, 1], "1", "")
+    cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
+    results.add("num_kept", runs, np.tile([[100], [200]], (1, 1, 3, 1, 2)), "1", "")
+    results.add("mean", cells, [[[[0.1, 0.05], [0.2, 0.1], [0.08, 0.06]]]], "1", "")
+    results.add("standard_error", cells, np.full((1, 1, 3, 2), 0.01), "1", "")
+    results.add("mean_all", "pool", [0.03], "1", "")
+    results.add("standard_error_all", "pool", [0.002], "1", "")
     return results
 
 

@@ -1,4 +1,4 @@
-"""EL2N: values by hand, independence of batch size, and what it means."""
+"""EL2N of bare arrays: independence of batch size, seeds, and what it means."""
 
 from functools import partial
 
@@ -6,26 +6,14 @@ import numpy as np
 import pytest
 
 from real_data import MLP, TrainingConfig, el2n, load_digits
-from real_data.scores import error_norm
 
 MODEL = partial(MLP, 64, 10)
 DATA = load_digits(0)
 CONFIG = TrainingConfig(num_steps=50)
 
 
-def scored(**change):
-    return el2n(MODEL, DATA.train_images, DATA.train_labels, **({"config": CONFIG, "num_networks": 3} | change))
-
-
-def test_error_norm_by_hand():
-    # uniform over ten classes: sqrt(0.9^2 + 9 * 0.1^2) = sqrt(0.9)
-    np.testing.assert_allclose(error_norm(np.full((4, 10), 3.7), [0, 3, 5, 9]), np.sqrt(0.9), rtol=1e-15)
-    # sure and right: 0; sure and wrong: sqrt 2, also where exp would overflow
-    sure = np.array([[1000.0, 0.0, 0.0]])
-    assert error_norm(sure, [0]) == 0
-    np.testing.assert_allclose(error_norm(sure, [2]), np.sqrt(2), rtol=1e-15)
-    # odds 3 : 1, so p = 3/4: sqrt 2 (1 - 3/4)
-    np.testing.assert_allclose(error_norm([[np.log(3), 0.0]], [0]), np.sqrt(2) / 4, rtol=1e-15)
+def scored(images=DATA.train_images, labels=DATA.train_labels, **change):
+    return el2n(MODEL, images, labels, **({"config": CONFIG, "num_networks": 3} | change))
 
 
 def test_networks_that_learn_nothing_see_the_initial_weights_only():
@@ -52,7 +40,7 @@ def test_higher_is_harder():
     labels = DATA.train_labels.copy()
     wrong = np.arange(0, 1200, 60)
     labels[wrong] = (labels[wrong] + 1) % 10
-    scores = el2n(MODEL, DATA.train_images, labels, config=CONFIG, num_networks=3)
+    scores = scored(labels=labels)
     right = np.delete(scores, wrong)
     below = np.mean(right < scores[wrong, None])
     assert below > 0.97  # the area under the ROC curve
@@ -73,3 +61,16 @@ def test_bad_input_is_named():
         scored(num_networks=0)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         scored(batch_size=0)
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        scored(seed=-1)
+    images = DATA.train_images.copy()
+    images[[3, 8], 0, 0, 0] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"images must be finite, but 2 of 1200 .* the first is image 3"):
+        scored(images)
+    with pytest.raises(ValueError, match="labels must be 1200 integers, one per image, got float64"):
+        scored(labels=DATA.train_labels / 1)
+    for label in (-1, 10):
+        labels = DATA.train_labels.copy()
+        labels[5] = label
+        with pytest.raises(ValueError, match=r"labels must (lie in|be 1200 integers in) \[0, 10\)"):
+            scored(labels=labels)

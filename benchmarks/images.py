@@ -1,0 +1,222 @@
+"""Images per second of training and scoring a ResNet-18, beside PyTorch on the same machine in the same run.
+
+    python benchmarks/images.py
+
+A CIFAR ResNet-18 (11.2 million weights, 32 x 32 pixels, random images) takes a training step (stochastic gradient
+descent with Nesterov momentum, weight decay, batch normalisation by the batch), EL2N scores and GraNd scores.  Rounds
+are interleaved (ours, PyTorch, ours, ...) and ratios are taken within a round, so that a slow moment of the machine
+hits both alike.  Two ratios need no peer: GraNd over one forward and backward pass of the same batch, batch
+normalisation by running statistics in both, and EL2N over one forward pass.  Takes 10 minutes on two cores, most of
+them PyTorch's GraNd.
+
+How each is run.  Ours: ``real_data.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for scores;
+compilation is stated apart.  PyTorch: torchvision's ``resnet18`` with the usual CIFAR stem, channels last; on a CPU
+float32 and eager with as many threads as we have cores, on a GPU bfloat16 autocast and ``torch.compile``; GraNd by
+``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).  Without PyTorch
+our own numbers are printed alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+PARSER = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+PARSER.add_argument("--batch", type=int, default=128, help="images per step")
+PARSER.add_argument("--rounds", type=int, default=5, help="interleaved repeats")
+PARSER.add_argument("--cores", type=int, default=0, help="cores to run on; 0 is all")
+PARSER.add_argument("--without-peer", action="store_true", help="leave PyTorch out")
+OPTIONS = PARSER.parse_args() if __name__ == "__main__" else PARSER.parse_args([])
+if hasattr(os, "sched_getaffinity"):
+    CORES = sorted(os.sched_getaffinity(0))[-OPTIONS.cores :]
+    os.sched_setaffinity(0, CORES)  # before any library starts threads
+else:
+    CORES = list(range(os.cpu_count() or 1))
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs memory of the same GPU
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import optax  # noqa: E402
+from flax import nnx  # noqa: E402
+
+from real_data.augmentation import Standardization, to_inputs  # noqa: E402
+from real_data.config import ModelConfig  # noqa: E402
+from real_data.descent import Hyperparameters, initial_state, step_on_images  # noqa: E402
+from real_data.models import build  # noqa: E402
+from real_data.networks import _logits, _mapped  # noqa: E402
+from real_data.scores.gradient_norm import gradient_norm  # noqa: E402
+from real_data.scores.predictions import error_norm  # noqa: E402
+
+RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4
+NUM_CLASSES = 10
+EXAMPLES_AT_ONCE = 16
+Work = Callable[[], Any]
+
+
+def ours(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
+    """Our ways of doing each piece of work, compiled when first called."""
+    network = build(ModelConfig("resnet18"), images.shape[1:], NUM_CLASSES)(rngs=nnx.Rngs(0))
+    graphdef, *parts = nnx.split(network, nnx.Param, nnx.BatchStat)
+    params, batch_stats = (jax.tree.map(lambda a: jax.numpy.array(a)[None], nnx.to_pure_dict(part)) for part in parts)
+    standardization = Standardization(np.zeros(3, np.float32), np.ones(3, np.float32))
+    numbers = Hyperparameters(np.float32(MOMENTUM), np.float32(WEIGHT_DECAY), standardization)
+    state = initial_state(*jax.tree.map(jax.numpy.copy, (params, batch_stats)))  # the step reuses its memory
+    keys = jax.random.key(0)[None]
+    images, labels = jax.device_put(images), jax.device_put(labels.astype(np.int32))
+
+    def train() -> None:
+        nonlocal state
+        rate, step = np.float32(RATE), np.int32(0)
+        state, loss, _ = step_on_images(graphdef, "none", state, images[None], labels[None], rate, step, keys, numbers)
+        jax.block_until_ready((state, loss))
+
+    def mapped(function: Callable[..., jax.Array]) -> np.ndarray:
+        return np.asarray(_mapped(function, graphdef, params, batch_stats, images, labels, standardization))
+
+    @jax.jit
+    def gradient(params: Any, batch_stats: Any, images: jax.Array, labels: jax.Array) -> Any:
+        inputs = to_inputs(images, standardization)
+
+        def loss(params: Any) -> jax.Array:
+            logits = nnx.merge(graphdef, params, batch_stats)(inputs)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+        return jax.grad(loss)(params)
+
+    single = jax.tree.map(lambda a: a[0], (params, batch_stats))
+    return {
+        "training step": train,
+        "EL2N": lambda: error_norm(mapped(_logits), np.asarray(labels)),
+        "GraNd": lambda: mapped(gradient_norm),
+        "forward": lambda: mapped(_logits),
+        "forward-backward": lambda: jax.block_until_ready(gradient(*single, images, labels)),
+    }
+
+
+def theirs(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
+    """PyTorch's ways.
+
+    Raises:
+        ImportError: torch or torchvision is missing.
+    """
+    import torch
+    import torchvision
+    from torch import nn
+    from torch.func import functional_call, grad, vmap
+
+    torch.manual_seed(0)
+    torch.set_num_threads(len(CORES))
+    gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if gpu else "cpu")
+    compiled = torch.compile if gpu else lambda function: function
+    network = torchvision.models.resnet18(num_classes=NUM_CLASSES)
+    network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    network = network.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(device)  # NHWC in memory: channels last
+    classes = torch.from_numpy(labels).to(device)
+    autocast = partial(torch.autocast, "cuda", torch.bfloat16, enabled=gpu)
+
+    def logits_of(x: torch.Tensor) -> torch.Tensor:
+        with autocast():
+            return network(x.float() / 255).float()
+
+    forward = compiled(logits_of)
+
+    def train() -> None:
+        network.train()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(forward(pixels), classes).backward()
+        optimizer.step()
+        if gpu:
+            torch.cuda.synchronize()
+
+    def el2n() -> np.ndarray:
+        network.eval()
+        with torch.no_grad():
+            probabilities = forward(pixels).softmax(dim=1)
+            return (probabilities - nn.functional.one_hot(classes, NUM_CLASSES)).norm(dim=1).cpu().numpy()
+
+    def loss_of_one(params: dict[str, torch.Tensor], image: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        with autocast():
+            logits = functional_call(network, (params, dict(network.named_buffers())), (image[None].float() / 255,))
+        return nn.functional.cross_entropy(logits.float(), label[None])
+
+    @compiled
+    def norms(params: dict[str, torch.Tensor], images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        gradients = vmap(grad(loss_of_one), (None, 0, 0))(params, images, labels)
+        return sum(g.flatten(1).square().sum(dim=1) for g in gradients.values()).sqrt()
+
+    def grand() -> np.ndarray:
+        network.eval()
+        params = {name: value.detach() for name, value in network.named_parameters()}
+        chunks = zip(pixels.split(EXAMPLES_AT_ONCE), classes.split(EXAMPLES_AT_ONCE), strict=True)
+        return torch.cat([norms(params, *chunk) for chunk in chunks]).cpu().numpy()
+
+    return {"training step": train, "EL2N": el2n, "GraNd": grand}
+
+
+def timed(work: Work) -> float:
+    """Seconds."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def spread(values: np.ndarray) -> str:
+    """Median and range."""
+    return f"{np.median(values):.2f} ({np.min(values):.2f} - {np.max(values):.2f})"
+
+
+def main() -> None:
+    """Print the table."""
+    device = jax.devices()[0]
+    packages = ["jax", "jaxlib", "flax", "numpy"]
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (OPTIONS.batch, 32, 32, 3), dtype=np.uint8)
+    labels = rng.integers(0, NUM_CLASSES, OPTIONS.batch)
+    sides = {"ours": ours(images, labels)}
+    missing = "left out"
+    if not OPTIONS.without_peer:
+        try:
+            sides["PyTorch"] = theirs(images, labels)
+            packages += ["torch", "torchvision"]
+        except ImportError as error:
+            missing = f"not installed ({error})"
+    print(f"{device.device_kind} ({device.platform}), {platform.machine()}, {len(CORES)} of {os.cpu_count()} cores, ")
+    print(f"load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()}, ", end="")
+    print(", ".join(f"{name} {metadata.version(name)}" for name in packages))
+    print(f"ResNet-18, 32 x 32 pixels, batch {OPTIONS.batch}, {OPTIONS.rounds} rounds after a first call each")
+
+    pieces = [(side, name) for name in sides["ours"] for side in sides if name in sides[side]]
+    first = {piece: timed(sides[piece[0]][piece[1]]) for piece in pieces}
+    seconds: dict[tuple[str, str], list[float]] = {piece: [] for piece in pieces}
+    for _ in range(OPTIONS.rounds):
+        for side, name in pieces:
+            seconds[side, name].append(timed(sides[side][name]))
+    taken = {piece: np.array(values) for piece, values in seconds.items()}
+
+    print("\n                              median images/s     best   first call")
+    for (side, name), values in taken.items():
+        rates = OPTIONS.batch / values
+        print(f"  {name:17s} {side:8s} {np.median(rates):14.1f} {rates.max():11.1f} {first[side, name]:9.1f} s")
+    print("\nOur images/s over PyTorch's, median of the rounds (min - max); above 1 ours is faster")
+    if "PyTorch" in sides:
+        for name in sides["PyTorch"]:
+            print(f"  {name:17s} {spread(taken['PyTorch', name] / taken['ours', name])}")
+    else:
+        print(f"  PyTorch: {missing}")
+    print("\nTime of ours over time of ours")
+    for name, unit in (("GraNd", "forward-backward"), ("EL2N", "forward"), ("forward-backward", "forward")):
+        print(f"  {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")
+    print(f"\nload {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()

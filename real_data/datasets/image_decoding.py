@@ -1,0 +1,135 @@
+"""Decoding of one image: whole, its centre, or a random part of it, from the bytes of its file."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["center_crop", "random_resized_crop", "whole_image"]
+
+GRAY = ("1", "L")
+EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+"""Pillow's modes of at most eight bits per channel; the others would be clipped on the way to RGB."""
+
+CENTER = 224 / 256
+AREAS = (0.08, 1.0)
+ASPECT_RATIOS = (3 / 4, 4 / 3)
+
+
+def whole_image(content: bytes, name: str) -> NDArray[np.uint8]:
+    """All pixels of an image.
+
+    Args:
+        content: bytes of the file.
+        name: what errors call it.
+
+    Returns:
+        Shape (height, width) if the image is gray, otherwise (height, width, 3).
+
+    Raises:
+        ValueError: Pillow cannot decode it, or it has more than eight bits per channel.
+    """
+    with _opened(content, name) as image:
+        return np.asarray(image.convert("L") if image.mode in GRAY else _rgb(image))
+
+
+def center_crop(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
+    """The central square of an image, with sides 7/8 of its short side, at size x size pixels.
+
+    The same as resizing the short side to 256/224 times the size and cutting out the centre.
+
+    Args:
+        content: bytes of the file.
+        name: what errors call it.
+        size: width and height wanted, at least 1.
+
+    Returns:
+        Shape (size, size, 3), RGB.
+
+    Raises:
+        ValueError: as for :func:`whole_image`.
+    """
+    with _opened(content, name) as image:
+        width, height = image.size
+        side = CENTER * min(width, height)
+        return _resized(image, ((width - side) / 2, (height - side) / 2, side, side), size)
+
+
+def random_resized_crop(content: bytes, name: str, size: int, seed: int) -> NDArray[np.uint8]:
+    """A random rectangle of an image, at size x size pixels.
+
+    Its area is 8% to 100% of the image's, uniformly, and its aspect ratio 3/4 to 4/3, uniformly in the logarithm; if
+    ten such rectangles do not fit, it is the largest central one with an aspect ratio in that range (Szegedy et al.
+    2015, section 6, as in torchvision's RandomResizedCrop).
+
+    Args:
+        content: bytes of the file.
+        name: what errors call it.
+        size: width and height wanted, at least 1.
+        seed: non-negative integer that the rectangle depends on.
+
+    Returns:
+        Shape (size, size, 3), RGB.
+
+    Raises:
+        ValueError: as for :func:`whole_image`.
+    """
+    with _opened(content, name) as image:
+        return _resized(image, _random_box(*image.size, np.random.default_rng(seed)), size)
+
+
+def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a random rectangle, in pixels."""
+    least, most = math.log(ASPECT_RATIOS[0]), math.log(ASPECT_RATIOS[1])
+    for _ in range(10):
+        area = width * height * rng.uniform(*AREAS)
+        ratio = math.exp(rng.uniform(least, most))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1)), w, h
+    w = min(width, max(1, round(height * ASPECT_RATIOS[1])))
+    h = min(height, max(1, round(width / ASPECT_RATIOS[0])))
+    return (width - w) // 2, (height - h) // 2, w, h
+
+
+def _resized(image: Image, box: tuple[float, float, float, float], size: int) -> NDArray[np.uint8]:
+    from PIL import Image as images
+
+    left, top, width, height = box
+    full = image.size
+    # a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size, several times faster; the box still gets all its pixels
+    image.draft("RGB", (math.ceil(full[0] * size / width), math.ceil(full[1] * size / height)))
+    factor = next(n for n in (1, 2, 4, 8) if (-(-full[0] // n), -(-full[1] // n)) == image.size)
+    corners = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
+    return np.asarray(_rgb(image).resize((size, size), images.Resampling.BILINEAR, box=corners))
+
+
+def _rgb(image: Image) -> Image:
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+@contextmanager
+def _opened(content: bytes, name: str) -> Iterator[Image]:
+    from PIL import Image as images
+
+    # Pillow's decoders raise many kinds of error on bytes that are not an image
+    try:
+        with images.open(io.BytesIO(content)) as image:
+            if image.mode not in EIGHT_BIT:
+                raise ValueError(f"pixels of mode {image.mode}; at most 8 bits per channel can be read")
+            yield image
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} cannot be decoded: {error}") from error

@@ -1,0 +1,147 @@
+"""The folder of one training: its settings, metrics and checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """Settings (``settings.json``), metrics (``metrics.jsonl``) and checkpoints (``checkpoints/``) of one training.
+
+    Checkpoints are written by orbax: a checkpoint is there whole or not at all, whenever the process is killed.
+
+    Args:
+        path: the folder, made if missing.
+        settings: all that determines the weights, as a JSON value.
+        arrays: arrays that determine them too; their digest is kept.
+
+    Raises:
+        ValueError: the folder belongs to a training with other settings, or its settings cannot be read.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()):
+        self.path = path
+        digest = hashlib.sha256()
+        for array in arrays:
+            digest.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        settings = json.loads(json.dumps({**settings, "data_sha256": digest.hexdigest()}))
+        path.mkdir(parents=True, exist_ok=True)
+        write_settings(path / "settings.json", settings)
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics: one JSON object per line."""
+        return self.path / "metrics.jsonl"
+
+    def log(self, step: int, **metrics: float) -> None:
+        """Add a line to the metrics."""
+        line = json.dumps({"step": step, **{name: float(f"{value:.6g}") for name, value in metrics.items()}})
+        with self.metrics.open("a") as file:
+            file.write(line + "\n")
+
+    def restore(self, start: Any) -> tuple[int, Any]:
+        """The last checkpoint.
+
+        Args:
+            start: a tree of arrays as it was saved, taken where there is no checkpoint.
+
+        Returns:
+            The number of steps taken, and the tree.
+
+        Raises:
+            ValueError: the checkpoint is damaged.
+        """
+        import jax
+
+        with self._manager() as manager:
+            step = manager.latest_step()
+            if step is None:
+                self._forget_after(0)
+                return 0, start
+            try:
+                found = manager.restore(step, args=_orbax().args.StandardRestore(_leaves(start)))
+            except Exception as error:
+                folder = self.path / "checkpoints" / str(step)
+                raise ValueError(
+                    f"the checkpoint {folder} is damaged: delete it to go on from the one before"
+                ) from error
+        self._forget_after(step)
+        return step, jax.tree.unflatten(jax.tree.structure(start), [found[name] for name in _leaves(start)])
+
+    def save(self, step: int, tree: Any) -> None:
+        """Write a checkpoint; the last two are kept."""
+        with self._manager() as manager:
+            manager.save(step, args=_orbax().args.StandardSave(_leaves(tree)))
+
+    def _manager(self) -> Any:
+        options = _orbax().CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
+        return _orbax().CheckpointManager((self.path / "checkpoints").absolute(), options=options)
+
+    def _forget_after(self, step: int) -> None:
+        """Drop the metrics of steps that are taken again."""
+        if not self.metrics.exists():
+            return
+        complete = [line for line in self.metrics.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line for line in complete if json.loads(line)["step"] <= step]
+        partial = self.metrics.with_suffix(".partial")
+        partial.write_text("".join(kept))
+        partial.replace(self.metrics)
+
+
+def write_settings(path: Path, settings: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
+    """Write settings as JSON; where there are some already they must be the same.
+
+    Args:
+        path: the file.
+        settings: the settings.
+        may_change: names of settings in which the file may differ; it is then written anew.
+
+    Raises:
+        ValueError: the file holds other settings or is not JSON; the message names the first difference.
+    """
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is not a settings file: {error}") from error
+        if found == settings:
+            return
+        before, now = ({k: v for k, v in each.items() if k not in may_change} for each in (found, settings))
+        if before != now:
+            name, here, there = _first_difference(now, before)
+            raise ValueError(
+                f"{path} belongs to other settings: {name} is {there!r} there and {here!r} now; give another folder"
+            )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(settings, indent=2) + "\n")
+    partial.replace(path)
+
+
+def _first_difference(now: Any, before: Any, name: str = "") -> tuple[str, Any, Any]:
+    if isinstance(now, dict) and isinstance(before, dict):
+        for key in {**now, **before}:
+            if now.get(key) != before.get(key) or (key in now) != (key in before):
+                return _first_difference(now.get(key), before.get(key), f"{name}.{key}" if name else key)
+    return name or "everything", now, before
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """The arrays of a tree by number: so a checkpoint knows nothing of the types around them."""
+    import jax
+
+    return {f"array{i:04d}": leaf for i, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def _orbax() -> Any:
+    import orbax.checkpoint
+
+    return orbax.checkpoint

@@ -1,0 +1,123 @@
+"""Scores of a data set, and their files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perceptron_theory import Results
+
+if TYPE_CHECKING:
+    from real_data.datasets import ImageDataset
+
+__all__ = ["Scores"]
+
+_TITLE = "Difficulty of training examples"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """How difficult the training examples of a data set are.
+
+    Attributes:
+        metric: name of the score; see :data:`real_data.config.METRICS`.
+        values: difficulty of each training example, higher = harder, in data-set order, finite float64 of shape
+            (num_examples,).
+        dataset: name of the data set.
+        fingerprint: ``train_fingerprint`` of the data set.
+        config: settings that the scores were computed with; a JSON value.
+        seeds: seeds of the networks that they are averages over; none if there were no networks.
+    """
+
+    metric: str
+    values: np.ndarray
+    dataset: str
+    fingerprint: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float64)
+        if values.ndim != 1 or values.size == 0:
+            raise ValueError(f"values must have shape (num_examples,) with num_examples >= 1, got {values.shape}")
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise ValueError(
+                f"values must be finite, but {bad.size} of {values.size} are not: values[{bad[0]}] = {values[bad[0]]}"
+            )
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
+
+    def check(self, dataset: ImageDataset) -> None:
+        """Make sure that these are scores of the training examples of ``dataset``.
+
+        Raises:
+            ValueError: they are of other examples, of other labels or not as many.
+        """
+        if self.fingerprint != dataset.train_fingerprint:
+            raise ValueError(
+                f"these {self.metric} scores are of {self.dataset!r} with training images and labels "
+                f"{self.fingerprint}, not of {dataset.name!r} with {dataset.train_fingerprint}"
+            )
+        if self.values.size != len(dataset.train_labels):
+            raise ValueError(
+                f"there are {self.values.size} {self.metric} scores of {self.dataset!r}, "
+                f"but {len(dataset.train_labels)} training images in {dataset.name!r}"
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the scores to ``path`` (NetCDF-3, suffix ``.nc``) and return the path."""
+        results = Results(
+            _TITLE,
+            {
+                "metric": self.metric,
+                "dataset": self.dataset,
+                "fingerprint": self.fingerprint,
+                "settings": dict(self.config),
+                "seeds": list(map(int, self.seeds)),
+                "sha256": _digest(self.values),
+            },
+        )
+        results.add("score", "example", self.values, "1", f"{self.metric} of each training example, higher = harder")
+        return results.save(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], dataset: ImageDataset) -> Scores:
+        """Read scores of ``dataset`` from a file that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is not a file of scores, is damaged, or holds scores of another data set.
+        """
+        results = Results.load(path)
+        if results.title != _TITLE or "score" not in results.variables:
+            raise ValueError(f"{Path(path)} is not a file of scores, but: {results.title}")
+        about = results.config
+        try:
+            if about["sha256"] != _digest(results["score"]):
+                raise ValueError("the numbers are not those that were saved")
+            scores = cls(
+                str(about["metric"]),
+                results["score"],
+                str(about["dataset"]),
+                str(about["fingerprint"]),
+                about["settings"],
+                tuple(about["seeds"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{Path(path)} is damaged: {error}; delete it") from error
+        try:
+            scores.check(dataset)
+        except ValueError as error:
+            raise ValueError(f"{Path(path)}: {error}") from error
+        return scores
+
+
+def _digest(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
