@@ -336,7 +336,7 @@ def from_json(kind: type[Config], value: Mapping[str, Any]) -> Config:
     for name, entry in value.items():
         if name in nested:
             entry = from_json(nested[name], entry)
-        elif name == "scores":
+        elif name == "scores" and isinstance(entry, list):
             entry = tuple(from_json(ScoreConfig, one) for one in entry)
         elif isinstance(entry, list):
             entry = tuple(entry)

@@ -85,6 +85,16 @@ CIFAR10 = CifarLayout(
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )
 
+CIFAR100_CLASSES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
+caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
+forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
+possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+willow_tree wolf woman worm
+"""
+
 CIFAR100 = CifarLayout(
     name="cifar100",
     source=Source(
@@ -104,17 +114,7 @@ CIFAR100 = CifarLayout(
     train_records=50_000,
     test_records=10_000,
     num_labels=2,
-    classes=tuple(
-        """
-        apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
-        castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
-        elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
-        man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
-        pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
-        skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
-        tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
-        """.split()
-    ),
+    classes=tuple(CIFAR100_CLASSES.split()),
 )
 
 
@@ -185,7 +185,9 @@ def _in_archive(path: Path, layout: CifarLayout) -> dict[str, bytes]:
                 if str(name.parent) != layout.folder or name.name not in layout.num_bytes:
                     continue
                 if not member.isreg():
-                    raise ValueError(f"{path}: member {name} at offset {member.offset} is not a file but a link or device")
+                    raise ValueError(
+                        f"{path}: member {name} at offset {member.offset} is not a file but a link or device"
+                    )
                 if name.name in contents:
                     raise ValueError(f"{path}: member {name} at offset {member.offset} occurs a second time")
                 if member.size != layout.num_bytes[name.name]:

@@ -69,12 +69,16 @@ def read_fashion_mnist(folder: Path) -> ImageDataset:
         labels_path = _existing(folder, f"{stem}-labels-idx1-ubyte")
         images, labels = read_idx(images_path, num_axes=3), read_idx(labels_path, num_axes=1)
         if images.shape[1:] != (28, 28):
-            raise ValueError(f"{images_path}: images must be of 28 x 28 pixels, got {images.shape[2]} x {images.shape[1]}")
+            raise ValueError(
+                f"{images_path}: images must be of 28 x 28 pixels, got {images.shape[2]} x {images.shape[1]}"
+            )
         if len(labels) != len(images):
             raise ValueError(f"{labels_path}: {len(labels)} labels for the {len(images)} images of {images_path.name}")
         bad = np.flatnonzero(labels >= len(CLASSES))
         if bad.size:
-            raise ValueError(f"{labels_path}: label {labels[bad[0]]} at offset {8 + bad[0]}, image {bad[0]}; 0 to 9 exist")
+            raise ValueError(
+                f"{labels_path}: label {labels[bad[0]]} at offset {8 + bad[0]}, image {bad[0]}; 0 to 9 exist"
+            )
         parts[part] = images[..., None], labels.astype(np.int64)
     return ImageDataset("fashion-mnist", *parts["train"], *parts["test"], len(CLASSES), CLASSES)
 

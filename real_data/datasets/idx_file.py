@@ -39,8 +39,8 @@ def read_idx(path: Path, *, num_axes: int) -> NDArray[np.uint8]:
                 magic, header = file.read(4), file.read(4 * num_axes)
                 if magic != bytes([0, 0, 8, num_axes]):
                     raise ValueError(
-                        f"{path}: bad magic number {magic.hex() or 'nothing'} at offset 0, expected 000008{num_axes:02x} "
-                        f"of an IDX file of unsigned bytes with {num_axes} axes"
+                        f"{path}: bad magic number {magic.hex() or 'nothing'} at offset 0, expected "
+                        f"000008{num_axes:02x} of an IDX file of unsigned bytes with {num_axes} axes"
                     )
                 if len(header) != 4 * num_axes:
                     raise ValueError(

@@ -58,7 +58,9 @@ class ImageDataset:
                 f"{_by(of_train[0])} and {of_test[1]} of {_by(of_test[0])}"
             )
         if self.class_names is not None and len(self.class_names) != self.num_classes:
-            raise ValueError(f"class_names must be {self.num_classes} names, one per class, got {len(self.class_names)}")
+            raise ValueError(
+                f"class_names must be {self.num_classes} names, one per class, got {len(self.class_names)}"
+            )
         if self.train_names is not None and len(self.train_names) != len(self.train_labels):
             raise ValueError(
                 f"train_names must be {len(self.train_labels)} names, one per training image, "
@@ -94,9 +96,7 @@ class ImageDataset:
             raise ValueError(f"indices must be integers, at least one, got {chosen.dtype} of shape {chosen.shape}")
         outside = np.flatnonzero((chosen < 0) | (chosen >= number))
         if outside.size:
-            raise ValueError(
-                f"indices must lie in [0, {number}), but indices[{outside[0]}] is {chosen[outside[0]]}"
-            )
+            raise ValueError(f"indices must lie in [0, {number}), but indices[{outside[0]}] is {chosen[outside[0]]}")
         images = self.train_images
         return replace(
             self,

@@ -102,7 +102,7 @@ def _random_box(width: int, height: int, rng: np.random.Generator) -> tuple[int,
 
 
 def _resized(image: Image, box: tuple[float, float, float, float], size: int) -> NDArray[np.uint8]:
-    from PIL import Image as images
+    from PIL.Image import Resampling
 
     left, top, width, height = box
     full = image.size
@@ -110,7 +110,7 @@ def _resized(image: Image, box: tuple[float, float, float, float], size: int) ->
     image.draft("RGB", (math.ceil(full[0] * size / width), math.ceil(full[1] * size / height)))
     factor = next(n for n in (1, 2, 4, 8) if (-(-full[0] // n), -(-full[1] // n)) == image.size)
     corners = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
-    return np.asarray(_rgb(image).resize((size, size), images.Resampling.BILINEAR, box=corners))
+    return np.asarray(_rgb(image).resize((size, size), Resampling.BILINEAR, box=corners))
 
 
 def _rgb(image: Image) -> Image:
@@ -121,11 +121,11 @@ def _rgb(image: Image) -> Image:
 
 @contextmanager
 def _opened(content: bytes, name: str) -> Iterator[Image]:
-    from PIL import Image as images
+    from PIL.Image import open as open_image
 
     # Pillow's decoders raise many kinds of error on bytes that are not an image
     try:
-        with images.open(io.BytesIO(content)) as image:
+        with open_image(io.BytesIO(content)) as image:
             if image.mode not in EIGHT_BIT:
                 raise ValueError(f"pixels of mode {image.mode}; at most 8 bits per channel can be read")
             yield image

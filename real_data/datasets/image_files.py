@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from real_data.datasets.image_decoding import center_crop, random_resized_crop, whole_image
+from real_data.datasets.tar_index import Member
 
 __all__ = ["ImageFiles"]
 
@@ -72,6 +73,24 @@ class ImageFiles:
             tuple(numbers),
             np.array(place_of, np.int32),
             np.full(len(names), -1, np.int64),
+            image_size,
+        )
+
+    @classmethod
+    def in_archive(cls, archive: Path, members: Sequence[Member], image_size: int) -> ImageFiles:
+        """Images inside a tar archive, see :mod:`real_data.datasets.tar_index`.
+
+        Args:
+            archive: the archive, not compressed.
+            members: name, offset and size of each image.
+            image_size: width and height of the decoded images.
+        """
+        return cls(
+            tuple(member.name for member in members),
+            np.array([member.num_bytes for member in members], np.int64),
+            (archive,),
+            np.zeros(len(members), np.int32),
+            np.array([member.offset for member in members], np.int64),
             image_size,
         )
 
@@ -159,8 +178,8 @@ class ImageFiles:
 
         if first.size * len(self) > most_bytes:
             raise ValueError(
-                f"{len(self)} images of {_by(first)} pixels are more than {most_bytes / 2**30:.3g} GiB; give image_size "
-                "to have them decoded as needed"
+                f"{len(self)} images of {_by(first)} pixels are more than {most_bytes / 2**30:.3g} GiB; give "
+                "image_size to have them decoded as needed"
             )
         found = self._in_threads(decoded, range(len(self)))
         channels = max(1 if pixels.ndim == 2 else 3 for pixels in found)

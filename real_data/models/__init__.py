@@ -69,12 +69,5 @@ def _build(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: 
     stem = config.stem
     if stem == "auto":
         stem = "imagenet" if min(height, width) >= 64 else "cifar"
-    return partial(
-        ResNet,
-        18 if config.kind == "resnet18" else 50,
-        channels,
-        num_classes,
-        stem=stem,
-        width=config.width,
-        dtype=dtype,
-    )
+    make = partial(ResNet, 18) if config.kind == "resnet18" else partial(ResNet, 50)
+    return partial(make, channels, num_classes, stem=stem, width=config.width, dtype=dtype)

@@ -19,8 +19,8 @@ def convolve(x: jax.Array, kernel: jax.Array, strides: Any, padding: Any, **sett
     """``lax.conv_general_dilated`` for ``nnx.Conv``, with another program for the gradient of the kernel on a CPU.
 
     There XLA is slow at that gradient where channels are few and pixels many: on two cores a training step of a CIFAR
-    ResNet-18 at batch 32 takes 1.6 times as long with XLA's own.  Strided convolutions, those between many channels, and
-    all on other devices are XLA's own.  The function is the same, but has no forward-mode derivative.
+    ResNet-18 at batch 32 takes 1.6 times as long with XLA's own.  Strided convolutions, those between many channels,
+    and all on other devices are XLA's own.  The function is the same, but has no forward-mode derivative.
     """
     plain = (
         tuple(strides) == (1, 1)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from real_data.models.convolution import convolve
 from real_data.models.gradient_tap import call
 
 __all__ = ["CNN"]
@@ -40,9 +41,10 @@ class CNN(nnx.Module):
         if height < 4 or width < 4:
             raise ValueError(f"image_shape must be at least 4 x 4 pixels for a CNN, got {image_shape}")
         settings: dict[str, Any] = {"kernel_init": nnx.initializers.he_normal(), "dtype": dtype, "rngs": rngs}
+        shape: dict[str, Any] = {"kernel_size": (3, 3), "padding": ((1, 1), (1, 1)), "conv_general_dilated": convolve}
         convolutions = []
         for after in channels:
-            convolutions.append(nnx.Conv(before, after, (3, 3), padding=((1, 1), (1, 1)), **settings))
+            convolutions.append(nnx.Conv(before, after, **shape, **settings))
             before = after
         self.convolutions = nnx.List(convolutions)
         self.hidden = nnx.Linear((height // 4) * (width // 4) * before, before, **settings)

@@ -136,11 +136,13 @@ def _normalize_squares(x: jax.Array, weights: Weights, d: jax.Array, *, epsilon:
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
+def _pair(n: Any) -> Any:
+    return (n or 1, n or 1) if n is None or isinstance(n, int) else tuple(n)
+
+
 def _tapped_convolution(layer: nnx.Conv, x: jax.Array, tap: jax.Array) -> jax.Array:
-    height, width = layer.kernel_size
-    strides, dilation = (
-        (n, n) if isinstance(n, int) else tuple(n) for n in (layer.strides or 1, layer.kernel_dilation)
-    )
+    height, width = layer.kernel.shape[:2]
+    strides, dilation = map(_pair, (layer.strides, layer.kernel_dilation))
     if layer.feature_group_count != 1 or dilation != (1, 1) or layer.input_dilation not in (1, (1, 1)):
         raise ValueError("a tap needs a convolution without groups or dilation")
     if isinstance(layer.padding, str):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from real_data.models.convolution import convolve
 from real_data.models.gradient_tap import call
 
 __all__ = ["ResNet"]
@@ -99,6 +100,7 @@ class _Normalized(nnx.Module):
             padding=(edge, edge),
             use_bias=False,
             kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+            conv_general_dilated=convolve,
             dtype=dtype,
             rngs=rngs,
         )

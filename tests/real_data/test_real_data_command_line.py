@@ -1,11 +1,14 @@
 """The command line ``python -m real_data``, in processes of its own."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-TINY = "run --rules hard random --fractions 0.5 --num-seeds 2 --num-train 200 --num-score-networks 1"
+from perceptron_theory import Results
+
+TINY = "run --rules hard random --fractions 0.5 --num-seeds 2 --pool-sizes 200 --num-score-networks 1"
 STEPS = "--scoring.num-steps 2 --retraining.num-steps 3"
 
 
@@ -55,10 +58,55 @@ def test_help_and_prune_load_no_network_library():
         "real_data.prune\n"
         "sys.argv = ['real_data', 'run', '--help']\n"
         "with contextlib.suppress(SystemExit): main.main()\n"
-        "print('loaded', sorted({'flax', 'optax', 'sklearn'} & set(sys.modules)))"
+        "print('loaded', sorted({'jax', 'flax', 'optax', 'orbax', 'sklearn', 'scipy', 'PIL', 'pooch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("loaded []\n")
-    assert "fractions kept f of the training pool, each in (0, 1]" in " ".join(
+    assert "fractions of the pool kept, in (0, 1]." in " ".join(
         line.strip("│ ") for line in done.stdout.splitlines()
     )
+
+
+def test_score_prune_train_rerun(tmp_path):
+    """The steps of an experiment one by one, each from the files of the one before."""
+    steps = "--num-networks 2 --training.num-steps 5 --quiet"
+    done = real_data("score", "--metrics", "el2n", "margin", *steps.split(), "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["el2n", "margin"]
+    scores = tmp_path / "digits-el2n.nc"
+
+    done = real_data("prune", scores, "--rule", "window@0.5", "--fraction", "0.25", "--out", tmp_path / "kept.txt")
+    assert done.stdout == f"300 of 1200 images kept; indices saved in {tmp_path / 'kept.txt'}\n"
+    kept = [int(line) for line in (tmp_path / "kept.txt").read_text().split()]
+    assert len(set(kept)) == 300
+
+    run = "--rule window@0.5 --fraction 0.25 --training.num-steps 20 --seeds 3 --checkpoint-every 10 --quiet"
+    done = real_data("train", "--scores", scores, *run.split(), "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("seed 3: test error ")
+    results = Results.load(tmp_path / "run" / "result.nc")
+    assert results["kept"].tolist() == kept
+    metrics = [json.loads(line) for line in (tmp_path / "run/network-0/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in metrics] == [10, 20]
+
+    again = real_data("rerun", tmp_path / "run/settings.json", "--out", tmp_path / "again", "--quiet")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again/result.nc").read_bytes() == (tmp_path / "run/result.nc").read_bytes()
+    other = real_data("train", "--training.num-steps", "21", "--out", tmp_path / "run", "--quiet")
+    assert other.returncode == 2
+    assert "run/settings.json belongs to other settings" in other.stderr
+    wrong = real_data("prune", scores, "--dataset", "digits", "--fraction", "0.001")
+    assert wrong.returncode == 2
+    assert "leaves no example of class" in wrong.stderr
+
+
+def test_recommend_says_what_to_keep(tmp_path):
+    pilot = "--num-seeds 4 --num-places 3 --max-pool 600 --num-score-networks 2 --retraining.num-steps 60 --quiet"
+    done = real_data("recommend", "--dataset", "digits", "--keep", "0.4", *pilot.split(), "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Keep 480 of 1200 images")
+    assert "Error to expect: " in done.stdout
+    assert "a power law continued from pools up to 600 to 1200 images" in done.stdout
+    refused = real_data("recommend", "--dataset", "digits", "--keep", "1300")
+    assert refused.returncode == 2
+    assert "keep must be a fraction in (0, 1) or a number of images in [1, 1200), got 1300" in refused.stderr
