@@ -29,7 +29,8 @@ class Recommendation:
         num_kept: number of images to keep.
         expected_error: test error to expect, a fraction.
         interval: its 95 % interval; statistical only, and as far as the extrapolation holds.
-        extrapolated_from: largest pool of the pilot; ``num_images`` if it is the whole data set.
+        continued: whether a power law was continued from the pools of the pilot to the whole data set; if not, the
+            error is that of the largest pool.
         verdicts: best window of each pool of the pilot, the largest last.
     """
 
@@ -38,7 +39,7 @@ class Recommendation:
     num_kept: int
     expected_error: float
     interval: tuple[float, float]
-    extrapolated_from: int
+    continued: bool
     verdicts: list[WindowVerdict]
 
     def __str__(self) -> str:
@@ -53,15 +54,16 @@ class Recommendation:
             advice = f"Keep {self.num_kept} of {self.num_images} images: {window}."
             reason = f"It gains {by}."
         low, high = (100 * end for end in self.interval)
+        if self.continued:
+            basis = f"a power law continued from pools up to {last.pool_size} to {self.num_images} images."
+        elif last.pool_size < self.num_images:
+            basis = f"of the largest pool, {last.pool_size} images: too little is known to continue it to {self.num_images}."
+        else:
+            basis = "measured with all images."
         lines = [
             advice,
             f"{reason} (pilot pool {last.pool_size}, {last.num_judges} judging seeds, 95 %)",
-            f"Error to expect: {100 * self.expected_error:.2f} %, 95 % interval {low:.2f} to {high:.2f} %"
-            + (
-                f", a power law continued from pools up to {self.extrapolated_from} to {self.num_images} images."
-                if self.extrapolated_from < self.num_images
-                else "."
-            ),
+            f"Error to expect: {100 * self.expected_error:.2f} %, 95 % interval {low:.2f} to {high:.2f} %, {basis}",
             "The pilot (validation error in %):",
             f"{'pool':>9}{'kept':>9}   {'best window':16}{'window':>9}{'hard':>9}{'easy':>9}{'random':>9}",
         ]
@@ -188,7 +190,7 @@ def conclude(results: Results, num_images: int) -> Recommendation:
     use_window = last.over["random"].verdict == "better"
     chosen = "random" if not use_window else rules[[place_of(rule) for rule in rules].index(last.place)]
     errors = results["errors"][0, order, rules.index(chosen), 0][:, 1::2]  # of the judging seeds
-    error, half_width = _continued(results["pool_size"][order], errors, num_images)
+    error, half_width, continued = _continued(results["pool_size"][order], errors, num_images)
     rule = KeepWindow(last.lower, min(1.0, last.upper)) if use_window else KeepRandom(last.fraction)
     return Recommendation(
         rule,
@@ -196,21 +198,23 @@ def conclude(results: Results, num_images: int) -> Recommendation:
         round(last.fraction * num_images),
         error,
         (max(0.0, error - half_width), min(1.0, error + half_width)),
-        last.pool_size,
+        continued,
         verdicts,
     )
 
 
-def _continued(pool_sizes: np.ndarray, errors: np.ndarray, num_images: int) -> tuple[float, float]:
-    """Error at ``num_images`` and half its 95 % interval: a power law through the pools, seed by seed.
+def _continued(pool_sizes: np.ndarray, errors: np.ndarray, num_images: int) -> tuple[float, float, bool]:
+    """Error at ``num_images``, half its 95 % interval, and whether it is continued from the pools.
 
-    With fewer than three pools, or where the errors do not fall, the error at the largest pool.
+    Continued is a power law through the pools, seed by seed.  With fewer than three pools, or where the errors do not
+    fall beyond the noise, it is the error at the largest pool.
     """
-    at_end = errors[-1]
-    if len(pool_sizes) >= 3 and np.all(errors > 0):
+    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, errors.shape[1] - 1)) / math.sqrt(errors.shape[1])
+    at_end, continued = errors[-1], False
+    if len(pool_sizes) >= 3 and pool_sizes[-1] < num_images and np.all(errors > 0):
         x = np.log(pool_sizes)
         slope = ((x - x.mean()) @ np.log(errors)) / np.sum((x - x.mean()) ** 2)
-        if slope.mean() < 0:
+        if slope.mean() + quantile * slope.std(ddof=1) < 0:
             at_end = np.exp(np.log(errors).mean(axis=0) + slope * (math.log(num_images) - x.mean()))
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, at_end.size - 1))
-    return float(at_end.mean()), quantile * float(at_end.std(ddof=1)) / math.sqrt(at_end.size)
+            continued = True
+    return float(at_end.mean()), quantile * float(at_end.std(ddof=1)), continued

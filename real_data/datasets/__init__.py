@@ -9,6 +9,7 @@ from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.image_folder import read_image_folder
 from real_data.datasets.imagenet import read_imagenet
+from real_data.datasets.source_files import data_folder
 from real_data.datasets.svhn import read_svhn
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "UNDIVIDED",
     "ImageDataset",
     "ImageFiles",
+    "data_folder",
     "load",
     "load_digits",
     "read_cifar10",

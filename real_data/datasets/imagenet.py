@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.image_folder import images_by_class, labels_of
-from real_data.datasets.source_files import Source, SourceFile
+from real_data.datasets.source_files import Source, SourceFile, data_folder
 from real_data.datasets.tar_index import members_of, nested_members_of
 
 __all__ = ["IMAGENET", "read_imagenet"]
@@ -43,7 +43,8 @@ IMAGENET = Source(
 def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
     """ImageNet-1k: 1,281,167 training and 50,000 validation images, which are the test set, in 1,000 classes.
 
-    Nothing is unpacked; see :class:`ImageFiles` for how images are decoded and cropped.
+    Nothing is unpacked; see :class:`ImageFiles` for how images are decoded and cropped.  Where the images lie in the
+    training archive is found once and kept in the data folder, see :func:`data_folder`.
 
     Args:
         folder: holds the training images, the validation images and their labels:
@@ -72,7 +73,8 @@ def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
         train_labels = labels_of(by_class, classes)
     elif (folder / TRAIN_ARCHIVE).is_file():
         archive = folder / TRAIN_ARCHIVE
-        inner = {wnid: sorted(members) for wnid, members in sorted(nested_members_of(archive).items())}
+        nested = nested_members_of(archive, kept_in=data_folder() / "tar-index")
+        inner = {wnid: sorted(members) for wnid, members in sorted(nested.items())}
         classes = tuple(inner)
         named = [member._replace(name=f"{wnid}/{member.name}") for wnid, each in inner.items() for member in each]
         train = ImageFiles.in_archive(archive, named, image_size)

@@ -57,7 +57,7 @@ class Source:
 
     def instructions(self, folder: Path) -> str:
         """What to do to have the files in ``folder``."""
-        lines = [f"  {file.name} ({file.num_bytes / 1e6:.3g} MB) from {file.url}" for file in self.files]
+        lines = [f"  {file.name} ({file.num_bytes / 1e6:,.2f} MB) from {file.url}" for file in self.files]
         by_hand = f"Put these files into {folder}, or give the folder that has them as path:"
         if self.downloadable:
             by_hand = f"download=True fetches what is missing. By hand: {by_hand[0].lower()}{by_hand[1:]}"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 __all__ = ["Member", "members_of", "nested_members_of"]
+
+MANY = 100_000
+"""Indices of archives with at least so many files are kept."""
 
 
 class Member(NamedTuple):
@@ -33,11 +40,15 @@ def members_of(path: Path) -> list[Member]:
         return list(_members(file, str(path)))
 
 
-def nested_members_of(path: Path) -> dict[str, list[Member]]:
+def nested_members_of(path: Path, *, kept_in: Path) -> dict[str, list[Member]]:
     """Files in the tar archives that an uncompressed tar archive consists of.
+
+    Going through the headers of ImageNet takes a minute or more, so the index of an archive with many files is kept,
+    and used again as long as the size and the time of the archive stay the same.
 
     Args:
         path: the outer archive.
+        kept_in: folder for such indices; made if there is none.  If it cannot be written to, nothing is kept.
 
     Returns:
         For every inner archive ``NAME.tar`` the files in it, under ``NAME``; offsets count from the beginning of the
@@ -46,6 +57,21 @@ def nested_members_of(path: Path) -> dict[str, list[Member]]:
     Raises:
         ValueError: as for :func:`members_of`, or a member is not called ``NAME.tar``.
     """
+    about = path.stat()
+    key = hashlib.sha256(f"{path.resolve()}\0{about.st_size}\0{about.st_mtime_ns}".encode()).hexdigest()
+    kept = kept_in / f"{key[:32]}.json"
+    try:
+        return {name: [Member(*m) for m in each] for name, each in json.loads(kept.read_bytes()).items()}
+    except (OSError, ValueError):
+        pass  # there is none, or none that can be read
+    found = _nested_members(path)
+    if sum(map(len, found.values())) >= MANY:
+        with suppress(OSError):
+            _write(kept, json.dumps(found).encode())
+    return found
+
+
+def _nested_members(path: Path) -> dict[str, list[Member]]:
     found = {}
     with path.open("rb") as file:
         for inner in list(_members(file, str(path))):
@@ -58,6 +84,20 @@ def nested_members_of(path: Path) -> dict[str, list[Member]]:
                 for member in _members(part, f"{inner.name} in {path}")
             ]
     return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.close()
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def _members(file: IO[bytes] | _Part, where: str) -> Iterator[Member]:

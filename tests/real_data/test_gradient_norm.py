@@ -31,11 +31,11 @@ def network_and_batch(name, num_images=6):
 
     def values(path, leaf):
         name = path[-1].key
-        if name in ("scale", "var"):
+        if name == "var":
             return rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
+        if name == "scale":  # small: features stay of order 1, so that early layers have a share in the gradient
+            return rng.uniform(0.1, 0.5, leaf.shape).astype(np.float32)
         size = np.sqrt(2 / np.prod(leaf.shape[:-1])) if name == "kernel" else 0.1
-        if path[0].key == "head":
-            size *= 0.01  # probabilities are to differ from 0 and 1
         return (size * rng.normal(size=leaf.shape)).astype(np.float32)
 
     states = [jax.tree.map_with_path(values, nnx.to_pure_dict(state)) for state in states]

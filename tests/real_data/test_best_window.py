@@ -1,0 +1,171 @@
+"""The best window: chosen on some seeds, judged on others; what is recommended from it; what the theory predicts."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from perceptron_theory import KeepRandom, KeepWindow, Results, SquareLoss
+from real_data.best_window import judge_windows, place_of
+from real_data.prediction import predict
+from real_data.recommendation import conclude, pilot
+
+RULES = ("hard", "window@0.5", "easy", "random")
+
+
+def results_of(errors, pool_sizes=(1000,), fractions=(0.2,)):
+    """Results with errors of shape (pool, rule, fraction, seed)."""
+    errors = np.asarray(errors, dtype=float)
+    results = Results("made up", {"experiment": {"dataset": "made up"}})
+    results.add("metric", "metric", ["el2n"], "", "")
+    results.add("pool_size", "pool", list(pool_sizes), "1", "")
+    results.add("rule", "rule", list(RULES), "", "")
+    results.add("fraction", "fraction", list(fractions), "1", "")
+    results.add("seed", "seed", np.arange(errors.shape[-1]), "1", "")
+    dims = ("metric", "pool", "rule", "fraction", "seed")
+    results.add("errors", dims, errors[None], "1", "")
+    kept = np.asarray(pool_sizes)[:, None, None, None] * np.asarray(fractions)[:, None]
+    results.add("num_kept", dims, np.broadcast_to(kept, errors.shape)[None].astype(int), "1", "")
+    results.add("mean", dims[:-1], errors[None].mean(axis=-1), "1", "")
+    return results
+
+
+def test_choice_and_judgement_use_different_seeds():
+    """On the choosing seeds (0, 2) easy is best, on the judging seeds (1, 3) it is worst: the verdict tells that."""
+    errors = [[[[0.3, 0.2, 0.3, 0.2]], [[0.2, 0.2, 0.2, 0.2]], [[0.1, 0.4, 0.1, 0.6]], [[0.3, 0.3, 0.3, 0.5]]]]
+    (verdict,) = judge_windows(results_of(errors))
+    assert (verdict.place, verdict.lower, verdict.upper) == (1.0, 0.8, 1.0)
+    assert verdict.error == pytest.approx(0.5)
+    assert verdict.standard_error == pytest.approx(0.1)  # half the difference of two
+    assert verdict.num_kept == 200
+    assert verdict.num_judges == 2
+    # by hand: hard - easy on seeds 1, 3 is -0.2, -0.4; t quantile of one degree of freedom is 12.706
+    assert verdict.over["hard"].mean == pytest.approx(-0.3)
+    assert verdict.over["hard"].half_width == pytest.approx(12.7062 * 0.1, rel=1e-4)
+    assert verdict.over["hard"].verdict == "level"
+    assert verdict.over["random"].mean == pytest.approx(-0.1)
+    assert verdict.over["random"].standard_error == pytest.approx(0, abs=1e-12)
+    assert verdict.over["random"].verdict == "worse"
+
+
+def test_verdicts_hold_their_level():
+    """Where window and random are equally good, "better" or "worse" is said in 5 % of cases.
+
+    800 experiments of 12 seeds: outside 5 % +- 3.5 % with probability below 1e-5 (binomial), for this seed or not.
+    """
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(800):
+        errors = 0.2 + 0.02 * rng.standard_normal((1, 4, 1, 12))
+        errors[:, [0, 2]] += 0.5  # the window at 0.5 is always chosen
+        verdicts.append(judge_windows(results_of(errors))[0].over["random"].verdict)
+    assert abs(np.mean(np.array(verdicts) != "level") - 0.05) < 0.035
+
+
+def test_windows_need_seeds_and_rivals():
+    with pytest.raises(ValueError, match="at least four seeds are needed, two to choose and two to judge, got 3"):
+        judge_windows(results_of(np.full((1, 4, 1, 3), 0.1)))
+    one = results_of(np.full((1, 4, 1, 4), 0.1))
+    one.variables["rule"].values[:3] = "random"
+    with pytest.raises(ValueError, match="at least two windows are needed"):
+        judge_windows(one)
+    assert [place_of(rule) for rule in ("hard", "window@0.25", "easy", "random", "policy@0,1/1")] == [
+        0.0,
+        0.25,
+        1.0,
+        None,
+        None,
+    ]
+
+
+def _power_law(rng, gain):
+    """Errors 2 K^-0.5 of random examples, ``gain`` times as much of the window, 3 % noise; hard and easy far worse."""
+    sizes = np.array([1000, 2000, 4000])
+    base = 2 * sizes[:, None, None, None] ** -0.5 * np.array([3.0, gain, 3.0, 1.0])[:, None, None]
+    return sizes, base * np.exp(0.03 * rng.standard_normal((3, 4, 1, 12)))
+
+
+def test_recommendation_continues_the_power_law():
+    """A window that halves the error is recommended; at 16,000 images theory says 1/sqrt(16,000) = 0.79 %.
+
+    The interval of 95 % is checked on 200 pilots: it must hold the truth in 90 to 99 % (false alarm 1e-3).
+    """
+    rng = np.random.default_rng(2)
+    truth = 0.5 * 2 * 16000**-0.5
+    inside = []
+    for _ in range(200):
+        sizes, errors = _power_law(rng, 0.5)
+        found = conclude(results_of(errors, sizes), 16000)
+        assert found.rule == KeepWindow(0.4, 0.6000000000000001)
+        inside.append(found.interval[0] < truth < found.interval[1])
+    assert 0.9 < np.mean(inside) < 0.99
+    assert found.num_kept == 3200
+    assert found.expected_error == pytest.approx(truth, rel=0.15)
+    text = str(found)
+    assert text.startswith("Keep 3200 of 16000 images: difficulty ranks 0.400 to 0.600 (0 = hardest)")
+    assert "a power law continued from pools up to 4000 to 16000 images." in text
+
+
+def test_random_is_recommended_where_it_is_as_good():
+    sizes, errors = _power_law(np.random.default_rng(3), 1.1)
+    found = conclude(results_of(errors, sizes), 4000)
+    assert found.rule == KeepRandom(0.2)
+    assert str(found).startswith("Keep 800 of 4000 images at random.\nNo window is better beyond the noise")
+    assert found.expected_error == pytest.approx(2 * 4000**-0.5, rel=0.1)
+
+
+def test_an_error_that_does_not_fall_is_not_continued():
+    _, errors = _power_law(np.random.default_rng(3), 1.1)
+    found = conclude(results_of(errors[::-1], (1000, 2000, 4000)), 64000)
+    assert found.expected_error == pytest.approx(2 * 1000**-0.5, rel=0.1)
+    assert "continued" not in str(found)
+    assert "of the largest pool, 4000 images: too little is known to continue it to 64000" in str(found)
+
+
+def test_pilot_keeps_within_the_data():
+    config = pilot("folder", 10_000, 10, keep=500)
+    assert config.fractions == (0.05,)
+    assert config.pool_sizes == (2000, 4000, 8000)
+    assert config.rules[0] == "hard"
+    assert config.rules[-2:] == ("easy", "random")
+    assert config.holdout == 0.2
+    assert pilot("folder", 10_000, 10, keep=50).pool_sizes == (4000, 8000)  # two images of every class at least
+    with pytest.raises(ValueError, match=r"keep must be a fraction in \(0, 1\) or a number of images in \[1, 10000\)"):
+        pilot("folder", 10_000, 10, keep=10_000)
+    with pytest.raises(ValueError, match="leaves fewer than 2 images per class in a pilot of 8000"):
+        pilot("folder", 10_000, 10, keep=0.001)
+    with pytest.raises(ValueError, match="num_seeds must be at least 4"):
+        pilot("folder", 10_000, 10, keep=0.1, num_seeds=3)
+
+
+def test_theory_is_calibrated_on_one_pool_and_recovers_its_own_numbers(monkeypatch):
+    """Errors made by the theory itself at N = 100, 0.5 rad, no wrong labels: calibration finds these again."""
+    from real_data import prediction
+
+    monkeypatch.setattr(prediction, "STUDENT", SquareLoss(0.1))  # compiles faster
+    monkeypatch.setattr(prediction, "NUM_PARAMETERS", np.array([50.0, 100.0]))
+    monkeypatch.setattr(prediction, "THETAS", (0.3, 0.5))
+    monkeypatch.setattr(prediction, "FLIPS", (0.0, 0.05))
+    sizes, fractions = np.array([400, 2000]), np.array([0.2])
+    ratios = prediction._ratios(sizes / 100, np.array([0.0, 0.5, 1.0]), fractions, 0.5, 0.0, True)
+    errors = 0.1 * np.concatenate([ratios, np.ones((2, 1, 1))], axis=1)[..., None] * np.array([0.9, 1.1])
+    found = predict(results_of(errors, sizes, fractions), calibrate_on=400)
+    assert (found.num_parameters, found.theta, found.flip_probability) == (100, 0.5, 0.0)
+    np.testing.assert_allclose(found.predicted, ratios, rtol=1e-9)
+    np.testing.assert_allclose(found.measured, ratios, rtol=1e-12)
+    np.testing.assert_allclose(found.standard_error, 0, atol=1e-12)  # window and random vary alike
+    assert found.misfit(2000)[0] < 1e-9 < found.misfit(2000)[1]
+    saved = found.results()
+    assert saved.config["num_parameters"] == 100
+    with pytest.raises(ValueError, match=r"calibrate_on must be one of the pool sizes \[400, 2000\], got 3"):
+        predict(results_of(errors, sizes, fractions), calibrate_on=3)
+
+
+def test_difference_is_students_t():
+    rng = np.random.default_rng(5)
+    errors = rng.random((1, 4, 1, 10))
+    (verdict,) = judge_windows(results_of(errors))
+    chosen = int(np.argmin(errors[0, :3, 0, ::2].mean(axis=-1)))
+    gain = errors[0, 3, 0, 1::2] - errors[0, chosen, 0, 1::2]
+    low, high = stats.t.interval(0.95, gain.size - 1, gain.mean(), stats.sem(gain))
+    over = verdict.over["random"]
+    assert (over.mean - over.half_width, over.mean + over.half_width) == pytest.approx((low, high))
