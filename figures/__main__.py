@@ -136,6 +136,7 @@ def scores(
     files: tyro.conf.Positional[tuple[Path, ...]],
     dataset: str = "digits",
     path: str | None = None,
+    image_size: int | None = None,
     num_per_class: int = 5,
     out: Path = Path("results"),
 ) -> Callable[[], None]:
@@ -145,6 +146,7 @@ def scores(
         files: score files, from ``python -m real_data score``.
         dataset: the data set that was scored.
         path: file or folder of the data set; the default looks in the usual places.
+        image_size: width and height that images of imagenet and folder are brought to; None is 224, or their own.
         num_per_class: images shown of each class, at each end.
         out: folder for the figures.
     """
@@ -154,7 +156,7 @@ def scores(
         from figures.reproduction import save_figure
         from real_data import Scores, load
 
-        data = load(dataset, path)
+        data = load(dataset, path, image_size=image_size)
         found = [Scores.load(file, data) for file in files]
         classes = range(min(20, data.num_classes))
         written = save_figure(score_histograms(found), out / "score-histograms")

@@ -31,6 +31,7 @@ SCORING = TrainingConfig(num_steps=50)
 def run(
     dataset: str = "digits",
     path: str | None = None,
+    image_size: int | None = None,
     metrics: tuple[MetricName, ...] = ("el2n",),
     rules: tuple[str, ...] = ("hard", "easy", "random"),
     fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
@@ -57,6 +58,7 @@ def run(
         dataset: digits, fashion-mnist, cifar10, cifar100, svhn, svhn-extra, imagenet, or folder: images in one
             sub-folder per class.
         path: file or folder of the data set; the default looks in the usual places.
+        image_size: width and height that images of imagenet and folder are brought to; None is 224, or their own.
         metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, random.
         rules: keep rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), policy@EDGES/PROBABILITIES.
         fractions: fractions of the pool kept, in (0, 1].
@@ -79,6 +81,7 @@ def run(
         Experiment(
             dataset,
             path,
+            image_size,
             tuple(ScoreConfig(metric, num_score_networks, scoring) for metric in metrics),
             rules,
             fractions,
@@ -138,9 +141,30 @@ def show(path: tyro.conf.Positional[Path]) -> Callable[[], None]:
 
 
 @app.command
+def download(dataset: tyro.conf.Positional[str]) -> Callable[[], None]:
+    """Download the files of a data set, check them against their published checksums, and say where they are.
+
+    The data sets have licences and conditions of their own.
+
+    Args:
+        dataset: fashion-mnist, cifar10, cifar100, svhn or svhn-extra; imagenet must be fetched from its own site.
+    """
+
+    def do() -> None:
+        from real_data.datasets import data_folder, load
+
+        data = load(dataset, download=True)
+        sizes = f"{len(data.train_labels)} training and {len(data.test_labels)} test images"
+        print(f"{dataset}: {sizes} in {data_folder()}")
+
+    return do
+
+
+@app.command
 def score(
     dataset: str = "digits",
     path: str | None = None,
+    image_size: int | None = None,
     metrics: tuple[MetricName, ...] = ("el2n",),
     num_networks: int = 10,
     model: ModelConfig = ModelConfig(),  # noqa: B008
@@ -154,6 +178,7 @@ def score(
     Args:
         dataset: as for run.
         path: as for run.
+        image_size: as for run.
         metrics: el2n, grand, forgetting, margin, confidence, prototypes, random.
         num_networks: networks that a score is averaged over.
         model: the network.
@@ -167,7 +192,7 @@ def score(
         from real_data.datasets import load
         from real_data.scores import score_all
 
-        data = load(dataset, path)
+        data = load(dataset, path, image_size=image_size)
         configs = [ScoreConfig(metric, num_networks, training) for metric in metrics]
         for found in score_all(data, configs, model=model, seed=seed, progress=not quiet):
             file = found.save(out / f"{dataset}-{found.metric}.nc")
@@ -185,6 +210,7 @@ def prune(
     fraction: float = 0.5,
     dataset: str = "digits",
     path: str | None = None,
+    image_size: int | None = None,
     min_class_share: float = 1.0,
     seed: int = 0,
     out: Path = Path("results/kept.txt"),
@@ -197,6 +223,7 @@ def prune(
         fraction: fraction kept, in (0, 1].
         dataset: as for run.
         path: as for run.
+        image_size: as for run.
         min_class_share: as for run.
         seed: for ties and random choices.
         out: the text file.
@@ -207,7 +234,7 @@ def prune(
         from real_data.pruning import prune
         from real_data.scores import Scores
 
-        data = load(dataset, path)
+        data = load(dataset, path, image_size=image_size)
         values = Scores.load(scores, data).values
         kept = prune(values, keep_rule(rule, fraction), data.train_labels, min_class_share=min_class_share, seed=seed)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -242,6 +269,7 @@ def recommend(
     dataset: str,
     keep: float,
     path: str | None = None,
+    image_size: int | None = None,
     model: ModelConfig = ModelConfig(),  # noqa: B008
     metric: MetricName = "el2n",
     num_score_networks: int = 10,
@@ -264,6 +292,7 @@ def recommend(
         dataset: as for run; your own images: folder.
         keep: the budget: a fraction in (0, 1), or a number of images.
         path: as for run.
+        image_size: as for run.
         model: the network of the pilot.
         metric: score of difficulty.
         num_score_networks: networks that the score is averaged over.
@@ -288,6 +317,7 @@ def recommend(
                     dataset,
                     keep=keep,
                     path=path,
+                    image_size=image_size,
                     out=out,
                     executor=chosen,
                     progress=not quiet,
@@ -306,7 +336,7 @@ def recommend(
 
 @app.command
 def study(
-    out: Path = Path("results/study"), path: str | None = None, executor: str = "here", quiet: bool = False
+    out: Path = Path("results/study"), path: str | None = None, executor: str = "processes:2", quiet: bool = False
 ) -> Callable[[], None]:
     """Is a window of intermediate difficulty best, and does the theory foresee it?  About 15 minutes on two cores.
 
@@ -315,7 +345,7 @@ def study(
     Args:
         out: folder for the results.
         path: folder of the Fashion-MNIST files; the default looks in the usual places.
-        executor: as for run.
+        executor: as for run; small networks keep one core busy each.
         quiet: no progress bar.
     """
 

@@ -48,6 +48,11 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
+def _check_image_size(value: int | None) -> None:
+    if value is not None:
+        _check_integer("image_size", value, 1)
+
+
 def _check_different(name: str, values: tuple[Any, ...]) -> None:
     if not values or len(set(values)) < len(values):
         raise ValueError(f"{name} must be different ones, at least one, got {values!r}")
@@ -207,6 +212,8 @@ class Experiment:
     Attributes:
         dataset: name of the data set; see :func:`real_data.datasets.load`.
         path: folder or file of the data set; None looks where its reader says.
+        image_size: width and height that images of ``imagenet`` and ``folder`` are brought to; None is 224, or their
+            own.
         scores: how difficulty is scored, each metric once.
         rules: keep rules by name; see :func:`keep_rule`.
         fractions: fractions kept f of the training pool, each in (0, 1]; the whole pool (f = 1) is always
@@ -226,6 +233,7 @@ class Experiment:
 
     dataset: str = "digits"
     path: str | None = None
+    image_size: int | None = None
     scores: tuple[ScoreConfig, ...] = (ScoreConfig(),)
     rules: tuple[str, ...] = ("hard", "easy", "random")
     fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
@@ -239,6 +247,7 @@ class Experiment:
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        _check_image_size(self.image_size)
         _check_different("the metrics of scores", tuple(score.metric for score in self.scores))
         _check_different("rules", self.rules)
         _check_different("fractions", self.fractions)
@@ -269,6 +278,7 @@ class TrainingRun:
     Attributes:
         dataset: name of the data set; see :func:`real_data.datasets.load`.
         path: folder or file of the data set; None looks where its reader says.
+        image_size: as for :class:`Experiment`.
         scores: file of the scores, from ``python -m real_data score``; None where the rule needs none.
         rule: keep rule by name, see :func:`keep_rule`; ``all`` keeps all examples.
         fraction: fraction kept f, in (0, 1]; 1 with ``all``.
@@ -281,6 +291,7 @@ class TrainingRun:
 
     dataset: str = "digits"
     path: str | None = None
+    image_size: int | None = None
     scores: str | None = None
     rule: str = "all"
     fraction: float = 1.0
@@ -291,6 +302,7 @@ class TrainingRun:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        _check_image_size(self.image_size)
         _check_real("fraction", self.fraction, 0 < self.fraction <= 1, "(0, 1]")
         if self.rule == "all":
             if self.fraction != 1:

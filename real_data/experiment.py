@@ -74,8 +74,8 @@ def run_experiment(
     if executor is not None and out is None:
         raise ValueError("an executor needs out, a folder that its workers see too")
     if out is None:
-        with tempfile.TemporaryDirectory() as folder:
-            return _run(config, Path(folder), None, networks_at_once, progress, kept=False)
+        with tempfile.TemporaryDirectory() as temporary:
+            return _run(config, Path(temporary), None, networks_at_once, progress, kept=False)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     results = _run(config, folder, executor, networks_at_once, progress, kept=True)

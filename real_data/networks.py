@@ -35,11 +35,13 @@ class Architecture:
         graphdef: structure, without weights (Flax NNX).
         num_classes: number of logits.
         convolutional: whether it has convolutions.
+        layers: kinds of the layers, types of their activations and shapes of their weights, by name.
     """
 
     graphdef: Any
     num_classes: int
     convolutional: bool
+    layers: dict[str, str]
 
 
 def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
@@ -49,8 +51,17 @@ def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
     params, batch_stats = (nnx.to_pure_dict(state) for state in states)
     inputs = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     logits = jax.eval_shape(lambda p, s, x: nnx.merge(graphdef, p, s)(x), params, batch_stats, inputs)
-    convolutional = any(isinstance(module, nnx.Conv) for _, module in nnx.iter_modules(abstract))
-    return Architecture(graphdef, logits.shape[-1], convolutional)
+    modules = {"/".join(map(str, path)): module for path, module in nnx.iter_modules(abstract)}
+    layers = {name: f"{type(module).__name__} {_type_of(module)}".strip() for name, module in modules.items()}
+    for path, weight in jax.tree_util.tree_leaves_with_path((params, batch_stats)):
+        layers[jax.tree_util.keystr(path[1:], simple=True, separator="/")] = f"{weight.dtype}{list(weight.shape)}"
+    convolutional = any(isinstance(module, nnx.Conv) for module in modules.values())
+    return Architecture(graphdef, logits.shape[-1], convolutional, layers)
+
+
+def _type_of(module: nnx.Module) -> str:
+    dtype = getattr(module, "dtype", None)
+    return "" if dtype is None else jnp.dtype(dtype).name
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +142,21 @@ class TrainedNetworks:
             Shape (num_networks, num_images, ...).
 
         Raises:
-            ValueError: ``batch_size`` below 1.
+            ValueError: ``batch_size`` below 1, no images, or not one label per image.
         """
+        num_images = len(images)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        num_images = len(images)
+        if num_images < 1:
+            raise ValueError("images must be at least one, got none")
+        if labels is not None and np.shape(labels) != (num_images,):
+            raise ValueError(f"labels must be {num_images}, one per image, got shape {np.shape(labels)}")
         if num_images < batch_size:  # a power of two, so that few programs are compiled
             batch_size = min(batch_size, 1 << (num_images - 1).bit_length())
         classes = np.zeros(num_images, np.int32) if labels is None else np.asarray(labels, np.int32)
         together = not self.architecture.convolutional
         groups = [slice(None)] if together else [slice(i, i + 1) for i in range(self.num_networks)]
+        of_group = [jax.device_put(_part((self.params, self.batch_stats), group)) for group in groups]
         parts = []
         for start in range(0, num_images, batch_size):
             chosen = slice(start, start + batch_size)
@@ -149,15 +165,8 @@ class TrainedNetworks:
             padded = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
             targets = np.pad(classes[chosen], (0, missing))
             values = [
-                _mapped(
-                    function,
-                    self.graphdef,
-                    *jax.tree.map(lambda array, group=group: array[group], (self.params, self.batch_stats)),
-                    padded,
-                    targets,
-                    self.standardization,
-                )
-                for group in groups
+                _mapped(function, self.graphdef, params, batch_stats, padded, targets, self.standardization)
+                for params, batch_stats in of_group
             ]
             parts.append(np.concatenate([np.asarray(value)[:, : len(batch)] for value in values]))
         return np.concatenate(parts, axis=1)
@@ -172,7 +181,13 @@ class TrainedNetworks:
 
     def errors(self, images: np.ndarray, labels: np.ndarray) -> NDArray[np.float64]:
         """Fraction of images that each network classifies wrongly, shape (num_networks,)."""
+        if np.shape(labels) != (len(images),):
+            raise ValueError(f"labels must be {len(images)}, one per image, got shape {np.shape(labels)}")
         return np.mean(self.logits(images).argmax(axis=-1) != labels, axis=-1)
+
+
+def _part(tree: Params, group: slice) -> Params:
+    return jax.tree.map(lambda array: array[group], tree)
 
 
 def of_each(function: Callable[..., Any], num_networks: int) -> Callable[..., Any]:

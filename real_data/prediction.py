@@ -22,7 +22,7 @@ __all__ = ["Prediction", "predict"]
 
 STUDENT = HingeLoss(0.01)
 NUM_PARAMETERS = np.geomspace(25, 3200, 8)
-THETAS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.1)
+THETAS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.1, 1.3)
 FLIPS = (0.0, 0.05, 0.1)
 
 
@@ -155,8 +155,11 @@ def _ratios(
     alpha = alpha_tot[:, None, None]
     lower = np.broadcast_to(places[:, None] * (1 - fractions), (alpha_tot.size, places.size, fractions.size))
     keep = signed_margin_window(lower, np.minimum(lower + fractions, 1), theta, flip_probability=flip)
-    settings = {"student": STUDENT, "labels": Labels(flip), "on_failure": "flag"}
-    solved = solve(alpha, keep, theta, **settings), solve(alpha[:, 0], KeepRandom(fractions), theta, **settings)
+    labels = Labels(flip)
+    solved = (
+        solve(alpha, keep, theta, student=STUDENT, labels=labels, on_failure="flag"),
+        solve(alpha[:, 0], KeepRandom(fractions), theta, student=STUDENT, labels=labels, on_failure="flag"),
+    )
     window, random = (np.where(found.converged, found.error, np.nan) for found in solved)
     random = random[:, None]
     if noisy_test:

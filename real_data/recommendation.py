@@ -57,7 +57,10 @@ class Recommendation:
         if self.continued:
             basis = f"a power law continued from pools up to {last.pool_size} to {self.num_images} images."
         elif last.pool_size < self.num_images:
-            basis = f"of the largest pool, {last.pool_size} images: too little is known to continue it to {self.num_images}."
+            basis = (
+                f"of the largest pool, {last.pool_size} images: not continued to {self.num_images}, as the errors do "
+            )
+            basis += "not fall beyond the noise, or there are fewer than three pools."
         else:
             basis = "measured with all images."
         lines = [
@@ -87,6 +90,7 @@ def pilot(
     *,
     keep: float,
     path: str | None = None,
+    image_size: int | None = None,
     model: ModelConfig | None = None,
     score: ScoreConfig | None = None,
     retraining: TrainingConfig | None = None,
@@ -103,6 +107,7 @@ def pilot(
         num_classes: its number of classes.
         keep: what to keep: a fraction in (0, 1), or a number of images, at least 1 and below ``num_images``.
         path: where the data set is.
+        image_size: see :class:`real_data.Experiment`.
         model: the network; see :class:`real_data.ModelConfig`.
         score: how difficulty is scored.
         retraining: how the network is trained.
@@ -135,6 +140,7 @@ def pilot(
     return Experiment(
         dataset=dataset,
         path=path,
+        image_size=image_size,
         scores=(score or ScoreConfig(),),
         rules=("hard", *windows, "easy", "random"),
         fractions=(fraction,),
@@ -151,6 +157,7 @@ def recommend(
     *,
     keep: float,
     path: str | None = None,
+    image_size: int | None = None,
     out: str | os.PathLike[str] | None = None,
     executor: Any = None,
     progress: bool = True,
@@ -162,6 +169,7 @@ def recommend(
         dataset: name of the data set, for example ``folder``; see :func:`real_data.datasets.load`.
         keep: the budget: a fraction in (0, 1), or a number of images.
         path: where the data set is.
+        image_size: see :class:`real_data.Experiment`.
         out: folder of the pilot, which continues there when it was interrupted; None saves nothing.
         executor: see :func:`real_data.run_experiment`.
         progress: show a progress bar.
@@ -174,9 +182,9 @@ def recommend(
     from real_data.datasets import load
     from real_data.experiment import run_experiment
 
-    data = load(dataset, path)
+    data = load(dataset, path, image_size=image_size)
     number = len(data.train_labels)
-    config = pilot(dataset, number, data.num_classes, keep=keep, path=path, **settings)
+    config = pilot(dataset, number, data.num_classes, keep=keep, path=path, image_size=image_size, **settings)
     return conclude(run_experiment(config, out=out, executor=executor, progress=progress), number)
 
 

@@ -5,37 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "sha256_of"]
 
 
 class RunFolder:
     """Settings (``settings.json``), metrics (``metrics.jsonl``) and checkpoints (``checkpoints/``) of one training.
 
-    Checkpoints are written by orbax: a checkpoint is there whole or not at all, whenever the process is killed.
+    Checkpoints are written by orbax: a checkpoint is there whole or not at all, whenever the process is killed.  Orbax
+    does not notice bytes of an array that changed on the disk; so a digest of all arrays is saved with them.
 
     Args:
         path: the folder, made if missing.
         settings: all that determines the weights, as a JSON value.
-        arrays: arrays that determine them too; their digest is kept.
 
     Raises:
         ValueError: the folder belongs to a training with other settings, or its settings cannot be read.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()):
+    def __init__(self, path: Path, settings: Mapping[str, Any]):
         self.path = path
-        digest = hashlib.sha256()
-        for array in arrays:
-            digest.update(f"{array.dtype.str}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-        settings = json.loads(json.dumps({**settings, "data_sha256": digest.hexdigest()}))
         path.mkdir(parents=True, exist_ok=True)
-        write_settings(path / "settings.json", settings)
+        write_settings(path / "settings.json", json.loads(json.dumps(settings)))
 
     @property
     def metrics(self) -> Path:
@@ -67,20 +63,22 @@ class RunFolder:
             if step is None:
                 self._forget_after(0)
                 return 0, start
+            folder = self.path / "checkpoints" / str(step)
+            damaged = f"the checkpoint {folder} is damaged: delete it to go on from the one before"
             try:
-                found = manager.restore(step, args=_orbax().args.StandardRestore(_leaves(start)))
+                found = manager.restore(step, args=_orbax().args.StandardRestore(_with_digest(start)))
             except Exception as error:
-                folder = self.path / "checkpoints" / str(step)
-                raise ValueError(
-                    f"the checkpoint {folder} is damaged: delete it to go on from the one before"
-                ) from error
+                raise ValueError(damaged) from error
+        tree = jax.tree.unflatten(jax.tree.structure(start), [found[name] for name in _leaves(start)])
+        if not np.array_equal(found["sha256"], _with_digest(tree)["sha256"]):
+            raise ValueError(damaged)
         self._forget_after(step)
-        return step, jax.tree.unflatten(jax.tree.structure(start), [found[name] for name in _leaves(start)])
+        return step, tree
 
     def save(self, step: int, tree: Any) -> None:
         """Write a checkpoint; the last two are kept."""
         with self._manager() as manager:
-            manager.save(step, args=_orbax().args.StandardSave(_leaves(tree)))
+            manager.save(step, args=_orbax().args.StandardSave(_with_digest(tree)))
 
     def _manager(self) -> Any:
         options = _orbax().CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
@@ -139,6 +137,24 @@ def _leaves(tree: Any) -> dict[str, Any]:
     import jax
 
     return {f"array{i:04d}": leaf for i, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def _with_digest(tree: Any) -> dict[str, Any]:
+    leaves = _leaves(tree)
+    return {**leaves, "sha256": np.frombuffer(bytes.fromhex(sha256_of(*leaves.values())), np.uint8)}
+
+
+def sha256_of(*arrays: Any) -> str:
+    """Digest of the types, shapes and bytes of arrays; of images in files, of their names and sizes."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if hasattr(array, "update"):
+            array.update(digest)
+        else:
+            array = np.asarray(array)
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _orbax() -> Any:

@@ -23,13 +23,13 @@ PLACES = ("hard", *(f"window@{i / 8:g}" for i in range(1, 8)), "easy", "random")
 
 FASHION_MNIST = Experiment(
     dataset="fashion-mnist",
-    scores=(ScoreConfig("el2n", 10, TrainingConfig(num_steps=100, learning_rate=0.1)),),
+    scores=(ScoreConfig("el2n", 10, TrainingConfig(num_steps=800, learning_rate=0.1)),),
     rules=PLACES,
     fractions=(0.2, 0.4),
     pool_sizes=(250, 4000, 16000),
     num_seeds=12,
     model=ModelConfig("mlp", hidden=(256,)),
-    retraining=TrainingConfig(num_steps=400, learning_rate=0.1),
+    retraining=TrainingConfig(num_steps=800, learning_rate=0.1),
 )
 
 NOISY_DIGITS = Experiment(

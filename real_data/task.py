@@ -128,8 +128,8 @@ def _kept(
 def _groups(cells: list[Cell], at_once: int, steps: Callable[[Cell], int]) -> Iterable[list[Cell]]:
     """Cells that are trained side by side: as many steps each, at most ``at_once``."""
     ordered = sorted(cells, key=steps)
-    for _, alike in itertools.groupby(ordered, key=steps):
-        alike = list(alike)
+    for _, same in itertools.groupby(ordered, key=steps):
+        alike = list(same)
         for first in range(0, len(alike), at_once):
             yield alike[first : first + at_once]
 
@@ -160,7 +160,8 @@ def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
     Data sets without an official test set are divided anew for every seed; with ``holdout``, a part of the training
     images takes the place of the test images.
     """
-    data = _load(config.dataset, config.path, seed if config.dataset in datasets.UNDIVIDED else 0)
+    split_seed = seed if config.dataset in datasets.UNDIVIDED else 0
+    data = _load(config.dataset, config.path, config.image_size, split_seed)
     if config.holdout == 0:
         return data
     number = data.train_labels.size
@@ -187,8 +188,8 @@ def _scored(
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, path: str | None, split_seed: int) -> datasets.ImageDataset:
-    return datasets.load(name, path, split_seed=split_seed)
+def _load(name: str, path: str | None, image_size: int | None, split_seed: int) -> datasets.ImageDataset:
+    return datasets.load(name, path, split_seed=split_seed, image_size=image_size)
 
 
 def _provenance(task: Task) -> dict[str, Any]:

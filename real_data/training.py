@@ -28,10 +28,10 @@ from tqdm import tqdm
 
 from real_data.augmentation import standardization_of
 from real_data.batches import batch_indices
-from real_data.config import TrainingConfig
+from real_data.config import TrainingConfig, to_json
 from real_data.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.networks import Model, Params, TrainedNetworks, architecture_of
-from real_data.run_folder import RunFolder
+from real_data.run_folder import RunFolder, sha256_of
 from real_data.sharding import Placement
 
 __all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
@@ -75,15 +75,22 @@ def train(
         The networks in the order of ``subsets``.
 
     Raises:
-        ValueError: ``seeds`` and ``subsets`` differ in length, a subset is empty or has an index out of
-            range, a label is not a class of the network, the subsets need different numbers of steps, or the folder
-            belongs to another training.
+        ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, the subsets need
+            different numbers of steps, the folder belongs to another training, or its last checkpoint is damaged.
         FloatingPointError: a loss or weight is no longer finite.
     """
+    if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            "images must be uint8 or float32 of shape (num_images, height, width, channels), got "
+            f"{images.dtype} of shape {images.shape}"
+        )
     if len(subsets) != len(seeds) or not len(seeds):
         raise ValueError(f"give one seed per subset, at least one: got {len(seeds)} seeds, {len(subsets)} subsets")
-    for number, kept in enumerate(subsets):
-        if len(kept) == 0 or np.min(kept) < 0 or np.max(kept) >= len(images):
+    for number, seed in enumerate(seeds):
+        if seed != int(seed) or not 0 <= seed < 2**32:
+            raise ValueError(f"seeds[{number}] must be an integer in [0, 2^32), got {seed!r}")
+    for number, kept in enumerate(map(np.asarray, subsets)):
+        if kept.ndim != 1 or not _are_indices(kept, len(images)):
             raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
     if len({config.steps_for(len(kept)) for kept in subsets}) > 1:
         sizes = sorted({len(kept) for kept in subsets})
@@ -93,25 +100,26 @@ def train(
     if checkpoint_every < 1:
         raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
     architecture = architecture_of(model, images.shape[1:])
-    if np.shape(labels) != (len(images),) or np.min(labels) < 0 or np.max(labels) >= architecture.num_classes:
-        raise ValueError(f"labels must be {len(images)} integers in [0, {architecture.num_classes}), one per image")
+    labels = np.asarray(labels)
+    num_classes = architecture.num_classes
+    if labels.shape != (len(images),) or not _are_indices(labels, num_classes):
+        raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image, got {labels!r}")
     if networks_at_once is None:
         networks_at_once = default_networks_at_once(model, images)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray):
         raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
     standardization = standardization_of(images, standardize=config.standardize)
+    data = None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)}
     trained = []
     num_steps = config.steps_for(len(subsets[0]))
     with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
         for first in range(0, len(seeds), networks_at_once):
             group = slice(first, first + networks_at_once)
             run = None
-            if folder is not None:
-                run = RunFolder(
-                    Path(folder) / f"network-{first}",
-                    {"training": config.__dict__, "seeds": list(map(int, seeds[group])), "images": list(images.shape)},
-                    arrays=[np.asarray(labels), *map(np.asarray, subsets[group])],
-                )
+            if folder is not None and data is not None:
+                own = {"seeds": list(map(int, seeds[group])), "subsets_sha256": sha256_of(*subsets[group])}
+                settings = {"training": to_json(config), "layers": architecture.layers, **data, **own}
+                run = RunFolder(Path(folder) / f"network-{first}", settings)
             trained.append(
                 _fit(
                     TrainedNetworks(
@@ -124,7 +132,7 @@ def train(
                         tuple(map(int, seeds[group])),
                     ),
                     images,
-                    np.asarray(labels, dtype=np.int32),
+                    labels.astype(np.int32),
                     config,
                     run,
                     checkpoint_every,
@@ -143,6 +151,10 @@ def train(
         subsets=tuple(kept for one in trained for kept in one.subsets),
         seeds=tuple(map(int, seeds)),
     )
+
+
+def _are_indices(array: np.ndarray, number: int) -> bool:
+    return array.dtype.kind in "iu" and array.size > 0 and array.min() >= 0 and array.max() < number
 
 
 def default_networks_at_once(model: Model, images: np.ndarray) -> int:
@@ -180,7 +192,10 @@ def _fit(
     keys = place.per_network(_keys(np.asarray(start.seeds, np.uint32)))
     rates = learning_rates(config, num_steps)
     numbers = Hyperparameters(np.float32(config.momentum), np.float32(config.weight_decay), start.standardization)
-    settings = (architecture.graphdef, config.augmentation)
+    augmentation = config.augmentation
+    if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
+        augmentation = "flip" if "flip" in augmentation else "none"
+    settings = (architecture.graphdef, augmentation)
     bar.update(step * num_networks)
     began, first = time.perf_counter(), step
     while step < num_steps:
@@ -208,6 +223,7 @@ def _fit(
                 if in_memory:
                     state, *values = step_on_pool(*settings, state, pool, targets, at, rate, step + i, keys, numbers)
                 else:
+                    jax.block_until_ready(found[-3:-2])  # decoding is ahead of the device, by few batches
                     crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
                     state, *values = step_on_images(
                         *settings, state, place.per_example(crops[None]), targets[at], rate, step + i, keys, numbers

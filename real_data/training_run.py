@@ -41,7 +41,7 @@ def run_training(
         FloatingPointError: the training diverged.
     """
     folder = Path(out)
-    data = datasets.load(config.dataset, config.path)
+    data = datasets.load(config.dataset, config.path, image_size=config.image_size)
     kept = np.arange(data.train_labels.size)
     if config.rule != "all":
         found = None if config.scores is None else scores.Scores.load(config.scores, data)
