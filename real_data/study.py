@@ -141,7 +141,7 @@ def _summary(verdicts: list[WindowVerdict]) -> list[str]:
     ]
     for word, verb in (("better", "beats random"), ("level", "is level with random"), ("worse", "loses to random")):
         cells = [f"({v.pool_size}, f = {v.fraction:g})" for v in verdicts if v.over["random"].verdict == word]
-        lines.append(f"It {verb} in {len(cells)} cells" + (f": {', '.join(cells)}." if cells else "."))
+        lines.append(f"It {verb} in {len(cells)} of {len(verdicts)}" + (f": {', '.join(cells)}." if cells else "."))
     return lines
 
 
@@ -158,9 +158,10 @@ def _theory(prediction: Prediction) -> list[str]:
         for k, f in enumerate(p.fractions):
             measured, predicted = p.measured[i, :, k], p.predicted[i, :, k]
             right = int(((measured < 1) == (predicted < 1)).sum())
+            starts = [p.places[ratio.argmin()] * (1 - f) for ratio in (measured, predicted)]
             lines.append(
-                f"    f = {f:g}: best window from rank {p.places[measured.argmin()] * (1 - f):.2f} measured "
-                f"({measured.min():.2f} of random's error), {p.places[predicted.argmin()] * (1 - f):.2f} in theory "
-                f"({predicted.min():.2f}); better or worse than random rightly told for {right} of {measured.size}"
+                f"    f = {f:g}: best window from rank {starts[0]:.2f} measured, {starts[1]:.2f} in theory, at "
+                f"{measured.min():.2f} and {predicted.min():.2f} of random's error; better or worse than random rightly "
+                f"told for {right} of {measured.size} windows"
             )
     return lines

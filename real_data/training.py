@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,7 @@ def _fit(
             )
             losses[:, part], correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
         else:
-            found = []
+            found: list[Any] = []
             for i in range(count):
                 at = place.per_example(batches[:, i])
                 rate = rates[step + i]
@@ -274,16 +274,24 @@ def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation:
 
 def _initial(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
     # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
-    each = [_initial_of_one(model, np.uint32(seed)) for seed in seeds]
+    of_one = _compiled_initial(jax.default_backend())
+    each = [of_one(model, np.uint32(seed)) for seed in seeds]
     return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
 
 
-@partial(jax.jit, static_argnames="model")
+@cache
+def _compiled_initial(backend: str) -> Any:
+    # LLVM at full strength takes 11 s for the random numbers of a small CNN, at level 1 an eighth; they are the same
+    options = {"xla_backend_optimization_level": 1} if backend == "cpu" else None
+    return jax.jit(_initial_of_one, static_argnames="model", compiler_options=options)
+
+
 def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
     # the generator is named, so that the user's JAX configuration does not change the weights
     network = model(rngs=nnx.Rngs(jax.random.key(seed, impl="threefry2x32")))
-    _, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
-    return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
+    _, *states = nnx.split(network, nnx.Param, nnx.BatchStat)
+    params, batch_stats = map(nnx.to_pure_dict, states)
+    return params, batch_stats
 
 
 @jax.jit

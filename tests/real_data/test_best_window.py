@@ -144,7 +144,7 @@ def test_theory_is_calibrated_on_one_pool_and_recovers_its_own_numbers(monkeypat
     monkeypatch.setattr(prediction, "STUDENT", SquareLoss(0.1))  # compiles faster
     monkeypatch.setattr(prediction, "NUM_PARAMETERS", np.array([50.0, 100.0]))
     monkeypatch.setattr(prediction, "THETAS", (0.3, 0.5))
-    monkeypatch.setattr(prediction, "FLIPS", (0.0, 0.05))
+    monkeypatch.setattr(prediction, "FLIPS", (0.0,))
     sizes, fractions = np.array([400, 2000]), np.array([0.2])
     ratios = prediction._ratios(sizes / 100, np.array([0.0, 0.5, 1.0]), fractions, 0.5, 0.0, True)
     errors = 0.1 * np.concatenate([ratios, np.ones((2, 1, 1))], axis=1)[..., None] * np.array([0.9, 1.1])
