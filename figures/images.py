@@ -139,6 +139,11 @@ def _several_pools(results: Results, m: int) -> Figure:
     _draw_fits(panels[len(rules)], results, frontier, missing)
     for axes in panels[count:]:
         axes.remove()
+    legend = panels[len(rules)].get_legend()
+    if count % columns and legend is not None:  # the place beside the last panel is free
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((1.02, 1.0))
+        legend.set_in_layout(False)
     first = panels[0]
     first.set(xscale="log", yscale="log")
     first.set_ylim(*_limits(results, m))

@@ -140,6 +140,39 @@ def show(path: tyro.conf.Positional[Path]) -> Callable[[], None]:
     return lambda: print(error_table(Results.load(path)))
 
 
+@app.command(name="scaling-law")
+def scaling_law(path: tyro.conf.Positional[Path], metric: str | None = None) -> Callable[[], None]:
+    """Does error fall as a power law of the examples kept, or exponentially?  For the Pareto frontier and whole pools.
+
+    The frontier, the lowest error at each number kept, is chosen on half of the seeds and measured on the others.
+
+    Args:
+        path: a file that ``run`` wrote, with several pool sizes, OUT/DATASET.nc.
+        metric: score of difficulty; needed where there are several.
+    """
+
+    def do() -> None:
+        from real_data.frontier import pareto_frontier
+        from real_data.scaling_laws import compare_scaling_laws
+
+        results = Results.load(path)
+        frontier = pareto_frontier(results, metric=metric)
+        series = {
+            "Pareto frontier": (frontier.num_kept, frontier.errors),
+            "whole pools": (results["pool_size"], results["errors_all"]),
+        }
+        for name, (num_kept, errors) in series.items():
+            print(f"{name}, {len(num_kept)} points:")
+            try:
+                found = compare_scaling_laws(num_kept, errors)
+            except ValueError as reason:
+                print(f"  no fit: {reason}")
+                continue
+            print(f"  {found.power}\n  {found.exponential}\n  {found.reason}")
+
+    return do
+
+
 @app.command
 def download(dataset: tyro.conf.Positional[str]) -> Callable[[], None]:
     """Download the files of a data set, check them against their published checksums, and say where they are.

@@ -161,7 +161,7 @@ def _theory(prediction: Prediction) -> list[str]:
             starts = [p.places[ratio.argmin()] * (1 - f) for ratio in (measured, predicted)]
             lines.append(
                 f"    f = {f:g}: best window from rank {starts[0]:.2f} measured, {starts[1]:.2f} in theory, at "
-                f"{measured.min():.2f} and {predicted.min():.2f} of random's error; better or worse than random rightly "
-                f"told for {right} of {measured.size} windows"
+                f"{measured.min():.2f} and {predicted.min():.2f} of random's error; better or worse than random told "
+                f"rightly for {right} of {measured.size} windows"
             )
     return lines

@@ -60,5 +60,15 @@ class CNN(nnx.Module):
         for number, convolution in enumerate(self.convolutions):
             x = nnx.relu(call(convolution, x, tap))
             if number < 2:
-                x = nnx.max_pool(x, (2, 2), strides=(2, 2))
+                x = largest_of_four(x)
         return nnx.relu(call(self.hidden, x.reshape(len(x), -1), tap)).astype(jnp.float32)
+
+
+def largest_of_four(x: jax.Array) -> jax.Array:
+    """Max pooling over 2 x 2 pixels with stride 2; a last odd row or column is dropped.
+
+    As ``nnx.max_pool(x, (2, 2), strides=(2, 2))``, whose derivative is ten times slower on a CPU.
+    """
+    height, width = (size // 2 * 2 for size in x.shape[1:3])
+    corners = [x[:, row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)]
+    return jnp.maximum(jnp.maximum(corners[0], corners[1]), jnp.maximum(corners[2], corners[3]))

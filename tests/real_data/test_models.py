@@ -11,6 +11,7 @@ from flax import nnx
 from real_data.config import ModelConfig
 from real_data.models import MLP, build
 from real_data.models.convolution import convolve
+from real_data.models.convolutional import largest_of_four
 from real_data.models.residual import _Normalized
 
 KINDS = {
@@ -148,3 +149,15 @@ def test_gradients_of_convolutions_are_those_of_jax(kernel, padding):
 
     for ours, theirs in zip(gradients(convolve), gradients(jax.lax.conv_general_dilated), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 5)])
+def test_pooling_takes_the_largest_of_four(size):
+    images = jnp.asarray(np.random.default_rng(3).normal(size=(2, *size, 3)), jnp.float32)
+    expected = nnx.max_pool(images, (2, 2), strides=(2, 2))
+    np.testing.assert_array_equal(largest_of_four(images), expected)
+    gradients = [
+        jax.grad(lambda x, pool=pool: jnp.sum(jnp.sin(pool(x))))(images)
+        for pool in (largest_of_four, lambda x: nnx.max_pool(x, (2, 2), strides=(2, 2)))
+    ]
+    np.testing.assert_allclose(*gradients, atol=1e-6)
