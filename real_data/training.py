@@ -197,7 +197,7 @@ def _fit(
         augmentation = "flip" if "flip" in augmentation else "none"
     settings = (architecture.graphdef, augmentation)
     bar.update(step * num_networks)
-    began, first = time.perf_counter(), step
+    began = time.perf_counter()
     while step < num_steps:
         count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
         batches = np.stack(
@@ -241,8 +241,9 @@ def _fit(
                 loss=losses[:, part].mean(),
                 accuracy=correct[:, part].mean(),
                 learning_rate=rates[step - 1],
-                images_per_second=(step - first) * config.batch_size * num_networks / (time.perf_counter() - began),
+                images_per_second=count * config.batch_size * num_networks / (time.perf_counter() - began),
             )
+            began = time.perf_counter()
             if step % checkpoint_every == 0 or step == num_steps:
                 run.save(step, (jax.tree.map(np.asarray, state), losses, correct))
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
