@@ -58,13 +58,12 @@ def test_help_and_prune_load_no_network_library():
         "real_data.prune\n"
         "sys.argv = ['real_data', 'run', '--help']\n"
         "with contextlib.suppress(SystemExit): main.main()\n"
-        "print('loaded', sorted({'jax', 'flax', 'optax', 'orbax', 'sklearn', 'scipy', 'PIL', 'pooch'} & set(sys.modules)))"
+        "heavy = {'jax', 'flax', 'optax', 'orbax', 'sklearn', 'scipy', 'PIL', 'pooch'}\n"
+        "print('loaded', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("loaded []\n")
-    assert "fractions of the pool kept, in (0, 1]." in " ".join(
-        line.strip("│ ") for line in done.stdout.splitlines()
-    )
+    assert "fractions of the pool kept, in (0, 1]." in " ".join(line.strip("│ ") for line in done.stdout.splitlines())
 
 
 def test_score_prune_train_rerun(tmp_path):
