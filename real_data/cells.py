@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,8 +65,10 @@ class CellFolder:
                 found = Results.load(path)
                 try:
                     keys, errors, num_kept = ([str(key) for key in found["key"]], found["errors"], found["num_kept"])
-                    if not path.stem.endswith(_name_of(keys)) or not np.all((errors >= 0) & (errors <= 1)):
+                    if not path.stem.endswith(_name_of(keys)):
                         raise ValueError("its cells are not those of its name")
+                    if found.config["sha256"] != _digest_of_outcomes(keys, errors, num_kept):
+                        raise ValueError("its numbers were altered")
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"{path} is damaged or not a file of cells ({error}): delete it") from error
                 self._read[path] = {
@@ -79,13 +82,16 @@ class CellFolder:
         Raises:
             OSError: the disk is full, among others; the message says what is lost and what is not.
         """
-        results = Results("Test errors of networks trained on kept examples", config)
-        results.add("key", "cell", [cell.key for cell in cells], "", "what determines the outcome, digest")
+        keys = [cell.key for cell in cells]
+        errors, num_kept = zip(*outcomes, strict=True)
+        sha256 = _digest_of_outcomes(keys, np.array(errors), np.array(num_kept))
+        results = Results("Test errors of networks trained on kept examples", {**config, "sha256": sha256})
+        results.add("key", "cell", keys, "", "what determines the outcome, digest")
         results.add("rule", "cell", [cell.rule for cell in cells], "", "keep rule")
         results.add("fraction", "cell", [cell.fraction for cell in cells], "1", "fraction of the pool kept")
-        results.add("errors", "cell", [outcome.error for outcome in outcomes], "1", "test error, fraction")
-        results.add("num_kept", "cell", [outcome.num_kept for outcome in outcomes], "1", "number of examples kept")
-        path = self.path / f"{stem}-{_name_of([cell.key for cell in cells])}.nc"
+        results.add("errors", "cell", errors, "1", "test error, fraction")
+        results.add("num_kept", "cell", num_kept, "1", "number of examples kept")
+        path = self.path / f"{stem}-{_name_of(keys)}.nc"
         try:
             return results.save(path)
         except OSError as error:
@@ -100,6 +106,11 @@ class CellFolder:
 
 def _name_of(keys: Sequence[str]) -> str:
     return digest_of(sorted(keys))
+
+
+def _digest_of_outcomes(keys: Sequence[str], errors: np.ndarray, num_kept: np.ndarray) -> str:
+    content = errors.astype("<f8").tobytes() + num_kept.astype("<i8").tobytes()
+    return hashlib.sha256("".join(keys).encode() + content).hexdigest()
 
 
 @contextmanager

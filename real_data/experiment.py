@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -22,8 +21,9 @@ from real_data import pruning
 from real_data.cells import CellFolder, Outcome
 from real_data.config import Experiment, digest_of, keep_rule, to_json
 from real_data.execution import finished_in_turn
+from real_data.provenance import software
 from real_data.run_folder import write_settings
-from real_data.task import Task, load_for, pool_of, run_task, software
+from real_data.task import Task, load_for, pool_of, run_task
 
 __all__ = ["run_experiment"]
 
@@ -42,8 +42,10 @@ def run_experiment(
 
     With ``out``, scores and finished cells are saved at once, in ``out/scores`` and ``out/cells``, under the digest of
     all that determines them (settings, data, software, device).  When interrupted or killed, the same call continues
-    after the last finished cells, and the result is the same bit for bit.  A cell is never trained twice, also where
-    two processes share the folder or an earlier experiment had it too.
+    after the last finished cells, and the result is the same bit for bit; trainings of more than 1,000 steps go on from
+    their last checkpoint.  A cell is never trained twice, also where two processes share the folder or an earlier
+    experiment had it too.  (Networks trained side by side are rounded in another way than one by one: cells that are
+    added to a grid may differ in the last digits of float32 from those of a larger grid run at once.)
 
     Args:
         config: the settings.
@@ -67,7 +69,7 @@ def run_experiment(
         FileNotFoundError: the data set is not there.
         ValueError: a pool larger than the training set, a fraction so small that a class would be left empty, a damaged
             file in ``out``, a folder that belongs to other settings, or an executor without an ``out`` folder.
-        FloatingPointError: a training diverged.
+        FloatingPointError: a training diverged; the message names the cells, all others are saved.
         OSError: the disk is full.
         KeyboardInterrupt: interrupted; the message says which cells are saved.
     """
@@ -86,19 +88,26 @@ def run_experiment(
 def _run(
     config: Experiment, folder: Path, executor: Any, networks_at_once: int | None, progress: bool, *, kept: bool
 ) -> Results:
-    tasks = _tasks(config, networks_at_once)
+    # of a worker: the machine that hands out the work may be another
+    versions = software() if executor is None else executor.submit(software).result()
+    tasks = _tasks(config, networks_at_once, digest_of(versions))
     if kept:
+        _check_data(folder / f"{config.dataset}.nc", {task.fingerprint for task in tasks})
         write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
     cells = CellFolder(folder / "cells")
     wanted = {cell.key for task in tasks for cell in task.cells().values()}
     done = wanted & cells.outcomes().keys()
+    failures: list[FloatingPointError] = []
     try:
         with tqdm(total=len(wanted), initial=len(done), desc=config.dataset, unit="cell", disable=not progress) as bar:
             open_tasks = [task for task in tasks if not {c.key for c in task.cells().values()} <= done]
             if executor is None:
                 for task in open_tasks:
                     bar.set_postfix_str(task.name)
-                    run_task(task, folder, bar.update)
+                    try:
+                        run_task(task, folder, bar.update)
+                    except FloatingPointError as error:
+                        failures.append(error)
             else:
                 for _ in finished_in_turn(executor, run_task, [(task, folder) for task in open_tasks]):
                     bar.update(len(wanted & cells.outcomes().keys()) - bar.n)
@@ -106,13 +115,20 @@ def _run(
         number = len(wanted & cells.outcomes().keys())
         where = f"saved in {folder}. Run the same again to continue" if kept else "nothing was saved, as out is None"
         raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
-    return _assembled(config, tasks, cells.outcomes())
+    if failures:
+        raise failures[0]
+    return _assembled(config, tasks, cells.outcomes(), versions)
 
 
-def _tasks(config: Experiment, networks_at_once: int | None) -> list[Task]:
+def _check_data(path: Path, fingerprints: set[str]) -> None:
+    """Refuse to replace the results of another data set of the same name, another folder of images for example."""
+    if path.exists() and not fingerprints & set(Results.load(path).config["fingerprints"]):
+        raise ValueError(f"{path} holds the results of other images: give another folder")
+
+
+def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> list[Task]:
     """The tasks of an experiment, after all has been checked that can be checked before work begins."""
     tasks = []
-    versions = digest_of(software())
     for seed in config.seeds:
         data = load_for(config, seed)
         for given in config.pool_sizes:
@@ -129,15 +145,16 @@ def _tasks(config: Experiment, networks_at_once: int | None) -> list[Task]:
     return tasks
 
 
-def _assembled(config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome]) -> Results:
+def _assembled(
+    config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome], versions: dict[str, str]
+) -> Results:
     sizes = list(dict.fromkeys(task.pool_size for task in tasks))
     results = Results(
         f"Test error of a network on {config.dataset}, against the number of training examples kept",
         {
             "experiment": to_json(config),
             "fingerprints": sorted({task.fingerprint for task in tasks}),
-            "software": software(),
-            "device": jax.devices()[0].device_kind,
+            "software": versions,
         },
     )
     results.add("metric", "metric", [score.metric for score in config.scores], "", "score of difficulty")

@@ -96,7 +96,8 @@ def predict(
             labels are then right.  None calibrates it, and test labels are as often wrong as those of the pool.
 
     Raises:
-        ValueError: a pool size or metric that the results do not have, or rules that do not suffice.
+        ValueError: a pool size or metric that the results do not have, rules that do not suffice, or an error of 0.
+        RuntimeError: the theory has no converged student for a window.
     """
     sizes = [int(size) for size in results["pool_size"]]
     metrics = [str(name) for name in results["metric"]]
@@ -127,8 +128,16 @@ def predict(
             if np.any(np.isfinite(misfits)):
                 at = int(np.nanargmin(misfits))
                 best = min(best, (float(misfits[at]), float(NUM_PARAMETERS[at]), theta, flip))
+    if not np.isfinite(best[0]):
+        raise ValueError("the theory cannot be calibrated: a measured error is 0, or no point of its grid is solved")
     _, num_parameters, theta, flip = best
     predicted = _ratios(np.array(sizes) / num_parameters, places, fractions, theta, flip, noisy_test)
+    if not np.all(np.isfinite(predicted)):
+        unsolved = int(np.sum(~np.isfinite(predicted)))
+        raise RuntimeError(
+            f"the theory found no student for {unsolved} of {predicted.size} windows at N = {num_parameters:.0f}, "
+            f"theta = {theta}, flip probability {flip}"
+        )
     return Prediction(
         num_parameters,
         theta,

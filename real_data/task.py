@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from importlib import metadata
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from perceptron_theory import apportionment, keep_rules
 from real_data import datasets, models, pruning, scores, training
 from real_data.cells import Cell, CellFolder, Outcome, locked
 from real_data.config import Experiment, ScoreConfig, digest_of, keep_rule, to_json
+from real_data.provenance import software
 
-__all__ = ["Task", "load_for", "pool_of", "run_task", "software"]
+__all__ = ["Task", "load_for", "pool_of", "run_task"]
 
 KEY_SETTINGS = ("model", "retraining", "min_class_share", "label_noise", "holdout")
-SOURCES = ("augmentation", "batches", "config", "descent", "networks", "pruning", "training", "models", "scores")
+CHECKPOINT_EVERY = 1000  # steps
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,21 @@ class Task:
         if fraction == 1 and not rule.startswith("policy"):
             rule = "all"
         blind = rule in ("random", "all")
+        own = {"score": None if blind else to_json(self.config.scores[score]), "rule": rule, "fraction": fraction}
+        return Cell(rule, fraction, None if blind else score, digest_of({**self._shared(), **own}))
+
+    def domain(self) -> str:
+        """Digest of what all cells have in common, whatever the rules, fractions and scores of the experiment."""
+        return digest_of(self._shared())
+
+    def _shared(self) -> dict[str, Any]:
         settings = to_json(self.config)
-        key = {name: settings[name] for name in KEY_SETTINGS} | {
+        return {name: settings[name] for name in KEY_SETTINGS} | {
             "dataset": self.fingerprint,
             "pool_size": self.pool_size,
             "seed": self.seed,
-            "score": None if blind else settings["scores"][score],
-            "rule": rule,
-            "fraction": fraction,
             "software": self.software,
         }
-        return Cell(rule, fraction, None if blind else score, digest_of(key))
 
 
 def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda number: None) -> None:
@@ -82,7 +84,10 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         report: is told the number of cells just finished.
     """
     config = task.config
-    with locked(folder / "locks" / f"{task.name}-{digest_of(to_json(config))}"):
+    if digest_of(software()) != task.software:
+        raise ValueError(f"the software or device of this worker is another than that of the first: {software()}")
+    failures: list[str] = []
+    with locked(folder / "locks" / f"{task.name}-{task.domain()}"):
         store = CellFolder(folder / "cells")
         done = store.outcomes()
         pending = list({cell.key: cell for cell in task.cells().values() if cell.key not in done}.values())
@@ -93,24 +98,53 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         _, score_seed, prune_seed, train_seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()
         used = sorted({cell.score for cell in pending if cell.score is not None})
         difficulty = _scored(task, data, [config.scores[i] for i in used], score_seed, folder / "scores")
-        kept = {
-            cell.key: _kept(task, cell, dict(zip(used, difficulty, strict=True)), data, prune_seed) for cell in pending
-        }
+        by_score = dict(zip(used, difficulty, strict=True))
+        kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         for group in _groups(pending, at_once, lambda cell: config.retraining.steps_for(kept[cell.key].size)):
-            networks = training.train(
-                model,
-                data.train_images,
-                data.train_labels,
-                [kept[cell.key] for cell in group],
-                seeds=[train_seed] * len(group),
-                config=config.retraining,
-                networks_at_once=len(group),
-            )
-            errors = networks.errors(data.test_images, data.test_labels)
-            outcomes = [Outcome(float(e), kept[cell.key].size) for e, cell in zip(errors, group, strict=True)]
-            store.add(task.name, group, outcomes, _provenance(task))
-            report(len(group))
+
+            def finish(cells: list[Cell]) -> None:
+                checkpoints = _checkpoints(folder, cells[0].key, config.retraining.steps_for(kept[cells[0].key].size))
+                networks = training.train(
+                    model,
+                    data.train_images,
+                    data.train_labels,
+                    [kept[cell.key] for cell in cells],
+                    seeds=[train_seed] * len(cells),
+                    config=config.retraining,
+                    networks_at_once=len(cells),
+                    folder=checkpoints,
+                    checkpoint_every=CHECKPOINT_EVERY,
+                )
+                errors = networks.errors(data.test_images, data.test_labels)
+                outcomes = [Outcome(float(e), kept[cell.key].size) for e, cell in zip(errors, cells, strict=True)]
+                store.add(task.name, cells, outcomes, _provenance(task))
+                _discard(checkpoints)
+                report(len(cells))
+
+            try:
+                finish(group)
+            except FloatingPointError:
+                for cell in group:  # one by one: those that do not diverge are not lost
+                    try:
+                        finish([cell])
+                    except FloatingPointError:
+                        failures.append(f"{cell.rule} at f = {cell.fraction:g}")
+    if failures:
+        raise FloatingPointError(
+            f"training diverged with pool {task.pool_size}, seed {task.seed}: {', '.join(failures)}; all other cells "
+            f"are saved. Lower the learning_rate of {config.retraining}"
+        )
+
+
+def _checkpoints(folder: Path, name: str, num_steps: int) -> Path | None:
+    """Where a training keeps its checkpoints; a short one needs none."""
+    return folder / "checkpoints" / name if num_steps > CHECKPOINT_EVERY else None
+
+
+def _discard(checkpoints: Path | None) -> None:
+    if checkpoints is not None:
+        shutil.rmtree(checkpoints)
 
 
 def _kept(
@@ -160,7 +194,8 @@ def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
     Data sets without an official test set are divided anew for every seed; with ``holdout``, a part of the training
     images takes the place of the test images.
     """
-    split_seed = seed if config.dataset in datasets.UNDIVIDED else 0
+    # with holdout the test images are those that everything else calls test images, and are left alone
+    split_seed = seed if config.dataset in datasets.UNDIVIDED and config.holdout == 0 else 0
     data = _load(config.dataset, config.path, config.image_size, split_seed)
     if config.holdout == 0:
         return data
@@ -181,9 +216,13 @@ def _scored(
     ]
     missing = [(config, path) for config, path in zip(wanted, paths, strict=True) if not path.exists()]
     if missing:
-        found = scores.score_all(data, [config for config, _ in missing], model=task.config.model, seed=seed)
+        num_steps = max(config.training.steps_for(len(data.train_labels)) for config, _ in missing)
+        checkpoints = _checkpoints(folder.parent, f"scores-{digest_of([path.name for _, path in missing])}", num_steps)
+        settings = [config for config, _ in missing]
+        found = scores.score_all(data, settings, model=task.config.model, seed=seed, folder=checkpoints)
         for one, (_, path) in zip(found, missing, strict=True):
             one.save(path)
+        _discard(checkpoints)
     return [scores.Scores.load(path, data) for path in paths]
 
 
@@ -200,20 +239,4 @@ def _provenance(task: Task) -> dict[str, Any]:
         "seed": task.seed,
         "dataset": {"name": task.config.dataset, "sha256": task.fingerprint},
         "software": software(),
-        "device": jax.devices()[0].device_kind,
     }
-
-
-@cache
-def software() -> dict[str, str]:
-    """Versions of the packages and the sources that determine numbers, and the kind of device."""
-    source = hashlib.sha256()
-    room = Path(__file__).parent
-    files = [Path(str(module.__file__)) for module in (keep_rules, apportionment)]
-    for name in SOURCES:
-        files += sorted((room / name).glob("*.py")) if (room / name).is_dir() else [room / f"{name}.py"]
-    for path in files:
-        source.update(path.read_bytes())
-    packages = ("numpy", "jax", "jaxlib", "flax", "optax")
-    versions = {name: metadata.version(name) for name in packages}
-    return versions | {"source": source.hexdigest(), "device": jax.devices()[0].device_kind}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from real_data import models
-from real_data.config import ModelConfig, ScoreConfig, TrainingConfig, to_json
+from real_data.config import ModelConfig, ScoreConfig, TrainingConfig, digest_of, to_json
 from real_data.scores.forgetting import forgetting_events
 from real_data.scores.gradient_norm import gradient_norm
 from real_data.scores.predictions import confidence, error_norm, margin
@@ -79,6 +81,7 @@ def score_all(
     model: ModelConfig,
     seed: int = 0,
     batch_size: int = 1024,
+    folder: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> list[Scores]:
     """Several scores of a data set; those with the same training and number of networks share the networks.
@@ -91,6 +94,7 @@ def score_all(
         model: the networks.
         seed: non-negative integer.
         batch_size: images scored at a time.
+        folder: where the networks in training keep their checkpoints; None keeps none.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -116,6 +120,7 @@ def score_all(
             [np.arange(len(labels))] * num_networks,
             seeds=_seeds(seed, num_networks),
             config=training,
+            folder=None if folder is None else Path(folder) / digest_of([num_networks, to_json(training)]),
             progress=progress,
         )
         of_each = scores_of_networks(networks, metrics, images, labels, batch_size=batch_size)

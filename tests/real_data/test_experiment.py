@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from perceptron_theory import Results
-from real_data import Experiment, ScoreConfig, TrainingConfig, load_digits, run_experiment, task
-from real_data.config import from_json, keep_rule, to_json
+from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits, run_experiment, task
+from real_data.config import digest_of, from_json, keep_rule, to_json
 from real_data.execution import executor_named, finished_in_turn
+from real_data.provenance import software
 from real_data.task import Task, pool_of
 
 SCORING = TrainingConfig(num_steps=5)
@@ -139,6 +140,13 @@ def test_damaged_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"damaged or not a file of cells \(its cells are not those of its name\)"):
         run(TINY, tmp_path)
     path.write_bytes(content)
+    errors = Results.load(path)["errors"]
+    altered = content.replace(errors.astype(">f8").tobytes(), (errors / 2).astype(">f8").tobytes())
+    assert altered != content
+    path.write_bytes(altered)
+    with pytest.raises(ValueError, match=r"damaged or not a file of cells \(its numbers were altered\)"):
+        run(TINY, tmp_path)
+    path.write_bytes(content)
     score = min((tmp_path / "scores").iterdir())
     score.write_bytes(score.read_bytes()[:-40])
     path.unlink()
@@ -213,7 +221,7 @@ def test_every_cell_prunes_the_pool_by_its_own_rule(monkeypatch):
 
 def _task(config, seed=0, pool_size=300):
     data = task.load_for(config, seed)
-    return Task(config, pool_size, seed, data.fingerprint, None, "")
+    return Task(config, pool_size, seed, data.fingerprint, None, digest_of(software()))
 
 
 def test_pools_labels_and_holdout():
@@ -227,13 +235,70 @@ def test_pools_labels_and_holdout():
     held = pool_of(_task(replace(TINY, holdout=0.25), seed=1, pool_size=900))
     assert held.train_labels.size == 900
     assert held.test_labels.size == 300
-    # no image of the pool is tested on, and no test image is touched
-    images = {image.tobytes() for image in held.train_images}
-    duplicates = {image.tobytes() for image in plain.train_images}
-    assert {image.tobytes() for image in held.test_images} <= duplicates
-    assert len(images & {image.tobytes() for image in held.test_images}) <= 1  # the set has a few identical images
+    # no image of the pool is tested on, and those that every other command tests on are left alone
+    pool, validation, test = (
+        {image.tobytes() for image in images}
+        for images in (held.train_images, held.test_images, load("digits").test_images)
+    )
+    assert len(pool) + len(validation) + len(test) == 900 + 300 + 597
+    assert not pool & validation
+    assert not (pool | validation) & test
     with pytest.raises(ValueError, match="is not that of the experiment"):
         pool_of(Task(TINY, 300, 0, "other", None, ""))
+
+
+def test_a_worker_of_other_software_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="software or device of this worker is another than that of the first"):
+        task.run_task(replace(_task(TINY), software="another machine"), tmp_path)
+
+
+def test_cells_that_diverge_are_named_and_the_others_saved(tmp_path, monkeypatch):
+    train = task.training.train
+
+    def diverging(model, images, labels, subsets, **settings):
+        if settings["config"] == TINY.retraining and any(len(kept) == 90 for kept in subsets):
+            raise FloatingPointError("training diverged")
+        return train(model, images, labels, subsets, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task.training, "train", diverging)
+        with pytest.raises(
+            FloatingPointError,
+            match=r"pool 300, seed 0: hard at f = 0.3, easy at f = 0.3, random at f = 0.3; all other",
+        ):
+            run(TINY, tmp_path)
+    rules = [str(rule) for path in (tmp_path / "cells").iterdir() for rule in Results.load(path)["rule"]]
+    assert rules == ["all", "all"]
+    assert np.all(np.isfinite(run(TINY, tmp_path)["errors"]))
+
+
+def test_results_of_other_images_are_not_replaced(tmp_path):
+    run(TINY, tmp_path)
+    saved = Results.load(tmp_path / "digits.nc")
+    replace(saved, config={**saved.config, "fingerprints": ["other"]}).save(tmp_path / "digits.nc")
+    with pytest.raises(ValueError, match=r"digits.nc holds the results of other images: give another folder"):
+        run(TINY, tmp_path)
+
+
+def test_long_trainings_keep_checkpoints_until_they_are_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(task, "CHECKPOINT_EVERY", 10)
+    folders = []
+    train = task.training.train
+
+    def killed(model, images, labels, subsets, **settings):
+        folders.append(settings["folder"])
+        if len(folders) == 1:
+            train(model, images, labels, subsets, **settings)
+            raise KeyboardInterrupt
+        return train(model, images, labels, subsets, **settings)
+
+    monkeypatch.setattr(task.training, "train", killed)
+    with pytest.raises(KeyboardInterrupt, match="0 of 8 cells finished"):
+        run(TINY, tmp_path)
+    assert list((tmp_path / "checkpoints").glob("*/network-0/checkpoints/15"))
+    np.testing.assert_array_equal(run(TINY, tmp_path)["errors"], run(TINY)["errors"])
+    assert folders[0] == folders[1]
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 def test_hard_wins_on_plenty_and_loses_on_scarce_data():
