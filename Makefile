@@ -10,7 +10,7 @@ help:
 	@echo "make reproduce  theory, simulation, real images and all figures, into $(OUT)/ (a few minutes)"
 	@echo "make test       the tests"
 	@echo "make lint       ruff and mypy"
-	@echo "make bench      the benchmarks: ratios against scipy and QP solvers, in one run"
+	@echo "make bench      the benchmarks: ratios against scipy, QP solvers and PyTorch, in one run"
 	@echo "make clean      remove .venv and caches (not results)"
 
 $(VENV)/installed: pyproject.toml
@@ -34,6 +34,7 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/theory.py
 	$(BIN)/python benchmarks/phase_diagram.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/images.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
