@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from real_data.models import MLP
     from real_data.scores import Scores, el2n, score, scores_from_csv
     from real_data.training import TrainedNetworks, train
+    from real_data.training_run import load_networks, run_training
 
 __all__ = [
     "MLP",
@@ -30,8 +31,10 @@ __all__ = [
     "el2n",
     "load",
     "load_digits",
+    "load_networks",
     "prune",
     "run_experiment",
+    "run_training",
     "score",
     "scores_from_csv",
     "train",
@@ -45,7 +48,9 @@ _HOME = {
     "el2n": "scores",
     "load": "datasets",
     "load_digits": "datasets",
+    "load_networks": "training_run",
     "run_experiment": "experiment",
+    "run_training": "training_run",
     "score": "scores",
     "scores_from_csv": "scores",
     "train": "training",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RunFolder", "sha256_of"]
+__all__ = ["RunFolder", "alone_in", "check_settings", "sha256_of", "write_settings"]
 
 
 class RunFolder:
@@ -95,6 +97,24 @@ class RunFolder:
         partial.replace(self.metrics)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, ``lock``, which ends with the process; nobody waits for it.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process is training in {folder}: wait until it ends, or give another folder"
+            ) from None
+        yield
+
+
 def write_settings(path: Path, settings: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
     """Write settings as JSON; where there are some already they must be the same.
 
@@ -104,24 +124,34 @@ def write_settings(path: Path, settings: Mapping[str, Any], *, may_change: Colle
         may_change: names of settings in which the file may differ; it is then written anew.
 
     Raises:
-        ValueError: the file holds other settings or is not JSON; the message names the first difference.
+        ValueError: see :func:`check_settings`.
     """
-    if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path} is not a settings file: {error}") from error
-        if found == settings:
-            return
-        before, now = ({k: v for k, v in each.items() if k not in may_change} for each in (found, settings))
-        if before != now:
-            name, here, there = _first_difference(now, before)
-            raise ValueError(
-                f"{path} belongs to other settings: {name} is {there!r} there and {here!r} now; give another folder"
-            )
+    if check_settings(path, settings, may_change=may_change):
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     partial.write_text(json.dumps(settings, indent=2) + "\n")
     partial.replace(path)
+
+
+def check_settings(path: Path, settings: Mapping[str, Any], *, may_change: Collection[str] = ()) -> bool:
+    """Whether a file holds just these settings; False if there is none, or they differ in what may change.
+
+    Raises:
+        ValueError: the file holds other settings or is not JSON; the message names the first difference.
+    """
+    if not path.exists():
+        return False
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a settings file: {error}") from error
+    before, now = ({k: v for k, v in each.items() if k not in may_change} for each in (found, settings))
+    if before != now:
+        name, here, there = _first_difference(now, before)
+        raise ValueError(
+            f"{path} belongs to other settings: {name} is {there!r} there and {here!r} now; give another folder"
+        )
+    return found == settings
 
 
 def _first_difference(now: Any, before: Any, name: str = "") -> tuple[str, Any, Any]:

@@ -31,6 +31,7 @@ from real_data.batches import batch_indices
 from real_data.config import TrainingConfig, to_json
 from real_data.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.networks import Model, Params, TrainedNetworks, architecture_of
+from real_data.provenance import software
 from real_data.run_folder import RunFolder, sha256_of
 from real_data.sharding import Placement
 
@@ -76,7 +77,8 @@ def train(
 
     Raises:
         ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, the subsets need
-            different numbers of steps, the folder belongs to another training, or its last checkpoint is damaged.
+            different numbers of steps, the folder belongs to another training or to other software, or its last
+            checkpoint is damaged.
         FloatingPointError: a loss or weight is no longer finite.
     """
     if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
@@ -119,6 +121,7 @@ def train(
             if folder is not None and data is not None:
                 own = {"seeds": list(map(int, seeds[group])), "subsets_sha256": sha256_of(*subsets[group])}
                 settings = {"training": to_json(config), "layers": architecture.layers, **data, **own}
+                settings["software"] = software()
                 run = RunFolder(Path(folder) / f"network-{first}", settings)
             trained.append(
                 _fit(

@@ -11,10 +11,14 @@ import numpy as np
 from perceptron_theory import Results
 from real_data import datasets, models, pruning, scores, training
 from real_data.config import TrainingRun, keep_rule, to_json
-from real_data.run_folder import write_settings
-from real_data.task import software
+from real_data.networks import TrainedNetworks
+from real_data.provenance import software
+from real_data.run_folder import alone_in, check_settings, sha256_of, write_settings
+from real_data.weights_file import load_weights, save_weights
 
-__all__ = ["run_training"]
+__all__ = ["load_networks", "run_training"]
+
+WEIGHTS = "weights.npz"
 
 
 def run_training(
@@ -22,9 +26,10 @@ def run_training(
 ) -> Results:
     """Train networks on the kept examples, and test them.
 
-    The folder holds the settings (``settings.json``), per network the metrics (``metrics.jsonl``) and checkpoints, and
-    in the end ``result.nc``.  When interrupted or killed, the same call goes on from the last checkpoint, and the
-    weights are the same bit for bit.
+    The folder holds the settings (``settings.json``), digests of the data (``data.json``), per network the metrics
+    (``metrics.jsonl``) and checkpoints, and in the end ``weights.npz``, see :func:`load_networks`, and ``result.nc``.
+    When interrupted or killed, the same call goes on from the last checkpoint, and the weights are the same bit for
+    bit.  The files of the data set and of the scores may be elsewhere by then, but must be the same.
 
     Args:
         config: the settings.
@@ -36,7 +41,8 @@ def run_training(
         ``errors`` (seed), test errors as fractions; ``losses`` (seed, step); ``kept``, indices of the kept examples.
 
     Raises:
-        ValueError: the folder belongs to other settings, or the scores to another data set.
+        ValueError: another process is training in the folder; the folder belongs to other settings, data or software,
+            or the scores to another data set.
         FileNotFoundError: the data set or the scores are not there.
         FloatingPointError: the training diverged.
     """
@@ -52,10 +58,45 @@ def run_training(
             min_class_share=config.min_class_share,
             seed=config.prune_seed,
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_settings(folder / "settings.json", to_json(config))
+    with alone_in(folder):
+        return _train_and_test(config, data, kept, folder, checkpoint_every, progress)
+
+
+def load_networks(folder: str | os.PathLike[str]) -> TrainedNetworks:
+    """The networks that :func:`run_training` trained, on this device or another, from the file ``weights.npz`` alone.
+
+    Args:
+        folder: the folder of the training; a copy of the file in another folder does as well.
+
+    Returns:
+        The networks, as :func:`real_data.train` returned them.
+
+    Raises:
+        FileNotFoundError: there is no such file; perhaps the training has not ended.
+        ValueError: the file is damaged or altered, or the networks are built otherwise in this version.
+    """
+    path = Path(folder) / WEIGHTS
+    if not path.exists():
+        raise FileNotFoundError(f"there is no {path}: it is written when the training ends; run it again to go on")
+    return load_weights(path)
+
+
+def _train_and_test(
+    config: TrainingRun,
+    data: datasets.ImageDataset,
+    kept: np.ndarray,
+    folder: Path,
+    checkpoint_every: int,
+    progress: bool,
+) -> Results:
+    settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": ("path", "scores")}
+    check_settings(**settings)
+    # files may be moved: their digests say whether they are still the same
+    write_settings(folder / "data.json", {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(kept)})
+    write_settings(**settings)
+    image_shape = data.train_images.shape[1:]
     networks = training.train(
-        models.build(config.model, data.train_images.shape[1:], data.num_classes),
+        models.build(config.model, image_shape, data.num_classes),
         data.train_images,
         data.train_labels,
         [kept] * len(config.seeds),
@@ -65,15 +106,14 @@ def run_training(
         checkpoint_every=checkpoint_every,
         progress=progress,
     )
-    results = Results(
-        f"Training on {kept.size} of {data.train_labels.size} images of {config.dataset}",
-        {
-            "training_run": to_json(config),
-            "dataset": {"name": data.name, "sha256": data.fingerprint},
-            "software": software(),
-            "device": jax.devices()[0].device_kind,
-        },
-    )
+    provenance = {
+        "training_run": to_json(config),
+        "dataset": {"name": data.name, "sha256": data.fingerprint},
+        "software": software(),
+        "device": jax.devices()[0].device_kind,
+    }
+    save_weights(folder / WEIGHTS, networks, model=config.model, image_shape=image_shape, provenance=provenance)
+    results = Results(f"Training on {kept.size} of {data.train_labels.size} images of {config.dataset}", provenance)
     results.add("seed", "seed", list(config.seeds), "1", "seed of the network")
     results.add("kept", "kept", kept, "1", "indices of the kept examples in the training set")
     results.add("losses", ("seed", "step"), networks.losses, "1", "training loss")
