@@ -30,7 +30,7 @@ def main(app: tyro.extras.SubcommandApp, prog: str, description: str | None) -> 
             command: Callable[[], None] = app.cli(prog=prog, description=description)
         command()
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
-        _stop(2, f"{prog}: {error}")
+        _stop(2, f"{prog}: " + "; ".join([str(error), *getattr(error, "__notes__", [])]))
     except KeyboardInterrupt as interrupt:
         _stop(130, f"\nInterrupted. {interrupt}".rstrip())
     except SystemExit as stop:

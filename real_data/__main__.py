@@ -186,6 +186,11 @@ def download(dataset: tyro.conf.Positional[str]) -> Callable[[], None]:
     def do() -> None:
         from real_data.datasets import data_folder, load
 
+        if dataset == "digits":
+            print("digits: nothing to download, they come with scikit-learn")
+            return
+        if dataset == "folder":
+            raise ValueError("folder stands for images of your own: there is nothing to download")
         data = load(dataset, download=True)
         sizes = f"{len(data.train_labels)} training and {len(data.test_labels)} test images"
         print(f"{dataset}: {sizes} in {data_folder()}")
@@ -319,7 +324,8 @@ def recommend(
     """Say which examples of a data set to keep within a budget, and what error to expect: from a small pilot.
 
     Trains on pools of the training images, a quarter, a half and all of max_pool, tests on a part held out, chooses the
-    window of ranks on half of the seeds and judges it on the others.  Test images are not touched.
+    window of ranks on half of the seeds and judges it on the others.  Test images are not touched; of digits, and
+    of a folder that is not divided into train and test, a third is set aside as test images.
 
     Args:
         dataset: as for run; your own images: folder.
@@ -333,7 +339,7 @@ def recommend(
         retraining: training on the kept examples.
         num_seeds: repetitions, at least 4.
         num_places: windows tried, at least 3.
-        max_pool: images in the largest pool.
+        max_pool: images in the largest pool, at least 1.
         holdout: share of the training images that errors are measured on.
         executor: as for run.
         out: folder of the pilot; run again to continue there.

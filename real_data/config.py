@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from numbers import Real
 from typing import Any, Literal, TypeVar
 
 from perceptron_theory import KeepEasy, KeepHard, KeepPolicy, KeepRandom, KeepRule, KeepWindow
@@ -27,6 +28,9 @@ __all__ = [
 METRICS = ("el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random")
 """Scores of difficulty; see :mod:`real_data.scores`."""
 
+MOST_SEED = 2**31 - 1
+"""Largest seed: result files hold 32-bit integers."""
+
 MetricName = Literal["el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random"]
 
 
@@ -38,13 +42,42 @@ def _check_integer(name: str, value: int, least: int, most: float = math.inf) ->
         raise ValueError(f"{name} must be {allowed}, got {value}")
 
 
-def _check_real(name: str, value: float, allowed: bool, interval: str) -> None:
-    if not allowed or not math.isfinite(value):
+def _check_real(name: str, value: float, interval: str) -> None:
+    """Raise unless ``value`` is a finite real number in ``interval``, for example ``[0, 1)``."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number in {interval}, got {value!r}")
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    if not (above and below and math.isfinite(value)):
         raise ValueError(f"{name} must lie in {interval}, got {value!r}")
 
 
+def _check_boolean(name: str, value: bool) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be true or false, got {value!r}")
+
+
+def _check_string(name: str, value: str | None, *, optional: bool = False) -> None:
+    if not (isinstance(value, str) or (optional and value is None)):
+        raise TypeError(f"{name} must be a string{' or None' if optional else ''}, got {value!r}")
+
+
+def _check_tuple(name: str, value: tuple[Any, ...], kind: type | None = None) -> None:
+    if not isinstance(value, tuple):
+        raise TypeError(f"{name} must be a sequence, got {value!r}")
+    for one in value:
+        if kind is not None and not isinstance(one, kind):
+            raise TypeError(f"each of {name} must be a {kind.__name__}, got {one!r}")
+
+
+def _check_settings(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
@@ -63,12 +96,12 @@ class ModelConfig:
     """Which network.
 
     Attributes:
-        kind: ``mlp``; ``cnn``, a small convolutional network; ``resnet18`` or ``resnet50`` (He et al. 2016).
-        hidden: widths of the hidden layers of the MLP; ``()`` is logistic regression.
+        kind: mlp; cnn, a small convolutional network; resnet18 or resnet50 (He et al. 2016).
+        hidden: widths of the hidden layers of the MLP; an empty tuple is logistic regression.
         width: factor on the number of channels of a convolutional network, above 0.
-        stem: first layers of a ResNet: ``cifar``, a 3 x 3 convolution; ``imagenet``, a 7 x 7 convolution of stride 2
-            and max pooling; ``auto`` is ``imagenet`` for images of at least 64 x 64 pixels.
-        precision: type of the activations, ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU or TPU.
+        stem: first layers of a ResNet: cifar, a 3 x 3 convolution; imagenet, a 7 x 7 convolution of stride 2
+            and max pooling; auto is imagenet for images of at least 64 x 64 pixels.
+        precision: type of the activations, float32, bfloat16, or auto: bfloat16 on a GPU or TPU.
             Weights, losses and batch statistics are float32 in any case.
     """
 
@@ -80,9 +113,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         _check_choice("kind", self.kind, ("mlp", "cnn", "resnet18", "resnet50"))
+        _check_tuple("hidden", self.hidden)
         for width in self.hidden:
             _check_integer("each of hidden", width, 1)
-        _check_real("width", self.width, self.width > 0, "(0, inf)")
+        _check_real("width", self.width, "(0, inf)")
         _check_choice("stem", self.stem, ("auto", "cifar", "imagenet"))
         _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
 
@@ -95,19 +129,19 @@ class TrainingConfig:
     training; with a fixed number of epochs it costs less.
 
     Attributes:
-        num_steps: gradient steps, at least 1; None where ``num_epochs`` is given.
-        num_epochs: passes over the kept examples, at least 1, rounded up to whole steps; None where ``num_steps`` is
+        num_steps: gradient steps, at least 1; None where num_epochs is given.
+        num_epochs: passes over the kept examples, at least 1, rounded up to whole steps; None where num_steps is
             given.
         batch_size: examples per step, at least 1; may exceed the number kept, as batches run on across
             epochs.
         learning_rate: initial learning rate, above 0.
-        schedule: ``cosine``: falls to 0 along half a cosine; ``step``: is divided by ten after 1/2 and 3/4 of the
-            training; ``constant``.
+        schedule: cosine: falls to 0 along half a cosine; step: is divided by ten after 1/2 and 3/4 of the
+            training; constant.
         warmup: share of the training in which the learning rate rises linearly from 0, in [0, 1).
         momentum: Nesterov momentum, in [0, 1).
         weight_decay: coefficient of |w|^2 / 2 in the loss, at least 0.
-        augmentation: ``none``; ``crop``: shifts by up to an eighth of the image, zeros outside; ``flip``: mirror
-            images, left to right; ``crop_flip``: both.  Images of files (ImageNet) are cropped at random sizes
+        augmentation: none; crop: shifts by up to an eighth of the image, zeros outside; flip: mirror
+            images, left to right; crop_flip: both.  Images of files (ImageNet) are cropped at random sizes
             instead of shifted.
         standardize: whether the mean is subtracted from each channel and its standard deviation divided out, both
             those of the training images.
@@ -135,12 +169,13 @@ class TrainingConfig:
         if self.num_epochs is not None:
             _check_integer("num_epochs", self.num_epochs, 1)
         _check_integer("batch_size", self.batch_size, 1)
-        _check_real("learning_rate", self.learning_rate, self.learning_rate > 0, "(0, inf)")
+        _check_real("learning_rate", self.learning_rate, "(0, inf)")
         _check_choice("schedule", self.schedule, ("cosine", "step", "constant"))
-        _check_real("warmup", self.warmup, 0 <= self.warmup < 1, "[0, 1)")
-        _check_real("momentum", self.momentum, 0 <= self.momentum < 1, "[0, 1)")
-        _check_real("weight_decay", self.weight_decay, self.weight_decay >= 0, "[0, inf)")
+        _check_real("warmup", self.warmup, "[0, 1)")
+        _check_real("momentum", self.momentum, "[0, 1)")
+        _check_real("weight_decay", self.weight_decay, "[0, inf)")
         _check_choice("augmentation", self.augmentation, ("none", "crop", "flip", "crop_flip"))
+        _check_boolean("standardize", self.standardize)
 
     def steps_for(self, num_kept: int) -> int:
         """Number of gradient steps on ``num_kept`` examples."""
@@ -168,6 +203,7 @@ class ScoreConfig:
     def __post_init__(self) -> None:
         _check_choice("metric", self.metric, METRICS)
         _check_integer("num_networks", self.num_networks, 1)
+        _check_settings("training", self.training, TrainingConfig)
 
 
 def keep_rule(name: str, f: float) -> KeepRule:
@@ -220,7 +256,7 @@ class Experiment:
             trained.
         pool_sizes: numbers of training images that are pruned, each at least 2; None is all there are.
         num_seeds: number of repetitions, at least 2.
-        first_seed: seeds are first_seed, first_seed + 1, ...; at least 0.
+        first_seed: seeds are first_seed, first_seed + 1, ...; all in [0, 2^31).
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per
             class.
         label_noise: share of the labels of the pool that are replaced by another class at random, in [0, 1); those of
@@ -247,23 +283,33 @@ class Experiment:
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        _check_string("dataset", self.dataset)
+        _check_string("path", self.path, optional=True)
+        _check_tuple("scores", self.scores, ScoreConfig)
+        _check_tuple("rules", self.rules, str)
+        _check_tuple("fractions", self.fractions)
+        _check_tuple("pool_sizes", self.pool_sizes)
+        _check_settings("model", self.model, ModelConfig)
+        _check_settings("retraining", self.retraining, TrainingConfig)
         _check_image_size(self.image_size)
         _check_different("the metrics of scores", tuple(score.metric for score in self.scores))
         _check_different("rules", self.rules)
-        _check_different("fractions", self.fractions)
         for f in self.fractions:
-            _check_real("each of fractions", f, 0 < f <= 1, "(0, 1]")
+            _check_real("each of fractions", f, "(0, 1]")
             for rule in self.rules:
                 keep_rule(rule, f)
-        _check_different("pool_sizes", self.pool_sizes)
+        _check_different("fractions", self.fractions)
         for size in self.pool_sizes:
             if size is not None:
                 _check_integer("each of pool_sizes", size, 2)
+        _check_different("pool_sizes", self.pool_sizes)
         _check_integer("num_seeds", self.num_seeds, 2)
         _check_integer("first_seed", self.first_seed, 0)
-        _check_real("min_class_share", self.min_class_share, 0 <= self.min_class_share <= 1, "[0, 1]")
-        _check_real("label_noise", self.label_noise, 0 <= self.label_noise < 1, "[0, 1)")
-        _check_real("holdout", self.holdout, 0 <= self.holdout < 1, "[0, 1)")
+        last = self.first_seed + self.num_seeds - 1
+        _check_integer("first_seed + num_seeds - 1, the last seed,", last, 0, MOST_SEED)
+        _check_real("min_class_share", self.min_class_share, "[0, 1]")
+        _check_real("label_noise", self.label_noise, "[0, 1)")
+        _check_real("holdout", self.holdout, "[0, 1)")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -276,15 +322,15 @@ class TrainingRun:
     """The training of networks on the kept part of a data set, from scores that were saved.
 
     Attributes:
-        dataset: name of the data set; see :func:`real_data.datasets.load`.
-        path: folder or file of the data set; None looks where its reader says.
-        image_size: as for :class:`Experiment`.
-        scores: file of the scores, from ``python -m real_data score``; None where the rule needs none.
-        rule: keep rule by name, see :func:`keep_rule`; ``all`` keeps all examples.
-        fraction: fraction kept f, in (0, 1]; 1 with ``all``.
+        dataset: name of the data set; for images of your own: folder.
+        path: folder or file of the data set; None looks in the usual places.
+        image_size: width and height that images of imagenet and folder are brought to; None is 224, or their own.
+        scores: file of the scores, from python -m real_data score; None where the rule needs none.
+        rule: hard, easy, random, window@P, policy@EDGES/PROBABILITIES, or all, which keeps all examples.
+        fraction: fraction kept f, in (0, 1]; 1 with the rule all.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1].
-        prune_seed: seed of the keep rule; at least 0.
-        seeds: one network for each, in [0, 2^32).
+        prune_seed: seed of the keep rule; in [0, 2^31).
+        seeds: one network for each, in [0, 2^31).
         model: the network.
         training: its training.
     """
@@ -302,8 +348,15 @@ class TrainingRun:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        for name in ("dataset", "rule"):
+            _check_string(name, getattr(self, name))
+        for name in ("path", "scores"):
+            _check_string(name, getattr(self, name), optional=True)
+        _check_tuple("seeds", self.seeds)
+        _check_settings("model", self.model, ModelConfig)
+        _check_settings("training", self.training, TrainingConfig)
         _check_image_size(self.image_size)
-        _check_real("fraction", self.fraction, 0 < self.fraction <= 1, "(0, 1]")
+        _check_real("fraction", self.fraction, "(0, 1]")
         if self.rule == "all":
             if self.fraction != 1:
                 raise ValueError(f"rule all keeps everything: fraction must be 1, got {self.fraction}")
@@ -311,11 +364,11 @@ class TrainingRun:
             keep_rule(self.rule, self.fraction)
             if self.scores is None and self.rule != "random":
                 raise ValueError(f"rule {self.rule} needs scores, a file from the command score")
-        _check_real("min_class_share", self.min_class_share, 0 <= self.min_class_share <= 1, "[0, 1]")
-        _check_integer("prune_seed", self.prune_seed, 0)
-        _check_different("seeds", self.seeds)
+        _check_real("min_class_share", self.min_class_share, "[0, 1]")
+        _check_integer("prune_seed", self.prune_seed, 0, MOST_SEED)
         for seed in self.seeds:
-            _check_integer("each of seeds", seed, 0, 2**32 - 1)
+            _check_integer("each of seeds", seed, 0, MOST_SEED)
+        _check_different("seeds", self.seeds)
 
 
 Config = TypeVar("Config")
@@ -334,6 +387,7 @@ def from_json(kind: type[Config], value: Mapping[str, Any]) -> Config:
         value: its fields; those left out take their default.
 
     Raises:
+        TypeError: the value of a field is of the wrong type.
         ValueError: a field is unknown, or its value is not allowed.
     """
     assert is_dataclass(kind)
@@ -347,13 +401,21 @@ def from_json(kind: type[Config], value: Mapping[str, Any]) -> Config:
     arguments: dict[str, Any] = {}
     for name, entry in value.items():
         if name in nested:
-            entry = from_json(nested[name], entry)
+            entry = _from_json_at(name, nested[name], entry)
         elif name == "scores" and isinstance(entry, list):
-            entry = tuple(from_json(ScoreConfig, one) for one in entry)
+            entry = tuple(_from_json_at("scores", ScoreConfig, one) for one in entry)
         elif isinstance(entry, list):
             entry = tuple(entry)
         arguments[name] = entry
     return kind(**arguments)
+
+
+def _from_json_at(name: str, kind: type[Config], value: Any) -> Config:
+    """:func:`from_json`, whose complaints begin with the name of the field."""
+    try:
+        return from_json(kind, value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from error
 
 
 def digest_of(value: Any) -> str:

@@ -82,9 +82,10 @@ def prune(
     quotas = _class_quotas(sizes, np.bincount(class_of[kept], minlength=classes.size), float(min_class_share))
     if not quotas.all():
         empty = int(np.argmin(quotas))
+        remedy = "keep a larger fraction" + (" or raise min_class_share" if min_class_share < 1 else "")
         raise ValueError(
             f"{keep} with min_class_share = {min_class_share} leaves no example of class {classes[empty]} "
-            f"({sizes[empty]} of {values.size} examples): keep a larger fraction or raise min_class_share"
+            f"({sizes[empty]} of {values.size} examples): {remedy}"
         )
     by_class = hardest_first[np.argsort(class_of[hardest_first], kind="stable")]
     rankings = np.split(by_class, np.cumsum(sizes)[:-1])

@@ -126,6 +126,8 @@ def pilot(
         raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {num_seeds}")
     if num_places < 3:
         raise ValueError(f"num_places must be at least 3, got {num_places}")
+    if max_pool < 1:
+        raise ValueError(f"max_pool must be at least 1, got {max_pool}")
     if not 0 < holdout < 1:
         raise ValueError(f"holdout must lie in (0, 1), got {holdout!r}")
     largest = min(max_pool, num_images - round(holdout * num_images))

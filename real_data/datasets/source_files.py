@@ -67,7 +67,7 @@ class Source:
 def data_folder() -> Path:
     """The folder of all data sets: that of the environment variable DATA_PRUNING_DATA, or the user's cache."""
     if os.environ.get(DATA_FOLDER):
-        return Path(os.environ[DATA_FOLDER])
+        return Path(os.environ[DATA_FOLDER]).expanduser()
     import pooch
 
     return Path(pooch.os_cache("data-pruning-theory"))

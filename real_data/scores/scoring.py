@@ -111,6 +111,8 @@ def score_all(
     for config in configs:
         if config.metric != "random":
             metrics_of.setdefault((config.num_networks, config.training), set()).add(config.metric)
+        if config.metric == "forgetting":
+            _check_forgetting(config.training, len(labels))
     values: dict[tuple[int, TrainingConfig, str], NDArray[np.float64]] = {}
     for (num_networks, training), metrics in metrics_of.items():
         networks = train(
@@ -264,6 +266,17 @@ def _seeds(seed: int, num_networks: int) -> list[int]:
 def _uniform(seed: int, num_examples: int) -> NDArray[np.float64]:
     # a child of the seed, so that the numbers are independent of the networks of other metrics
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))).random(num_examples)
+
+
+def _check_forgetting(training: TrainingConfig, num_examples: int) -> None:
+    """Refuse, before any training, one too short to present every example twice."""
+    presented = training.steps_for(num_examples) * training.batch_size
+    if presented < 2 * num_examples:
+        raise ValueError(
+            f"forgetting needs every example to be presented at least twice in training, at least "
+            f"{2 * num_examples} presentations, but num_steps times batch_size is {presented}: raise num_steps or "
+            f"num_epochs"
+        )
 
 
 def _check_settings(seed: int, batch_size: int) -> None:
