@@ -208,6 +208,10 @@ def score(
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainingConfig = SCORING,
     seed: int = 0,
+    from_csv: Path | None = None,
+    name_column: str = "name",
+    score_column: str = "score",
+    lower_is_harder: bool = False,
     out: Path = Path("results/scores"),
     quiet: bool = False,
 ) -> Callable[[], None]:
@@ -222,17 +226,27 @@ def score(
         model: the network.
         training: its training; long for forgetting, short for the others.
         seed: seed of the networks, at least 0.
+        from_csv: take published scores from this file, one row per image, instead of training; writes
+            OUT/DATASET-published.nc.
+        name_column: column of the file with the images' file names.
+        score_column: column of the file with the scores.
+        lower_is_harder: whether low published scores are those of hard images.
         out: folder for the scores.
         quiet: no progress bar.
     """
 
     def do() -> None:
         from real_data.datasets import load
-        from real_data.scores import score_all
+        from real_data.scores import score_all, scores_from_csv
 
         data = load(dataset, path, image_size=image_size)
-        configs = [ScoreConfig(metric, num_networks, training) for metric in metrics]
-        for found in score_all(data, configs, model=model, seed=seed, progress=not quiet):
+        if from_csv is not None:
+            columns = {"name_column": name_column, "score_column": score_column}
+            all_found = [scores_from_csv(from_csv, data, higher_is_harder=not lower_is_harder, **columns)]
+        else:
+            configs = [ScoreConfig(metric, num_networks, training) for metric in metrics]
+            all_found = score_all(data, configs, model=model, seed=seed, progress=not quiet)
+        for found in all_found:
             file = found.save(out / f"{dataset}-{found.metric}.nc")
             low, middle, high = np.quantile(found.values, [0.05, 0.5, 0.95])
             print(f"{found.metric}: {found.values.size} scores, quantiles 5 % {low:.4g}, 50 % {middle:.4g}, ", end="")
@@ -351,24 +365,30 @@ def recommend(
         from real_data.recommendation import recommend
 
         with executor_named(executor, out) as chosen:
-            print(
-                recommend(
-                    dataset,
-                    keep=keep,
-                    path=path,
-                    image_size=image_size,
-                    out=out,
-                    executor=chosen,
-                    progress=not quiet,
-                    model=model,
-                    score=ScoreConfig(metric, num_score_networks, scoring),
-                    retraining=retraining,
-                    num_seeds=num_seeds,
-                    num_places=num_places,
-                    max_pool=max_pool,
-                    holdout=holdout,
-                )
+            found = recommend(
+                dataset,
+                keep=keep,
+                path=path,
+                image_size=image_size,
+                out=out,
+                executor=chosen,
+                progress=not quiet,
+                model=model,
+                score=ScoreConfig(metric, num_score_networks, scoring),
+                retraining=retraining,
+                num_seeds=num_seeds,
+                num_places=num_places,
+                max_pool=max_pool,
+                holdout=holdout,
             )
+        print(found)
+        data = " ".join([f"--dataset {dataset}", *([f"--path {path}"] if path else [])])
+        print("To do so (with the settings of model and training that you mean to use):")
+        if found.rule_name != "random":
+            print(f"  python -m real_data score {data} --metrics {metric} --out scores")
+        scores = "" if found.rule_name == "random" else f" --scores scores/{dataset}-{metric}.nc"
+        fraction = found.num_kept / found.num_images
+        print(f"  python -m real_data train {data}{scores} --rule {found.rule_name} --fraction {fraction:.6g}")
 
     return do
 

@@ -42,6 +42,11 @@ class Recommendation:
     continued: bool
     verdicts: list[WindowVerdict]
 
+    @property
+    def rule_name(self) -> str:
+        """The rule as the command line takes it: ``random`` or ``window@P``."""
+        return "random" if isinstance(self.rule, KeepRandom) else f"window@{self.verdicts[-1].place:g}"
+
     def __str__(self) -> str:
         last = self.verdicts[-1]
         gain = last.over["random"]

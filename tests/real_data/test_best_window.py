@@ -117,7 +117,7 @@ def test_an_error_that_does_not_fall_is_not_continued():
     _, errors = _power_law(np.random.default_rng(3), 1.1)
     found = conclude(results_of(errors[::-1], (1000, 2000, 4000)), 64000)
     assert found.expected_error == pytest.approx(2 * 1000**-0.5, rel=0.1)
-    assert "continued" not in str(found)
+    assert "a power law continued" not in str(found)
     assert "of the largest pool, 4000 images: not continued to 64000" in str(found)
 
 

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from perceptron_theory import Results
 
@@ -106,6 +108,33 @@ def test_recommend_says_what_to_keep(tmp_path):
     assert done.stdout.startswith("Keep 480 of 1200 images")
     assert "Error to expect: " in done.stdout
     assert "continued" in done.stdout  # or why it is not: the pilot's largest pool has 600 images
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("  python -m real_data train --dataset digits")
+    assert last.endswith("--fraction 0.4")
     refused = real_data("recommend", "--dataset", "digits", "--keep", "1300")
     assert refused.returncode == 2
     assert "keep must be a fraction in (0, 1) or a number of images in [1, 1200), got 1300" in refused.stderr
+
+
+def test_published_scores_become_a_score_file(tmp_path):
+    """Ten images in two classes; the CSV lists them in another order, and a low score means hard."""
+    rng = np.random.default_rng(0)
+    rows = ["file,easiness"]
+    for part, number in (("train", 5), ("test", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / part / name).mkdir(parents=True)
+            for i in range(number):
+                image = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+                image.save(tmp_path / "images" / part / name / f"{name}{i}.png")
+                rows[1:1] = [f"{name}{i}.png,{i + (10 if name == 'dog' else 0)}"] if part == "train" else []
+    (tmp_path / "published.csv").write_text("\n".join(rows))
+    columns = "--name-column file --score-column easiness --lower-is-harder"
+    source = ["--dataset", "folder", "--path", tmp_path / "images"]
+    done = real_data("score", *source, "--from-csv", tmp_path / "published.csv", *columns.split(), "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = Results.load(tmp_path / "folder-published.nc")["score"]
+    assert values.tolist() == [0, -1, -2, -3, -4, -10, -11, -12, -13, -14]
+    done = real_data(
+        "prune", tmp_path / "folder-published.nc", *source, "--fraction", "0.2", "--out", tmp_path / "kept.txt"
+    )
+    assert (tmp_path / "kept.txt").read_text().split() == ["0", "5"], done.stderr
