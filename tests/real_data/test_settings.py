@@ -74,7 +74,6 @@ def test_rerun_of_a_wrong_file_is_one_line(tmp_path, content, message):
     ("settings", "steps"),
     [(TrainingConfig(7), 7), (TrainingConfig(None, 3, 64), 47), (TrainingConfig(None, 1, 2000), 1)],
 )
-)
 def test_epochs_are_rounded_up_to_whole_steps(settings, steps):
     """Three epochs of 1,000 examples are 3,000 / 64 = 46.9 steps."""
     assert settings.steps_for(1000) == steps
