@@ -65,7 +65,7 @@ def _check_string(name: str, value: str | None, *, optional: bool = False) -> No
 
 def _check_tuple(name: str, value: tuple[Any, ...], kind: type | None = None) -> None:
     if not isinstance(value, tuple):
-        raise TypeError(f"{name} must be a sequence, got {value!r}")
+        raise TypeError(f"{name} must be a tuple (in a file: a list), got {value!r}")
     for one in value:
         if kind is not None and not isinstance(one, kind):
             raise TypeError(f"each of {name} must be a {kind.__name__}, got {one!r}")

@@ -27,14 +27,14 @@ def test_settings_come_back_from_json(settings):
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
-        (Experiment, {"scores": "el2n"}, r"scores must be a sequence, got 'el2n'"),
+        (Experiment, {"scores": "el2n"}, r"scores must be a tuple .*got 'el2n'"),
         (Experiment, {"scores": [{"metric": "el2m"}]}, r"scores: metric must be one of el2n, .*got 'el2m'"),
         (Experiment, {"scores": ["el2n"]}, r"scores: the settings of ScoreConfig must be a table"),
         (Experiment, {"label_noise": "0.5"}, r"label_noise must be a number in \[0, 1\), got '0.5'"),
-        (Experiment, {"fractions": 0.5}, r"fractions must be a sequence, got 0.5"),
+        (Experiment, {"fractions": 0.5}, r"fractions must be a tuple .*got 0.5"),
         (Experiment, {"fractions": ["0.5"]}, r"each of fractions must be a number in \(0, 1\], got '0.5'"),
         (Experiment, {"path": 3}, r"path must be a string or None, got 3"),
-        (Experiment, {"rules": "hard"}, r"rules must be a sequence, got 'hard'"),
+        (Experiment, {"rules": "hard"}, r"rules must be a tuple .*got 'hard'"),
         (Experiment, {"image_size": 0}, r"image_size must be at least 1, got 0"),
         (Experiment, {"first_seed": 2**31}, r"the last seed, must be in \[0, 2147483647\]"),
         (Experiment, {"model": None}, r"model: the settings of ModelConfig must be a table"),
@@ -56,7 +56,7 @@ def test_wrong_values_are_named(kind, value, message):
     ("content", "message"),
     [
         ("{", "is not a settings file"),
-        ('{"scores": "el2n"}', "scores must be a sequence"),
+        ('{"scores": "el2n"}', "scores must be a tuple (in a file: a list)"),
         ('{"retraining": {"standardize": "no"}}', "retraining: standardize must be true or false, got 'no'"),
     ],
 )
