@@ -1,4 +1,4 @@
-"""The max-margin student: its saddle point, a Newton method that always finds it, and when the student exists.
+"""The max-margin student: its saddle point, and a Newton method that always finds it.
 
 The student is w = (A, B, 1): components along the teacher and along the rest of the probe, and a unit part outside
 their plane; k is its margin in these units.  With G(d) = E_g (d - g)_+^2, g a standard normal, and <.> the average
@@ -18,11 +18,6 @@ k is a concave function of (A, B), so with c the largest kappa so far k - c sqrt
 always points uphill, and wherever it is positive kappa is larger than c.  At the top its Newton step is that of
 kappa itself, so the convergence is quadratic.  k is found by a monotone Newton iteration inside the same loop; each
 turn of the loop costs one quadrature.
-
-Where labels are flipped the kept examples may not be separable.  A margin k >= 0 exists where
-alpha_prune <G(-m.u)> <= 1 for some in-plane part m of the student, so the data are separable up to
-alpha_c = 1 / min_m <G(-m.u)>, a convex problem (``most_separating``; Candes and Sur 2020 derive the same threshold for
-logistic regression).
 """
 
 from __future__ import annotations
@@ -37,6 +32,7 @@ from perceptron_theory import quadrature
 from perceptron_theory.quadrature import Frame, Strips, inline, kept_lines, normal_cdf, normal_pdf, once
 
 __all__ = [
+    "MAX_STEPS",
     "Averages",
     "Conditions",
     "SaddlePoint",
@@ -46,7 +42,8 @@ __all__ = [
     "equations",
     "log_error",
     "maximise_margin",
-    "most_separating",
+    "move",
+    "select",
 ]
 
 MAX_STEPS = 300
@@ -292,7 +289,7 @@ class _Search(NamedTuple):
     num_steps: Array
 
 
-def _move(r: Array, omega: Array, along: Array, across: Array) -> tuple[Array, Array]:
+def move(r: Array, omega: Array, along: Array, across: Array) -> tuple[Array, Array]:
     """The student displaced along and across itself."""
     return jnp.hypot(r + along, across), omega + jnp.arctan2(across, r + along)
 
@@ -357,7 +354,7 @@ def maximise_margin(
         higher = climbed > -1e-12 * (jnp.abs(above) + jnp.abs(below))
         accept = on_constraint & higher & jnp.isfinite(height) & jnp.isfinite(model.gain)
 
-        after = log_error(*_move(r, omega, model.step_along, model.step_across))
+        after = log_error(*move(r, omega, model.step_along, model.step_across))
         change = jnp.abs(after - log_error(r, omega))
         exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
         num_quiet = jnp.where((change < RESTLESS) & exact, search.num_quiet + 1, 0)
@@ -374,13 +371,13 @@ def maximise_margin(
             num_quiet=num_quiet,
             settled=((change < SETTLED) & exact) | (num_quiet >= 3),
         )
-        best = _where(accept, found, search._replace(stride=0.25 * search.taken))
+        best = select(accept, found, search._replace(stride=0.25 * search.taken))
         # the student keeps its side, and its length changes by at most a factor of about thirty a step
         along, across = best.model.step_along, best.model.step_across
         limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
         stride = jnp.minimum(best.stride, limit)
         along, across = stride * along, stride * across
-        trial_r, trial_omega = _move(best.r, best.omega, along, across)
+        trial_r, trial_omega = move(best.r, best.omega, along, across)
         trial_x = best.x + best.model.x_along * along + best.model.x_across * across
         trial_x = trial_x + 0.5 * stride**2 * best.model.x_curve
         # measure the margin from the lowest |z| kept where that edge is what holds the student back
@@ -391,11 +388,11 @@ def maximise_margin(
         outer = best._replace(
             trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin, taken=stride
         )
-        chosen = _where(on_constraint, outer, search._replace(trial_x=x))
+        chosen = select(on_constraint, outer, search._replace(trial_x=x))
         # the search starts from a student of positive margin: if alpha <G> > 1 at k = 0, try a longer one
         too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
         longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
-        chosen = _where(too_short & (r < longest), longer, chosen)
+        chosen = select(too_short & (r < longest), longer, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
     start = _Search(
@@ -421,90 +418,6 @@ def maximise_margin(
     return SaddlePoint(end.r, end.omega, k, end.residual, end.settled, end.num_steps)
 
 
-class Separation(NamedTuple):
-    """The student that separates best; scalars."""
-
-    r: Array
-    omega: Array
-    violation: Array  # <G> at margin 0: the data are separable for alpha_prune < 1 / violation
-    converged: Array
-
-
-class _Descent(NamedTuple):
-    r: Array
-    omega: Array
-    violation: Array
-    along: Array  # Newton step
-    across: Array
-    stride: Array
-    trial_r: Array
-    trial_omega: Array
-    settled: Array
-    num_steps: Array
-
-
-def most_separating(
-    strips: Strips, theta: Array, start_r: Array, start_omega: Array, enough: Array, *, aligned: bool
-) -> Separation:
-    """Minimise <G(-m.u)> over the in-plane part m of the student, by Newton's method with backtracking.
-
-    Args:
-        strips: what is kept.
-        theta: angle between probe and teacher in radians, scalar.
-        start_r: length of the first student tried, scalar > 0.
-        start_omega: its angle to the teacher; off the axis where a rule looks at the label: the student may have to
-            turn away from the teacher, and on the axis nothing at theta = 0 says to which side.
-        enough: the search also ends where <G> is below this, scalar.
-        aligned: as ``maximise_margin``.
-    """
-    zero = jnp.zeros_like(start_r)
-
-    def turn(state: _Descent) -> _Descent:
-        r, omega = state.trial_r, state.trial_omega
-        frame = Frame.of(theta, omega)
-        mean = averages(strips._replace(origin=zero), theta, r, omega, zero, aligned=aligned)
-        tt, tu, uu = mean.g2_dd / r**2, -mean.g2_du / r, mean.g2_uu
-        det = tt * uu - tu * tu
-        first = mean.g1_t / tt if aligned else (uu * mean.g1_t - tu * mean.g1_u) / det
-        second = zero if aligned else (tt * mean.g1_u - tu * mean.g1_t) / det
-        cosine, sine = jnp.where(frame.probe, frame.cos_psi, 0.0), jnp.where(frame.probe, frame.sin_psi, 1.0)
-        decrement = first * mean.g1_t + second * mean.g1_u
-        lower = mean.g0 <= state.violation * (1 + 1e-14)
-        here = state._replace(
-            r=r,
-            omega=omega,
-            violation=mean.g0,
-            along=first + cosine * second,
-            across=sine * second,
-            stride=jnp.minimum(1.0, 4 * state.stride),
-            settled=(decrement < 1e-14 * mean.g0) | (mean.g0 < enough),
-        )
-        best = _where(lower, here, state._replace(stride=0.25 * state.stride))
-        limit = jnp.minimum(
-            0.9 * best.r / jnp.maximum(-best.along, 1e-300), 10 * best.r / jnp.hypot(best.along, best.across)
-        )
-        stride = jnp.minimum(best.stride, limit)
-        trial_r, trial_omega = _move(best.r, best.omega, stride * best.along, stride * best.across)
-        stuck = best.stride < 1e-8  # rounding: the value cannot be lowered any more
-        return best._replace(
-            trial_r=trial_r, trial_omega=trial_omega, settled=best.settled | stuck, num_steps=state.num_steps + 1
-        )
-
-    start = _Descent(
-        r=start_r,
-        omega=start_omega,
-        violation=zero + jnp.inf,
-        along=zero,
-        across=zero,
-        stride=zero + 1.0,
-        trial_r=start_r,
-        trial_omega=start_omega,
-        settled=jnp.zeros_like(start_r, dtype=bool),
-        num_steps=jnp.zeros_like(start_r, dtype=int),
-    )
-    end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
-    return Separation(end.r, end.omega, end.violation, end.settled)
-
-
-def _where(condition: Array, yes: Any, no: Any) -> Any:
+def select(condition: Array, yes: Any, no: Any) -> Any:
+    """One of two trees of arrays."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

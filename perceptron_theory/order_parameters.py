@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perceptron_theory import max_margin
+from perceptron_theory import separation
 from perceptron_theory.batch import OnePoint, for_each_point
 from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array, is_traced
 from perceptron_theory.kept_set import kept_set
@@ -339,7 +339,7 @@ def _separate() -> OnePoint:
     def one(point: Point) -> dict[str, jax.Array]:
         strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
         nothing = jnp.zeros_like(point.theta)
-        found = max_margin.most_separating(
+        found = separation.most_separating(
             strips, point.theta, nothing + 1.0, point.start_omega, nothing + 1 / SEPARABLE, aligned=False
         )
         return {"violation": found.violation, "converged": found.converged}

@@ -29,7 +29,7 @@ import numpy as np
 from jax import Array
 
 from perceptron_theory import quadrature
-from perceptron_theory.max_margin import across_moments
+from perceptron_theory.max_margin import across_moments, select
 from perceptron_theory.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
 __all__ = ["LossMinimum", "conditions", "minimise_loss", "newton_step"]
@@ -294,12 +294,12 @@ def minimise_loss(
             )
 
         arrived = good & ~last & (size < CLOSE)
-        chosen = _where(lost, begin(path.base, path.base_lam, path.stage / 3), onwards)
-        chosen = _where(
+        chosen = select(lost, begin(path.base, path.base_lam, path.stage / 3), onwards)
+        chosen = select(
             arrived, begin(trial + limit * step, path.lam, jnp.minimum(2 * path.stage, LONGEST_STAGE)), chosen
         )
         stopped = path._replace(trial=trial, size=size)
-        return _where(settled, stopped, chosen)._replace(
+        return select(settled, stopped, chosen)._replace(
             num_quiet=num_quiet, settled=settled, num_steps=path.num_steps + 1
         )
 
@@ -329,7 +329,3 @@ def minimise_loss(
     )
     end = jax.lax.while_loop(lambda path: ~path.settled & (path.num_steps < MAX_STEPS), turn, first)
     return LossMinimum(end.trial, end.size, end.settled, end.num_steps)
-
-
-def _where(condition: Array, yes: _Path, no: _Path) -> _Path:
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), yes, no)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from perceptron_theory import max_margin, regularised
+from perceptron_theory import max_margin, regularised, separation
 from perceptron_theory.quadrature import Strips
 
 __all__ = ["Point", "balance", "coordinates", "order_parameters", "response", "student_unknowns", "unknowns_of"]
@@ -76,7 +76,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         start_r, start_omega, longest = point.start_r, point.start_omega, point.longest
         if point.strips.flipped is not None:
             still = point.strips._replace(origin=jnp.zeros_like(start_r))
-            nearest = max_margin.most_separating(
+            nearest = separation.most_separating(
                 still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, aligned=aligned
             )
             start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
