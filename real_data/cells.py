@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +14,7 @@ import numpy as np
 from perceptron_theory import Results
 from real_data.config import digest_of
 
-__all__ = ["Cell", "CellFolder", "Outcome", "locked"]
+__all__ = ["Cell", "CellFolder", "Outcome", "group_name"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class CellFolder:
         results.add("fraction", "cell", [cell.fraction for cell in cells], "1", "fraction of the pool kept")
         results.add("errors", "cell", errors, "1", "test error, fraction")
         results.add("num_kept", "cell", num_kept, "1", "number of examples kept")
-        path = self.path / f"{stem}-{_name_of(keys)}.nc"
+        path = self.path / f"{stem}-{group_name(cells)}.nc"
         try:
             return results.save(path)
         except OSError as error:
@@ -104,6 +102,11 @@ class CellFolder:
             ) from error
 
 
+def group_name(cells: Sequence[Cell]) -> str:
+    """Sixteen hexadecimal digits for these cells together, in any order."""
+    return _name_of([cell.key for cell in cells])
+
+
 def _name_of(keys: Sequence[str]) -> str:
     return digest_of(sorted(keys))
 
@@ -111,12 +114,3 @@ def _name_of(keys: Sequence[str]) -> str:
 def _digest_of_outcomes(keys: Sequence[str], errors: np.ndarray, num_kept: np.ndarray) -> str:
     content = errors.astype("<f8").tobytes() + num_kept.astype("<i8").tobytes()
     return hashlib.sha256("".join(keys).encode() + content).hexdigest()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that ends with the process: nobody else does the same work meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

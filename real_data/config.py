@@ -245,6 +245,16 @@ class Experiment:
     Each seed has its own pool, its own score networks and its own retraining; the errors over seeds give the standard
     error.  Within a seed all cells start from the same initial weights, so that they differ only by the examples kept.
 
+    ``python -m real_data run`` runs the default, handwritten digits of 8 x 8 pixels, in 10 to 15 seconds on two CPU
+    cores, most of them to compile.  Expected, as test error in % (standard error over ten seeds in brackets)::
+
+        f          0.1          0.2          0.3         0.4         0.6         0.8         all
+        hard    17.8 (0.8)    6.5 (0.4)    3.1 (0.1)   2.8 (0.2)   2.8 (0.2)   2.7 (0.2)   2.8 (0.2)
+        easy    12.6 (0.4)   12.1 (0.4)   11.3 (0.4)   9.8 (0.3)   8.5 (0.3)   6.2 (0.3)
+        random   9.9 (0.6)    6.3 (0.4)    5.5 (0.3)   4.8 (0.3)   3.9 (0.2)   3.2 (0.2)
+
+    As in the theory, the hardest examples are the worst choice from scarce data and the best from plentiful.
+
     Attributes:
         dataset: name of the data set; see :func:`real_data.datasets.load`.
         path: folder or file of the data set; None looks where its reader says.

@@ -102,8 +102,7 @@ def step_on_pool(
     numbers: Hyperparameters,
 ) -> tuple[State, jax.Array, jax.Array]:
     """One step of every network, on examples of the pool given by their indices (num_networks, batch_size)."""
-    of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
-    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], keys)
+    return step_on_images(graphdef, augmentation, state, pool[batch], labels[batch], rate, step, keys, numbers)
 
 
 @partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")

@@ -122,7 +122,7 @@ def _run(
 
 def _check_data(path: Path, fingerprints: set[str]) -> None:
     """Refuse to replace the results of another data set of the same name, another folder of images for example."""
-    if path.exists() and not fingerprints & set(Results.load(path).config["fingerprints"]):
+    if path.exists() and not fingerprints & set(Results.load(path).config.get("fingerprints", ())):
         raise ValueError(f"{path} holds the results of other images: give another folder")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RunFolder", "alone_in", "check_settings", "sha256_of", "write_settings"]
+from real_data.fingerprint import sha256_of
+
+__all__ = ["RunFolder", "check_settings", "write_settings"]
 
 
 class RunFolder:
@@ -97,24 +96,6 @@ class RunFolder:
         partial.replace(self.metrics)
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, ``lock``, which ends with the process; nobody waits for it.
-
-    Raises:
-        ValueError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is training in {folder}: wait until it ends, or give another folder"
-            ) from None
-        yield
-
-
 def write_settings(path: Path, settings: Mapping[str, Any], *, may_change: Collection[str] = ()) -> None:
     """Write settings as JSON; where there are some already they must be the same.
 
@@ -172,19 +153,6 @@ def _leaves(tree: Any) -> dict[str, Any]:
 def _with_digest(tree: Any) -> dict[str, Any]:
     leaves = _leaves(tree)
     return {**leaves, "sha256": np.frombuffer(bytes.fromhex(sha256_of(*leaves.values())), np.uint8)}
-
-
-def sha256_of(*arrays: Any) -> str:
-    """Digest of the types, shapes and bytes of arrays; of images in files, of their names and sizes."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        if hasattr(array, "update"):
-            array.update(digest)
-        else:
-            array = np.asarray(array)
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
 
 
 def _orbax() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from real_data import datasets, models, pruning, scores, training
-from real_data.cells import Cell, CellFolder, Outcome, locked
+from real_data.cells import Cell, CellFolder, Outcome, group_name
 from real_data.config import Experiment, ScoreConfig, digest_of, keep_rule, to_json
+from real_data.lock import locked
 from real_data.provenance import software
 
 __all__ = ["Task", "load_for", "pool_of", "run_task"]
@@ -101,10 +102,12 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         by_score = dict(zip(used, difficulty, strict=True))
         kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
-        for group in _groups(pending, at_once, lambda cell: config.retraining.steps_for(kept[cell.key].size)):
-
-            def finish(cells: list[Cell]) -> None:
-                checkpoints = _checkpoints(folder, cells[0].key, config.retraining.steps_for(kept[cells[0].key].size))
+        steps = {cell.key: config.retraining.steps_for(kept[cell.key].size) for cell in pending}
+        groups = _groups(pending, at_once, steps)
+        while groups:
+            cells = groups.pop(0)
+            checkpoints = _checkpoints(folder, group_name(cells), steps[cells[0].key])
+            try:
                 networks = training.train(
                     model,
                     data.train_images,
@@ -116,20 +119,17 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
                     folder=checkpoints,
                     checkpoint_every=CHECKPOINT_EVERY,
                 )
-                errors = networks.errors(data.test_images, data.test_labels)
-                outcomes = [Outcome(float(e), kept[cell.key].size) for e, cell in zip(errors, cells, strict=True)]
-                store.add(task.name, cells, outcomes, _provenance(task))
-                _discard(checkpoints)
-                report(len(cells))
-
-            try:
-                finish(group)
             except FloatingPointError:
-                for cell in group:  # one by one: those that do not diverge are not lost
-                    try:
-                        finish([cell])
-                    except FloatingPointError:
-                        failures.append(f"{cell.rule} at f = {cell.fraction:g}")
+                if len(cells) == 1:
+                    failures.append(f"{cells[0].rule} at f = {cells[0].fraction:g}")
+                else:  # one by one: those that do not diverge are not lost
+                    groups = [[cell] for cell in cells] + groups
+                continue
+            errors = networks.errors(data.test_images, data.test_labels)
+            outcomes = [Outcome(float(e), kept[cell.key].size) for e, cell in zip(errors, cells, strict=True)]
+            store.add(task.name, cells, outcomes, _provenance(task))
+            _discard(checkpoints)
+            report(len(cells))
     if failures:
         raise FloatingPointError(
             f"training diverged with pool {task.pool_size}, seed {task.seed}: {', '.join(failures)}; all other cells "
@@ -159,13 +159,14 @@ def _kept(
     return pruning.prune(values, rule, labels, min_class_share=task.config.min_class_share, seed=seed)
 
 
-def _groups(cells: list[Cell], at_once: int, steps: Callable[[Cell], int]) -> Iterable[list[Cell]]:
+def _groups(cells: list[Cell], at_once: int, steps: dict[str, int]) -> list[list[Cell]]:
     """Cells that are trained side by side: as many steps each, at most ``at_once``."""
-    ordered = sorted(cells, key=steps)
-    for _, same in itertools.groupby(ordered, key=steps):
+    ordered = sorted(cells, key=lambda cell: steps[cell.key])
+    groups = []
+    for _, same in itertools.groupby(ordered, key=lambda cell: steps[cell.key]):
         alike = list(same)
-        for first in range(0, len(alike), at_once):
-            yield alike[first : first + at_once]
+        groups += [alike[first : first + at_once] for first in range(0, len(alike), at_once)]
+    return groups
 
 
 def pool_of(task: Task) -> datasets.ImageDataset:

@@ -30,9 +30,10 @@ from real_data.augmentation import standardization_of
 from real_data.batches import batch_indices
 from real_data.config import TrainingConfig, to_json
 from real_data.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
+from real_data.fingerprint import sha256_of
 from real_data.networks import Model, Params, TrainedNetworks, architecture_of
 from real_data.provenance import software
-from real_data.run_folder import RunFolder, sha256_of
+from real_data.run_folder import RunFolder
 from real_data.sharding import Placement
 
 __all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from perceptron_theory import Results
 from real_data import datasets, models, pruning, scores, training
 from real_data.config import TrainingRun, keep_rule, to_json
+from real_data.fingerprint import sha256_of
+from real_data.lock import locked
 from real_data.networks import TrainedNetworks
 from real_data.provenance import software
-from real_data.run_folder import alone_in, check_settings, sha256_of, write_settings
+from real_data.run_folder import check_settings, write_settings
 from real_data.weights_file import load_weights, save_weights
 
 __all__ = ["load_networks", "run_training"]
@@ -58,8 +59,13 @@ def run_training(
             min_class_share=config.min_class_share,
             seed=config.prune_seed,
         )
-    with alone_in(folder):
-        return _train_and_test(config, data, kept, folder, checkpoint_every, progress)
+    try:
+        with locked(folder / "lock", wait=False):
+            return _train_and_test(config, data, kept, folder, checkpoint_every, progress)
+    except BlockingIOError:
+        raise ValueError(
+            f"another process is training in {folder}: wait until it ends, or give another folder"
+        ) from None
 
 
 def load_networks(folder: str | os.PathLike[str]) -> TrainedNetworks:
@@ -110,7 +116,6 @@ def _train_and_test(
         "training_run": to_json(config),
         "dataset": {"name": data.name, "sha256": data.fingerprint},
         "software": software(),
-        "device": jax.devices()[0].device_kind,
     }
     save_weights(folder / WEIGHTS, networks, model=config.model, image_shape=image_shape, provenance=provenance)
     results = Results(f"Training on {kept.size} of {data.train_labels.size} images of {config.dataset}", provenance)

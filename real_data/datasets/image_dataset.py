@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.stratification import stratified_choice
+from real_data.fingerprint import sha256_of
 
 __all__ = ["ImageDataset"]
 
@@ -73,12 +73,12 @@ class ImageDataset:
 
         Of arrays, over types, shapes and bytes; of :class:`ImageFiles`, over the names and sizes of the files.
         """
-        return _digest(self.train_images, self.train_labels, self.test_images, self.test_labels)
+        return sha256_of(self.train_images, self.train_labels, self.test_images, self.test_labels)
 
     @cached_property
     def train_fingerprint(self) -> str:
         """The same over the training images and their labels alone: what scores belong to."""
-        return _digest(self.train_images, self.train_labels)
+        return sha256_of(self.train_images, self.train_labels)
 
     def subset(self, indices: ArrayLike, labels: ArrayLike | None = None) -> ImageDataset:
         """The data set with a part of its training images; the test set stays.
@@ -155,19 +155,6 @@ def _check_labels(name: str, labels: Any, number: int, num_classes: int) -> None
     bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if bad.size:
         raise ValueError(f"{name} must lie in [0, {num_classes}), but {name}[{bad[0]}] is {labels[bad[0]]}")
-
-
-def _digest(*parts: Any) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, ImageFiles):
-            part.update(digest)
-            continue
-        # little-endian whatever the machine, so that the fingerprint names the data and nothing else
-        little = np.ascontiguousarray(part, dtype=part.dtype.newbyteorder("<"))
-        digest.update(f"{little.dtype.str}{little.shape}".encode())
-        digest.update(little.data)
-    return digest.hexdigest()
 
 
 def _by(shape: tuple[int, ...]) -> str:

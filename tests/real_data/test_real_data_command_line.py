@@ -1,6 +1,7 @@
 """The command line ``python -m real_data``, in processes of its own."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -107,7 +108,12 @@ def test_recommend_says_what_to_keep(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Keep 480 of 1200 images")
     assert "Error to expect: " in done.stdout
-    assert "continued" in done.stdout  # or why it is not: the pilot's largest pool has 600 images
+    found = re.search(r"Error to expect: (\S+) %, 95 % interval (\S+) to (\S+) %, (.*)", done.stdout)
+    error, low, high = map(float, found.groups()[:3])
+    assert 0 <= low <= error <= high <= 100
+    assert re.match(r"a power law continued from pools up to 600|of the largest pool, 600 images", found[4])
+    pools = [int(line.split()[0]) for line in done.stdout.splitlines() if re.match(r" +\d", line)]
+    assert pools == [150, 300, 600]
     last = done.stdout.splitlines()[-1]
     assert last.startswith("  python -m real_data train --dataset digits")
     assert last.endswith("--fraction 0.4")

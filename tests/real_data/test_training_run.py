@@ -13,7 +13,7 @@ import pytest
 from perceptron_theory import Results
 from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training, training, training_run
 from real_data.config import TrainingRun
-from real_data.run_folder import alone_in
+from real_data.lock import locked
 
 TINY = TrainingRun(
     rule="random",
@@ -110,7 +110,7 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
         with pytest.raises(ValueError, match=f"another process is training in {tmp_path}: wait until it ends"):
             run_training(TINY, out=tmp_path, progress=False)
         other.kill()
-    with alone_in(tmp_path):  # a lock ends with its process
+    with locked(tmp_path / "lock"):  # a lock ends with its process
         assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
