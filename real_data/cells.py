@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from perceptron_theory import Results
+from perceptron_theory.results import DISK_FULL
 from real_data.config import digest_of
 
 __all__ = ["Cell", "CellFolder", "Outcome", "group_name"]
@@ -65,8 +62,6 @@ class CellFolder:
                     keys, errors, num_kept = ([str(key) for key in found["key"]], found["errors"], found["num_kept"])
                     if not path.stem.endswith(_name_of(keys)):
                         raise ValueError("its cells are not those of its name")
-                    if found.config["sha256"] != _digest_of_outcomes(keys, errors, num_kept):
-                        raise ValueError("its numbers were altered")
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"{path} is damaged or not a file of cells ({error}): delete it") from error
                 self._read[path] = {
@@ -82,8 +77,7 @@ class CellFolder:
         """
         keys = [cell.key for cell in cells]
         errors, num_kept = zip(*outcomes, strict=True)
-        sha256 = _digest_of_outcomes(keys, np.array(errors), np.array(num_kept))
-        results = Results("Test errors of networks trained on kept examples", {**config, "sha256": sha256})
+        results = Results("Test errors of networks trained on kept examples", config)
         results.add("key", "cell", keys, "", "what determines the outcome, digest")
         results.add("rule", "cell", [cell.rule for cell in cells], "", "keep rule")
         results.add("fraction", "cell", [cell.fraction for cell in cells], "1", "fraction of the pool kept")
@@ -93,7 +87,7 @@ class CellFolder:
         try:
             return results.save(path)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno not in DISK_FULL:
                 raise
             raise OSError(
                 error.errno,
@@ -109,8 +103,3 @@ def group_name(cells: Sequence[Cell]) -> str:
 
 def _name_of(keys: Sequence[str]) -> str:
     return digest_of(sorted(keys))
-
-
-def _digest_of_outcomes(keys: Sequence[str], errors: np.ndarray, num_kept: np.ndarray) -> str:
-    content = errors.astype("<f8").tobytes() + num_kept.astype("<i8").tobytes()
-    return hashlib.sha256("".join(keys).encode() + content).hexdigest()

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from perceptron_theory.lock import locked
 from real_data import datasets, models, pruning, scores, training
 from real_data.cells import Cell, CellFolder, Outcome, group_name
 from real_data.config import Experiment, ScoreConfig, digest_of, keep_rule, to_json
-from real_data.lock import locked
 from real_data.provenance import software
 
 __all__ = ["Task", "load_for", "pool_of", "run_task"]

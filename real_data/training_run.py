@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from perceptron_theory import Results
+from perceptron_theory.lock import locked
 from real_data import datasets, models, pruning, scores, training
 from real_data.config import TrainingRun, keep_rule, to_json
 from real_data.fingerprint import sha256_of
-from real_data.lock import locked
 from real_data.networks import TrainedNetworks
 from real_data.provenance import software
 from real_data.run_folder import check_settings, write_settings

@@ -65,7 +65,7 @@ def test_damaged_files_are_refused(tmp_path):
     altered = content.replace(struct.pack(">d", 0.3), struct.pack(">d", 0.7))
     assert altered != content
     path.write_bytes(altered)
-    with pytest.raises(ValueError, match=r"scores\.nc is damaged: the numbers are not those that were saved; delete"):
+    with pytest.raises(ValueError, match=r"scores\.nc .*damaged: its content is not that of its sha256; delete"):
         Scores.load(path, DATA)
     with pytest.raises(FileNotFoundError):
         Scores.load(tmp_path / "none.nc", DATA)
@@ -78,7 +78,7 @@ def test_files_of_other_things_are_refused(tmp_path):
         Scores.load(results.save(tmp_path / "errors.nc"), DATA)
     results = Results("Difficulty of training examples")
     results.add("score", "example", np.ones(4), "1", "without its settings")
-    with pytest.raises(ValueError, match="is damaged: 'sha256'; delete it"):
+    with pytest.raises(ValueError, match="is damaged: 'metric'; delete it"):
         Scores.load(results.save(tmp_path / "errors.nc"), DATA)
 
 

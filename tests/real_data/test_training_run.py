@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from perceptron_theory import Results
+from perceptron_theory.lock import locked
 from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training, training, training_run
 from real_data.config import TrainingRun
-from real_data.lock import locked
 
 TINY = TrainingRun(
     rule="random",
