@@ -34,6 +34,7 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/theory.py
 	$(BIN)/python benchmarks/phase_diagram.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/images.py
 
 clean:

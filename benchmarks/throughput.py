@@ -1,0 +1,97 @@
+"""Certified trials per second on each kind of device at hand, beside its ceiling; where a GPU overtakes a CPU.
+
+    python benchmarks/throughput.py
+
+For a range of N, trials at 3 kept examples per parameter (keep-hard, f = 0.2, perfect probe) run as in ``simulate``, on
+all CPU cores and, if JAX has one, on one accelerator: drawing, pruning, solving and certifying, compilation apart.  The
+ceiling is a trial that consists of nothing but the arithmetic of its linear systems, half a symmetric product of 2 N
+rows and one Cholesky factorisation for each of 16 iterations in single precision, at the rate of matrix products that
+is measured on the device just before (one product of 2048 x 2048 float32 matrices, repeated).
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import platform
+import time
+from importlib import metadata
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from perceptron_theory import KeepHard
+from simulations.devices import Devices
+from simulations.pruned_students import PrunedStudents
+from simulations.trials import run_trials
+
+ALPHA_PRUNE, FRACTION = 3, 0.2
+ITERATIONS = 16
+SIZE, REPEATS = 2048, 8
+
+
+def product_rate(device: jax.Device) -> float:
+    """Floating-point operations per second of float32 matrix products on a device."""
+    with jax.default_matmul_precision("highest"):
+        square = jax.device_put(jnp.ones((SIZE, SIZE), jnp.float32), device)
+        many = jax.jit(lambda a: jax.lax.fori_loop(0, REPEATS, lambda _, b: a @ b / SIZE, a))
+        many(square).block_until_ready()
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            many(square).block_until_ready()
+            best = min(best, time.perf_counter() - start)
+    return REPEATS * 2 * SIZE**3 / best
+
+
+def operations(num_features: int) -> float:
+    """Floating-point operations of the linear systems of a trial."""
+    return ITERATIONS * (2 * num_features * num_features**2 + num_features**3 / 3)
+
+
+def trials_per_second(device: jax.Device, num_features: int, seconds: float) -> tuple[float, int]:
+    """Rate of finished trials, and trials per call."""
+    mesh = Mesh(np.array([device]), ("trials",))
+    trials = PrunedStudents(ALPHA_PRUNE / FRACTION, KeepHard(FRACTION), 0.0, num_features)
+    plan = Devices(mesh).plan(trials.footprint(), 10_000)
+    count = plan.batch * plan.calls_at_once
+    run_trials(trials, count, mesh=mesh)  # compiles
+    start, rounds = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        run_trials(trials, count, mesh=mesh)
+        rounds += 1
+    return rounds * count / (time.perf_counter() - start), plan.batch
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 500], help="N")
+    parser.add_argument("--seconds", type=float, default=5.0, help="measured time of each rate")
+    options = parser.parse_args()
+    devices = {device.platform: device for device in (jax.devices("cpu")[0], jax.devices()[0])}
+    print(f"Python {platform.python_version()}, jax {metadata.version('jax')}, {os.cpu_count()} cores, ", end="")
+    print(", ".join(f"{name}: {device.device_kind}" for name, device in devices.items()))
+    rates = {name: product_rate(device) for name, device in devices.items()}
+    for name, rate in rates.items():
+        print(f"{name}: {rate / 1e9:.0f} GFlop/s in float32 matrix products")
+    print("    N  device  trials/s  per call  of the ceiling")
+    overtaken = None
+    for size in options.sizes:
+        found = {name: trials_per_second(device, size, options.seconds) for name, device in devices.items()}
+        for name, (rate, batch) in found.items():
+            share = rate * operations(size) / rates[name]
+            print(f"{size:5d}  {name:6s}  {rate:8.1f}  {batch:8d}  {100 * share:6.1f} %", flush=True)
+        best = max(found, key=lambda name: found[name][0])
+        overtaken = size if best != "cpu" and overtaken is None else overtaken
+    if len(devices) > 1:
+        print(f"the accelerator overtakes the CPU at N = {overtaken}" if overtaken else "the CPU is ahead throughout")
+
+
+if __name__ == "__main__":
+    main()
