@@ -1,5 +1,7 @@
 """Flipped labels, rules that look at labels, and a truth that is not the teacher."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -20,41 +22,22 @@ from perceptron_theory import (
     SquareLoss,
 )
 from perceptron_theory.labels import truth_direction
-from simulations import experiment, simulate
+from simulations import simulate, students
+from simulations.pruned_students import PrunedStudents
 
 THETA = 0.4
 
 
-@pytest.fixture
-def trials_of(monkeypatch):
-    """Runs ``simulate`` and returns the data of its trials besides: (simulation, function of the trial's number)."""
-    run = experiment._run
-
-    def get(*args, **kwargs):
-        seen = []
-
-        def watched(trials, *more, **named):
-            seen.append(trials)
-            return run(trials, *more, **named)
-
-        monkeypatch.setattr(experiment, "_run", watched)
-        return simulate(*args, **kwargs), seen[0]
-
-    return get
+def whole_pool(trials: PrunedStudents, number: int) -> np.ndarray:
+    """Label times (T.x, rest of the probe.x) of all examples of a trial, hardest first."""
+    everything = replace(trials, keep=KeepRandom(1.0)).data(number)[: trials.num_examples]
+    return everything[:, :2] * np.sqrt(trials.num_features)
 
 
-def whole_pool(trials, number: int) -> np.ndarray:
-    """Label times (T.x, rest of the probe.x) of all examples of a trial, hardest first, times sqrt N."""
-    everything = np.arange(trials.num_examples)[None].repeat(len(trials.positions), 0)
-    trials = trials._replace(positions=everything, num_kept=trials.num_examples, by_label=None)
-    return experiment._data(trials, number)[:, :2] * np.sqrt(trials.num_features)
-
-
-def test_labels_flip_with_the_right_rate_whatever_the_difficulty(trials_of):
+def test_labels_flip_with_the_right_rate_whatever_the_difficulty():
     eta, count = 0.15, 4000
-    # keep-hard keeps 40 of the 4000 examples of a trial, which is all that has to be solved
-    _, noisy = trials_of(200.0, KeepHard(0.01), THETA, 20, 10, 5, student=SquareLoss(0.1), labels=Labels(eta))
-    _, clean = trials_of(200.0, KeepHard(0.01), THETA, 20, 10, 5, student=SquareLoss(0.1))
+    noisy = PrunedStudents(200.0, KeepHard(0.01), THETA, 20, labels=Labels(eta), seed=5)
+    clean = replace(noisy, labels=Labels())
     total = 0
     for number in range(10):
         rows, plain = whole_pool(noisy, number), whole_pool(clean, number)
@@ -69,8 +52,8 @@ def test_labels_flip_with_the_right_rate_whatever_the_difficulty(trials_of):
     assert abs(total / (10 * count) - eta) < 4.5 * np.sqrt(eta * (1 - eta) / (10 * count))
 
 
-def test_flips_are_independent_of_the_inputs(trials_of):
-    _, noisy = trials_of(200.0, KeepHard(0.01), THETA, 20, 10, 6, student=SquareLoss(0.1), labels=Labels(0.4))
+def test_flips_are_independent_of_the_inputs():
+    noisy = PrunedStudents(200.0, KeepHard(0.01), THETA, 20, labels=Labels(0.4), seed=6)
     flips = [whole_pool(noisy, number)[:, 0] < 0 for number in range(2)]
     agreement = np.mean(flips[0] == flips[1])
     assert abs(agreement - (0.4**2 + 0.6**2)) < 4.5 * np.sqrt(0.25 / 4000)  # each trial flips its own
@@ -91,9 +74,9 @@ BY_LABEL = {
 
 
 @pytest.mark.parametrize("name", BY_LABEL)
-def test_rules_by_label_keep_the_right_examples(trials_of, name):
+def test_rules_by_label_keep_the_right_examples(name):
     keep, num_examples, seed = BY_LABEL[name], 60, 3
-    found, trials = trials_of(3.0, keep, THETA, 20, 10, seed, student=SquareLoss(0.1), labels=Labels(0.2))
+    found = simulate(3.0, keep, THETA, 20, 10, seed, student=SquareLoss(0.1), labels=Labels(0.2))
     for number in range(10):
         rng = np.random.default_rng([seed, number])  # the random rules draw agree's share first
         ranks = {
@@ -101,11 +84,11 @@ def test_rules_by_label_keep_the_right_examples(trials_of, name):
             for agrees, rule in ((True, keep.agree), (False, keep.disagree))
         }
         expected = []
-        for rank, (y_p, y_q) in enumerate(whole_pool(trials, number)):
+        for rank, (y_p, y_q) in enumerate(whole_pool(found.trials, number)):
             y_z = y_p * np.cos(THETA) + y_q * np.sin(THETA)  # positive where the label is sign(J.x)
             if rank in ranks[y_z > 0]:
                 expected.append((y_p, y_q))
-        rows = experiment._data(trials, number)
+        rows = found.trials.data(number)
         rows = rows[np.any(rows != 0, axis=1)]
         np.testing.assert_allclose(rows[:, :2] * np.sqrt(20), expected, rtol=1e-14)
         assert found.kept[number] == len(expected)
@@ -128,7 +111,7 @@ def test_more_positions_than_features_but_fewer_examples(student):
     # 36 positions of 48 may be kept, but fewer than 20 examples are: arrays that are mostly padding
     found = simulate(2.4, KeepByLabel(None, KeepHard(0.75)), 1.2, 20, 10, 3, student=student)
     assert found.kept.max() < 20
-    assert np.all(found.gaps <= experiment.LARGEST_GAP)
+    assert np.all(found.gaps <= students.LARGEST_GAP)
 
 
 def test_a_trial_that_keeps_nothing_is_named():
@@ -171,17 +154,17 @@ STUDENTS = {
 
 
 @pytest.mark.parametrize("name", STUDENTS)
-def test_errors_are_those_of_the_students_in_plain_units(trials_of, name):
+def test_errors_are_those_of_the_students_in_plain_units(name):
     """Minimise sum l(y w.x) + (lam N / 2) |w|^2 with x ~ N(0, I_N), and measure the angle to W."""
     student, loss, slope = STUDENTS[name]
     size, lam = 20, student.lam
     labels = Labels(0.1, 0.5, 0.7)
-    found, trials = trials_of(4.0, KeepEasy(0.5), THETA, size, 10, 3, student=student, labels=labels)
+    found = simulate(4.0, KeepEasy(0.5), THETA, size, 10, 3, student=student, labels=labels)
     w_t = np.cos(0.5)
     w_q = (np.cos(0.7) - w_t * np.cos(THETA)) / np.sin(THETA)
     truth = np.r_[w_t, w_q, np.sqrt(1 - w_t**2 - w_q**2), np.zeros(size - 3)]
     for number in range(10):
-        x = experiment._data(trials, number)[:40] * np.sqrt(size)  # the factor that the solvers take out
+        x = found.trials.data(number)[:40] * np.sqrt(size)  # the factor that the solvers take out
         assert np.all(np.any(x != 0, axis=1))
         w = minimize(
             lambda w, x=x: loss(x @ w).sum() + lam * size / 2 * w @ w,

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import linprog
 
 from perceptron_theory import KeepHard, Labels
-from simulations import experiment, simulate
+from simulations import simulate
+from simulations.pruned_students import PrunedStudents
 from simulations.separability import is_proven_inseparable
 
 
@@ -59,17 +60,12 @@ def test_nothing_is_proven_of_separable_data_however_small_the_margin():
         assert not is_proven_inseparable(rows)
 
 
-def test_simulate_says_it_of_the_first_trial_that_has_no_separator(monkeypatch):
-    seen, run = [], experiment._run
-
-    def watched(trials, *args, **kwargs):
-        seen.append(trials)
-        return run(trials, *args, **kwargs)
-
-    monkeypatch.setattr(experiment, "_run", watched)
+def test_simulate_says_which_trial_has_no_separator():
+    arguments, labels = (4.0, KeepHard(0.5), 0.3, 20), Labels(0.3)
     with pytest.raises(RuntimeError, match=r"data of trial \d of seed 0 are not separable.*HingeLoss") as found:
-        simulate(4.0, KeepHard(0.5), 0.3, 20, num_trials=10, seed=0, labels=Labels(0.3))
-    rows = [experiment._data(seen[0], number) for number in range(10)]
+        simulate(*arguments, num_trials=10, seed=0, labels=labels)
+    trials = PrunedStudents(*arguments, labels=labels, seed=0)
+    rows = [trials.data(number) for number in range(10)]
     separable = [is_separable(r[np.any(r != 0, axis=1)]) for r in rows]
     assert 2 <= sum(separable) <= 8
-    assert f"trial {separable.index(False)} of" in str(found.value)
+    assert not separable[int(str(found.value).split("trial ")[1][0])]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, solve
-from simulations import experiment, simulate
+from simulations import Separator, pruned_students, simulate, students
+from simulations.pruned_students import PrunedStudents
 
 SMALL = (5.0, KeepHard(0.4), 0.3, 20)  # alpha_tot, keep, theta, num_features: 40 examples kept of 100
 
@@ -62,7 +63,7 @@ def test_summary_numbers():
     variance = np.sum((result.errors - result.mean) ** 2) / 9
     assert result.standard_error == pytest.approx(np.sqrt(variance / 10), rel=1e-12)
     assert (result.num_features, result.num_examples, result.num_kept, result.seed) == (20, 100, 40, 3)
-    assert np.all(result.gaps <= experiment.LARGEST_GAP)
+    assert np.all(result.gaps <= students.LARGEST_GAP)
     assert np.all((result.errors > 0) & (result.errors < 0.5))
     assert np.all(result.margins > 0)
 
@@ -74,19 +75,12 @@ def test_numbers_of_examples_are_rounded_and_reported():
     assert result.fraction == 0.4
 
 
-def test_errors_and_margins_are_those_of_the_students(monkeypatch):
+def test_errors_and_margins_are_those_of_the_students():
     """Against the students of daqp on the same data."""
     daqp = pytest.importorskip("daqp")
-    train, seen = experiment._train(side_by_side=False), []
-
-    def watched(data, *args):
-        seen.append(np.asarray(data))
-        return train(data, *args)
-
-    monkeypatch.setattr(experiment, "_train", lambda side_by_side, fit: watched)
-    result = simulate(*SMALL, num_trials=10, seed=4)
-    (data,), margins = seen, []
-    for rows, error, margin in zip(data, result.errors, result.margins, strict=True):
+    result, margins = simulate(*SMALL, num_trials=10, seed=4), []
+    for number, (error, margin) in enumerate(zip(result.errors, result.margins, strict=True)):
+        rows = result.trials.data(number)
         rows = np.ascontiguousarray(rows[np.any(rows != 0, axis=1)])
         assert rows.shape == (40, 20)
         w, _, status, _ = daqp.solve(
@@ -99,17 +93,17 @@ def test_errors_and_margins_are_those_of_the_students(monkeypatch):
     assert margins == pytest.approx([margins[0]] * 10, rel=1e-9)
 
 
-def test_random_rules_keep_another_subset_in_every_trial(monkeypatch):
-    run, seen = experiment._run, []
-
-    def watched(trials, *args, **kwargs):
-        seen.append(trials.positions)
-        return run(trials, *args, **kwargs)
-
-    monkeypatch.setattr(experiment, "_run", watched)
-    simulate(5.0, KeepRandom(0.4), 0.3, 20, num_trials=10, seed=3)
-    simulate(5.0, KeepRandom(0.4), 0.3, 20, num_trials=10, seed=4)
-    subsets = {tuple(row) for positions in seen for row in positions}
+def test_random_rules_keep_another_subset_in_every_trial():
+    """Of the pool that keep-all shows, identified by the teacher's coordinate: 40 of 100 examples each."""
+    subsets = set()
+    for seed in (3, 4):
+        chosen, pool = (PrunedStudents(5.0, KeepRandom(f), 0.3, 20, seed=seed) for f in (0.4, 1.0))
+        for number in range(10):
+            everything = np.unique(pool.data(number)[:100, 0])
+            rows = chosen.data(number)[:40, 0]
+            assert everything.size == 100
+            assert np.all(np.isin(rows, everything))
+            subsets.add(tuple(np.searchsorted(everything, np.sort(rows))))
     assert len(subsets) == 20  # two equal ones among C(100, 40): probability 1e-26
 
 
@@ -128,19 +122,37 @@ def test_a_progress_bar_appears_on_request_only(capsys):
 
 def test_a_trial_without_certificate_stops_everything(monkeypatch):
     gaps = simulate(*SMALL, num_trials=10, seed=3).gaps
-    monkeypatch.setattr(experiment, "LARGEST_GAP", 0.0)
-    bad = int(np.argmax(gaps > 0))
-    with pytest.raises(RuntimeError, match=rf"trial {bad} of seed 3 .*40 examples of 100.*KeepHard.*N = 20"):
+    monkeypatch.setattr(pruned_students, "LARGEST_GAP", float(np.sort(gaps)[-2]))
+    with pytest.raises(
+        RuntimeError, match=rf"trial {np.argmax(gaps)} of seed 3 .*40 examples of 100.*KeepHard.*N = 20"
+    ):
         simulate(*SMALL, num_trials=10, seed=3)
 
 
 def test_a_gap_that_is_not_a_number_is_no_certificate(monkeypatch):
-    def failed(side_by_side, fit):
-        return lambda data, lam, truth: {name: jnp.full(len(data), jnp.nan) for name in ("errors", "gaps", "margins")}
+    def failed(examples, lam):
+        nan = jnp.full((), jnp.nan)
+        return Separator(jnp.full(examples.shape[1], jnp.nan), nan, nan, nan, jnp.zeros((), int))
 
-    monkeypatch.setattr(experiment, "_train", failed)
+    monkeypatch.setattr(students, "train_max_margin_quickly", failed)
+    monkeypatch.setattr(students, "train_max_margin", failed)
     with pytest.raises(RuntimeError, match="trial 0"):
         simulate(*SMALL, num_trials=5)
+
+
+def test_what_the_quick_solver_leaves_is_solved(monkeypatch):
+    expected, quick = simulate(*SMALL, num_trials=10, seed=3), students.train_max_margin_quickly
+
+    def half_failed(examples, lam):
+        found, failed = quick(examples, lam), examples[0, 0] > 0
+        gap, weights = jnp.where(failed, jnp.nan, found.gap), jnp.where(failed, -found.weights, found.weights)
+        return found._replace(gap=gap, weights=weights)
+
+    monkeypatch.setattr(students, "train_max_margin_quickly", half_failed)
+    found = simulate(*SMALL, num_trials=10, seed=3)
+    # gap 1e-10 at most: angles right to sqrt(2e-10) = 1.4e-5 rad, errors to 4.5e-6
+    np.testing.assert_allclose(found.errors, expected.errors, atol=4.5e-6)
+    assert np.all(found.gaps <= students.LARGEST_GAP)
 
 
 BAD = [

@@ -1,0 +1,344 @@
+"""Trials of the teacher-student experiment: data drawn, pruned and learned, from a random key to a test error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from perceptron_theory import KeepByLabel, KeepRule, Labels, MaxMargin, Student
+from perceptron_theory.labels import truth_direction
+from simulations.devices import Footprint, TrialProgram
+from simulations.ensemble import draw_kept_examples
+from simulations.probe import TrainedProbe, learned_angle
+from simulations.separability import is_proven_inseparable
+from simulations.separator import TARGET_GAP
+from simulations.settings import as_json, integer, number, software
+from simulations.store import Column
+from simulations.students import LARGEST_GAP, Fit, quick_solver_of, solver_of
+
+__all__ = ["PrunedStudents", "array_size"]
+
+PROBE = 3  # which key of a trial its probe has; those of the pool are in ``ensemble``
+COLUMNS = {
+    "errors": Column("1", "test error: angle between student and truth over pi"),
+    "gaps": Column("1", "optimality gap: the angle of the student is right to arccos(1 - gap)"),
+    "margins": Column("1", "margin kappa: smallest y w.x / |w| of the kept examples, for x ~ N(0, I)"),
+    "kept": Column("1", "examples after pruning", dtype=int),
+}
+PROBE_COLUMNS = {
+    "probe_angles": Column("rad", "measured angle between trained probe and teacher"),
+    "probe_gaps": Column("1", "optimality gap of the trained probe"),
+}
+
+
+@dataclass(frozen=True)
+class PrunedStudents:
+    """Students trained on pruned data; the fields determine every trial but for its number.
+
+    Attributes:
+        alpha_tot: examples per parameter before pruning, > 0.
+        keep: one keep rule, or one for the examples whose label the probe predicts and one for the others.
+        theta: angle between probe and teacher in radians, in [0, pi/2], or a probe that is trained in every trial.
+        num_features: N, at least 2; at least 3 for a truth that is not the teacher.
+        student: what is minimised.
+        labels: flips of labels, and the truth that counts; all fields single numbers.
+        seed: non-negative integer.
+    """
+
+    alpha_tot: float
+    keep: KeepRule | KeepByLabel
+    theta: float | TrainedProbe
+    num_features: int
+    student: Student = MaxMargin()  # noqa: RUF009 (frozen)
+    labels: Labels = Labels()  # noqa: RUF009 (frozen)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("num_features", 2), ("seed", 0)):
+            object.__setattr__(self, name, integer(name, getattr(self, name), low))
+        object.__setattr__(self, "alpha_tot", number("alpha_tot", self.alpha_tot))
+        if self.alpha_tot <= 0:
+            raise ValueError(f"alpha_tot must be positive, got {self.alpha_tot!r}")
+        if not isinstance(self.keep, KeepRule | KeepByLabel):
+            raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {self.keep!r}")
+        if self.keep.shape != ():
+            raise ValueError(f"keep must be one rule, got an array of rules of shape {self.keep.shape}")
+        solver_of(self.student)
+        if not isinstance(self.labels, Labels):
+            raise TypeError(f"labels must be Labels(...), got {self.labels!r}")
+        number("labels.flip_probability", self.labels.flip_probability)
+        if isinstance(self.theta, TrainedProbe):
+            self.theta.num_examples(self.num_features)
+            if not self.labels.truth_is_teacher:
+                raise ValueError("a trained probe needs a truth that is the teacher: leave truth_angle of labels at 0")
+        else:
+            if not isinstance(self.theta, int | float | np.integer | np.floating) or isinstance(self.theta, bool):
+                raise TypeError(f"theta must be a number or a TrainedProbe, got {self.theta!r}")
+            object.__setattr__(self, "theta", number("theta", self.theta))
+            if not 0 <= self.theta <= np.pi / 2:
+                raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {self.theta!r}")
+        if not self.labels.truth_is_teacher:
+            self._truth()
+            if self.num_features < 3:
+                raise ValueError(
+                    f"num_features must be at least 3 for a truth that is not the teacher, got {self.num_features}"
+                )
+        if self.num_examples < 1:
+            raise ValueError(f"alpha_tot = {self.alpha_tot:g} with num_features = {self.num_features} gives no example")
+
+    @property
+    def num_examples(self) -> int:
+        """Examples of a trial before pruning."""
+        return round(self.alpha_tot * self.num_features)
+
+    @property
+    def title(self) -> str:  # noqa: D102
+        return "Test errors of students on pruned data"
+
+    @property
+    def columns(self) -> dict[str, Column]:  # noqa: D102
+        return COLUMNS | PROBE_COLUMNS if isinstance(self.theta, TrainedProbe) else COLUMNS
+
+    def settings(self, *, platform: str | None = None) -> dict[str, Any]:
+        """All that determines a trial besides its number.
+
+        Args:
+            platform: kind of device, default JAX's.
+        """
+        return {
+            **self.point(),
+            "seed": self.seed,
+            "software": software(platform or jax.default_backend()),
+        }
+
+    def point(self) -> dict[str, Any]:
+        """The fields but for the seed, as a JSON value; student and labels only where they are not the default."""
+        settings: dict[str, Any] = {
+            "alpha_tot": self.alpha_tot,
+            "keep": as_json(self.keep, rule=type(self.keep).__name__),
+            "theta": self.theta,
+            "num_features": self.num_features,
+        }
+        if isinstance(self.theta, TrainedProbe):
+            own = as_json(self.theta.student, student=type(self.theta.student).__name__)
+            settings["theta"] = {"probe": "TrainedProbe", "alpha": float(self.theta.alpha), "student": own}
+        if self.student != MaxMargin():
+            settings["student"] = as_json(self.student, student=type(self.student).__name__)
+        if as_json(self.labels) != as_json(Labels()):
+            settings["labels"] = as_json(self.labels)
+        return settings
+
+    def footprint(self) -> Footprint:
+        """Memory of one trial."""
+        rows, n = self._kept_size(), self.num_features
+        data = 8 * rows * n
+        if isinstance(self.theta, TrainedProbe):
+            data = max(data, 8 * self.theta.num_examples(n) * n)
+        square = 8 * min(rows, n) ** 2
+        return Footprint(data, 3 * data + 8 * square + 100 * array_size(self.num_examples))
+
+    def run(self, numbers: np.ndarray, device: Any) -> dict[str, np.ndarray]:
+        """The trials of these numbers, on a device."""
+        fit, lam = solver_of(self.student)
+        truth = None if self.labels.truth_is_teacher else np.array(self._truth())
+        with jax.enable_x64(True):
+            found: dict[str, Any] = {}
+            if isinstance(self.theta, TrainedProbe):
+                found["probe_angles"], found["probe_gaps"] = self._probe(numbers, device)
+            data, found["kept"] = self._data(numbers, device, found.get("probe_angles"))
+            found |= _train(quick_solver_of(self.student) or fit)(data, np.float64(lam), truth)
+            columns = {name: np.array(values) for name, values in found.items()}
+            if quick_solver_of(self.student) is not None:
+                for trial in np.flatnonzero(~(columns["gaps"] <= TARGET_GAP)):
+                    better = _train(fit)(data[trial : trial + 1], np.float64(lam), truth)
+                    for name, values in better.items():
+                        columns[name][trial] = values[0]
+            return columns
+
+    def check(self, numbers: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        """Every trial keeps an example and is certified.
+
+        Raises:
+            ValueError: a trial keeps no example.
+            RuntimeError: a gap above 1e-10; for max-margin students it is said if the data have proven no separator.
+        """
+        if not np.all(columns["kept"] > 0):
+            raise ValueError(
+                f"trial {numbers[np.argmin(columns['kept'])]} of seed {self.seed} keeps none of {self.num_examples} "
+                f"examples with {self.keep}: keep a larger fraction or more examples"
+            )
+        if "probe_gaps" in columns and not np.all(columns["probe_gaps"] <= LARGEST_GAP):
+            bad = int(np.flatnonzero(~(columns["probe_gaps"] <= LARGEST_GAP))[0])
+            raise RuntimeError(
+                f"the probe of trial {numbers[bad]} of seed {self.seed} has no certificate below {LARGEST_GAP:g}: gap "
+                f"{columns['probe_gaps'][bad]:.2g} with {self.theta}; if its examples have no separator, take a "
+                "student that bears wrong labels, such as HingeLoss(0.1), or PerceptronRule(epochs)"
+            )
+        gaps = columns["gaps"]
+        if np.all(gaps <= LARGEST_GAP):
+            return
+        bad = int(np.flatnonzero(~(gaps <= LARGEST_GAP))[0])
+        settings = ", ".join(str(item) for item in (self.keep, self.student, self.labels))
+        where = f"{columns['kept'][bad]} examples of {self.num_examples}, {settings}, N = {self.num_features}"
+        max_margin = isinstance(self.student, MaxMargin)
+        if max_margin and is_proven_inseparable(self.data(int(numbers[bad]))):
+            raise RuntimeError(
+                f"the data of trial {numbers[bad]} of seed {self.seed} are not separable, so they have no max-margin "
+                f"student: {where}; keep fewer examples, or take a student that bears wrong labels, such as "
+                "HingeLoss(0.1)"
+            )
+        advice = (
+            "repeat it with simulations.interior_point.max_margin to see why"
+            if max_margin
+            else "a larger lam makes the minimum sharper"
+        )
+        raise RuntimeError(
+            f"trial {numbers[bad]} of seed {self.seed} has no certificate below {LARGEST_GAP:g}: gap {gaps[bad]:.2g} "
+            f"at {where}; {advice}"
+        )
+
+    def data(self, trial: int) -> np.ndarray:
+        """The kept examples of one trial, rows y x / sqrt(N), shape (kept_size, N); rows of zeros are no examples."""
+        numbers, device = np.array([trial]), jax.local_devices()[0]
+        with jax.enable_x64(True):
+            angles = self._probe(numbers, device)[0] if isinstance(self.theta, TrainedProbe) else None
+            return np.asarray(self._data(numbers, device, angles)[0])[0]
+
+    def _probe(self, numbers: np.ndarray, device: Any) -> tuple[np.ndarray, np.ndarray]:
+        flip_probability = np.float64(self.labels.flip_probability)
+        angles, gaps = _learn(self.theta, self.num_features, True)(
+            jax.device_put(numbers, device), self._root(), flip_probability
+        )
+        angles, gaps = np.array(angles), np.array(gaps)
+        for trial in np.flatnonzero(~(gaps <= LARGEST_GAP)):
+            one = jax.device_put(numbers[trial : trial + 1], device)
+            angle, gap = _learn(self.theta, self.num_features, False)(one, self._root(), flip_probability)
+            angles[trial], gaps[trial] = angle[0], gap[0]
+        return angles, gaps
+
+    def _data(self, numbers: np.ndarray, device: Any, angles: np.ndarray | None) -> tuple[Array, Array]:
+        positions, num_kept, by_label = self._positions(numbers)
+        theta = np.full(numbers.size, self.theta) if angles is None else angles
+        each = jax.device_put(_Pool(numbers, positions, np.full(numbers.size, num_kept), by_label, theta), device)
+        draw = _draw(array_size(self.num_examples), self.num_features)
+        return draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
+
+    def _root(self) -> np.ndarray:
+        return np.asarray(jax.random.key_data(jax.random.key(self.seed, impl="threefry2x32")))
+
+    def _positions(self, numbers: np.ndarray) -> tuple[np.ndarray, int, np.ndarray | None]:
+        """Positions that may be kept in each trial, their number, and for ``KeepByLabel`` with which label."""
+        size, rngs = self._kept_size(), (np.random.default_rng([self.seed, number]) for number in numbers)
+        padded = np.zeros((numbers.size, size), np.int64)
+        if isinstance(self.keep, KeepRule):
+            rows = np.stack([self.keep.kept_positions(self.num_examples, rng) for rng in rngs])
+            padded[:, : rows.shape[1]] = rows
+            return padded, rows.shape[1], None
+        by_label = np.zeros((numbers.size, 2, size), bool)
+        for row, kept, rng in zip(padded, by_label, rngs, strict=True):
+            chosen = np.zeros((2, self.num_examples), bool)
+            for which, rule in ((1, self.keep.agree), (0, self.keep.disagree)):
+                if rule is not None:
+                    chosen[which, rule.kept_positions(self.num_examples, rng)] = True
+            either = np.flatnonzero(chosen.any(axis=0))
+            row[: either.size] = either
+            kept[:, : either.size] = chosen[:, either]
+        return padded, size, by_label
+
+    def _kept_size(self) -> int:
+        """Rows of the array of kept examples, the same for all trials."""
+        count = self._most_kept()
+        # at most N examples are solved in their own dimension: padding must not push them past it
+        return min(array_size(count), self.num_features) if count <= self.num_features else array_size(count)
+
+    def _most_kept(self) -> int:
+        rng = np.random.default_rng(0)
+        rules = [self.keep] if isinstance(self.keep, KeepRule) else [self.keep.agree, self.keep.disagree]
+        counts = [rule.kept_positions(self.num_examples, rng).size for rule in rules if rule is not None]
+        return min(sum(counts), self.num_examples)
+
+    def _truth(self) -> tuple[float, float, float]:
+        """Components of the truth."""
+        angles = (number(f"labels.{name}", getattr(self.labels, name)) for name in ("truth_angle", "probe_truth_angle"))
+        return truth_direction(self.theta, *angles)
+
+
+class _Pool(NamedTuple):
+    """What tells the pools of the trials of a batch apart."""
+
+    number: Any
+    positions: Any  # (kept_size,)
+    num_kept: Any
+    by_label: Any  # (2, kept_size), or None
+    theta: Any
+
+
+def array_size(count: int) -> int:
+    """Array size for ``count`` rows: one of few, so that few programs are compiled; at most a fifth is padding."""
+    step = max(8, 2 ** (max(count, 1).bit_length() - 3))
+    return -(-count // step) * step
+
+
+def _key(root: Array, number: Array) -> Array:
+    return jax.random.fold_in(jax.random.wrap_key_data(root, impl="threefry2x32"), number)
+
+
+@cache
+def _learn(probe: TrainedProbe, num_features: int, quick: bool) -> Any:
+    """Compiled: the probes of several trials."""
+
+    def one(number: Array, root: Array, flip_probability: Array) -> tuple[Array, Array]:
+        key = jax.random.fold_in(_key(root, number), PROBE)
+        return learned_angle(key, probe, num_features, flip_probability, quick=quick)
+
+    return TrialProgram(one)
+
+
+@cache
+def _draw(pool_size: int, num_features: int) -> Any:
+    """Compiled: the data of several trials and the numbers of examples they keep."""
+
+    def one(pool: _Pool, root: Array, num_examples: Array, flip_probability: Array) -> tuple[Array, Array]:
+        examples = draw_kept_examples(
+            _key(root, pool.number),
+            pool.positions,
+            pool.num_kept,
+            num_examples,
+            pool.theta,
+            pool_size=pool_size,
+            num_features=num_features,
+            flip_probability=flip_probability,
+            by_label=pool.by_label,
+        )
+        return examples, jnp.any(examples != 0, axis=1).sum()
+
+    return TrialProgram(one, cheap=True)
+
+
+@cache
+def _train(fit: Fit) -> Any:
+    """Compiled: the students of several data sets.
+
+    The compiled function takes the data, lambda, and the truth's first three components if it is not the teacher.
+    """
+
+    def one(examples: Array, lam: Array, truth: Array | None) -> dict[str, Array]:
+        found = fit(examples, lam)
+        w = found.weights
+        if truth is None:
+            error = jnp.arctan2(jnp.linalg.norm(w[1:]), w[0]) / jnp.pi
+        else:
+            truth = jnp.zeros_like(w).at[:3].set(truth)
+            along = w @ truth
+            error = jnp.arctan2(jnp.linalg.norm(w - along * truth), along) / jnp.pi
+        # the examples are scaled by 1/sqrt N, the margin is that of x ~ N(0, I_N)
+        return {"errors": error, "gaps": found.gap, "margins": found.margin * jnp.sqrt(w.size)}
+
+    return TrialProgram(one)
