@@ -5,16 +5,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulations.experiment import Simulation, simulate
     from simulations.interior_point import Separator, max_margin
+    from simulations.probe import PerceptronRule, TrainedProbe
+    from simulations.query_selection import QueryExperiment, select_queries
     from simulations.validation import Point, Validation, validate
 
-__all__ = ["Point", "Separator", "Simulation", "Validation", "max_margin", "simulate", "validate"]
+__all__ = [
+    "PerceptronRule",
+    "Point",
+    "QueryExperiment",
+    "Separator",
+    "Simulation",
+    "TrainedProbe",
+    "Validation",
+    "max_margin",
+    "select_queries",
+    "simulate",
+    "validate",
+]
 
 _HOME = {
-    "Separator": "interior_point",
+    "PerceptronRule": "probe",
     "Point": "validation",
+    "QueryExperiment": "query_selection",
+    "Separator": "interior_point",
     "Simulation": "experiment",
+    "TrainedProbe": "probe",
     "Validation": "validation",
     "max_margin": "interior_point",
+    "select_queries": "query_selection",
     "simulate": "experiment",
     "validate": "validation",
 }

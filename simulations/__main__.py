@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -27,6 +27,7 @@ from perceptron_theory.command_line import RULES, RuleName
 app = tyro.extras.SubcommandApp()
 
 StudentName = Literal["max-margin", "square", "logistic", "hinge"]
+ProbeName = Literal["max-margin", "square", "logistic", "hinge", "perceptron"]
 LOSSES: dict[str, Callable[[float], Student]] = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
 
 
@@ -38,15 +39,27 @@ def run(
     lower: float = 0.0,
     upper: float = 1.0,
     theta_deg: float = 0.0,
+    probe_alpha: float | None = None,
+    probe_student: ProbeName = "max-margin",
+    probe_lam: float = 0.0,
+    probe_epochs: int = 1,
     student: StudentName = "max-margin",
     lam: float = 0.0,
     flip_probability: float = 0.0,
+    truth_angle_deg: float = 0.0,
+    probe_truth_angle_deg: float | None = None,
     num_features: int = 200,
-    num_trials: int = 100,
+    num_trials: int | Literal["auto"] = 100,
+    target: float | None = None,
     seed: int = 0,
+    out: Path | None = None,
+    save: Path | None = None,
     quiet: bool = False,
 ) -> Callable[[], None]:
     """Simulate one point and print the test error (a fraction, not per cent) with its standard error.
+
+    Example, to a standard error of 3e-4, on disk as it goes, to be run again after Ctrl-C to continue:
+    python -m simulations run --alpha-tot 10 --f 0.3 --theta-deg 20 --num-trials auto --target 3e-4 --out trials
 
     Args:
         alpha_tot: examples per parameter before pruning.
@@ -55,33 +68,54 @@ def run(
         lower: hardest difficulty rank that window keeps, 0 = hardest.
         upper: easiest difficulty rank that window keeps, 1 = easiest.
         theta_deg: angle between probe and teacher in degrees, 0 to 90.
+        probe_alpha: train the probe in every trial, on so many examples per parameter, instead of giving its angle.
+        probe_student: how the probe is trained: to the optimum of a student, or by the perceptron rule.
+        probe_lam: ridge lambda of a probe trained by square, logistic or hinge.
+        probe_epochs: passes of the perceptron rule through the examples of the probe.
         student: largest margin, or the loss that is minimised.
         lam: ridge lambda of square (at least 0), logistic and hinge (positive).
         flip_probability: share of wrong labels, in [0, 0.5).
+        truth_angle_deg: angle in degrees between the teacher that gives the labels and the truth that tests.
+        probe_truth_angle_deg: angle in degrees between probe and truth; needed if the truth is not the teacher.
         num_features: parameters of the student, N.
-        num_trials: independent trials, at least 2.
+        num_trials: independent trials, at least 2; or auto, as many as --target takes.
+        target: with auto, the standard error of the test error that is small enough.
         seed: seed of all random numbers.
+        out: folder where every finished batch of trials is saved; those that are there are not run again.
+        save: file for the trials as one result (NetCDF, suffix .nc).
         quiet: no progress bar.
     """
 
     def work() -> None:
         from simulations import simulate
 
+        if save is not None and save.suffix != ".nc":
+            raise ValueError(f"--save must be a file with the suffix .nc, got {save}")
         found = simulate(
             alpha_tot,
             _rule(rule, f, lower, upper),
-            math.radians(theta_deg),
+            _probe(theta_deg, probe_alpha, probe_student, probe_lam, probe_epochs),
             num_features,
             num_trials,
             seed,
             student=_student(student, lam),
-            labels=Labels(flip_probability),
+            labels=_labels(flip_probability, truth_angle_deg, probe_truth_angle_deg),
+            target=target,
+            out=out,
             progress=not quiet,
         )
-        print(f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {num_trials} trials, N = {num_features}")
+        print(
+            f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {found.num_trials} trials, "
+            f"N = {num_features}"
+        )
+        if probe_alpha is not None:
+            angles = found.probe_angles * 180 / math.pi
+            print(f"probe {angles.mean():.3f} degrees from the teacher, standard deviation {angles.std(ddof=1):.3f}")
         print(
             f"{found.num_kept:g} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}"
         )
+        if save is not None:
+            print(f"saved in {found.results().save(save)}")
 
     return work
 
@@ -96,12 +130,39 @@ def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
     return RULES[rule](f)
 
 
-def _student(student: str, lam: float) -> Student:
+def _student(student: str, lam: float, option: str = "--lam", owner: str = "--student") -> Student:
     if student == "max-margin":
         if lam != 0:
-            raise ValueError("--lam belongs to --student square, logistic or hinge, not to max-margin")
+            raise ValueError(f"{option} belongs to {owner} square, logistic or hinge, not to max-margin")
         return MaxMargin()
     return LOSSES[student](lam)
+
+
+def _probe(theta_deg: float, alpha: float | None, student: str, lam: float, epochs: int) -> Any:
+    """The angle of the probe in radians, or how it is trained."""
+    from simulations import PerceptronRule, TrainedProbe
+
+    if alpha is None:
+        if (student, lam, epochs) != ("max-margin", 0, 1):
+            raise ValueError("--probe-student, --probe-lam and --probe-epochs belong to a trained probe: --probe-alpha")
+        return math.radians(theta_deg)
+    if theta_deg != 0:
+        raise ValueError("--theta-deg gives the angle of the probe, --probe-alpha trains it: leave out one")
+    if student != "perceptron":
+        if epochs != 1:
+            raise ValueError(f"--probe-epochs belongs to --probe-student perceptron, not to {student}")
+        return TrainedProbe(alpha, _student(student, lam, "--probe-lam", "--probe-student"))
+    if lam != 0:
+        raise ValueError("--probe-lam belongs to --probe-student square, logistic or hinge, not to perceptron")
+    return TrainedProbe(alpha, PerceptronRule(epochs))
+
+
+def _labels(flip_probability: float, truth_angle_deg: float, probe_truth_angle_deg: float | None) -> Labels:
+    if probe_truth_angle_deg is None:
+        if truth_angle_deg != 0:
+            raise ValueError("--truth-angle-deg needs --probe-truth-angle-deg, the angle between probe and truth")
+        return Labels(flip_probability)
+    return Labels(flip_probability, math.radians(truth_angle_deg), math.radians(probe_truth_angle_deg))
 
 
 @app.command
@@ -110,24 +171,33 @@ def validate(
     rule: tuple[RuleName, ...] = ("hard", "easy"),
     f: tuple[float, ...] = (0.2, 0.5, 1.0),
     theta_deg: tuple[float, ...] = (0.0, 20.0),
-    num_features: int = 200,
-    num_trials: int = 60,
+    student: StudentName = "max-margin",
+    lam: float = 0.0,
+    flip_probability: float = 0.0,
+    num_features: tuple[int, ...] = (50, 200),
+    num_trials: int | Literal["auto"] = 60,
+    target: float | None = None,
     seed: int = 0,
     out: Path = Path("results/simulations"),
     quiet: bool = False,
 ) -> Callable[[], None]:
-    """Compare theory and simulation at all combinations of the settings.
+    """Compare theory and simulation at all combinations of the settings, and extrapolated to infinite N.
 
-    Writes each finished point to OUT/points at once, and OUT/validation.nc; run again after Ctrl-C to continue.
-    Prints test errors (fractions) and z = (simulation - theory) / standard error.
+    Writes each finished batch of trials to OUT/points at once, and OUT/validation.nc; run again after Ctrl-C to
+    continue.  Prints test errors (fractions) and normal scores z of simulation - theory: at the largest N, where a
+    deviation of about 0.5/N of the error is expected, and by a fit of 1/N extrapolated to infinite N.
 
     Args:
         alpha_prune: kept examples per parameter.
         rule: keep rules.
         f: fractions kept, in (0, 1]; at f = 1 all rules agree and one of them is simulated.
         theta_deg: angles between probe and teacher in degrees, 0 to 90.
-        num_features: parameters of the student, N.
-        num_trials: independent trials per point, at least 2.
+        student: largest margin, or the loss that is minimised.
+        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
+        flip_probability: share of wrong labels, in [0, 0.5).
+        num_features: parameters of the student, N; several, increasing, to extrapolate.
+        num_trials: independent trials of each size per point, at least 2; or auto, as many as --target takes.
+        target: with auto, the standard error of the test error that is small enough.
         seed: seed of all random numbers.
         out: folder for the results.
         quiet: no progress bar.
@@ -137,12 +207,16 @@ def validate(
         from simulations.validation import Point
         from simulations.validation import validate as compare
 
+        if not num_features:
+            raise ValueError("--num-features is empty: give at least one size")
+        sizes = num_features[0] if len(num_features) == 1 else num_features
+        who, labels = _student(student, lam), Labels(flip_probability)
         points = []
         for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
             if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
                 continue
             keep = RULES[name](fraction)
-            points.append(Point(alpha / fraction, keep, math.radians(theta), num_features, num_trials))
+            points.append(Point(alpha / fraction, keep, math.radians(theta), sizes, num_trials, who, labels, target))
         found = compare(points, seed=seed, out=out / "points", progress=not quiet)
         print(validation_table(found.results()))
         print(found.summary())
@@ -163,28 +237,26 @@ def show(path: tyro.conf.Positional[Path]) -> Callable[[], None]:
 
 def validation_table(results: Results) -> str:
     """The comparison as text, a line per point."""
-    header = ["rule", "f", "theta/deg", "alpha_prune", "theory", "simulation", "+-", "z", "gap"]
-    rows = [
-        [
-            str(rule),
-            f"{fraction:g}",
-            f"{math.degrees(theta):g}",
-            f"{alpha:g}",
-            f"{theory:.5f}",
-            f"{mean:.5f}",
-            f"{error:.5f}",
-            f"{z:+.2f}",
-            f"{gap:.1e}",
-        ]
-        for rule, fraction, theta, alpha, theory, mean, error, z, gap in zip(
-            *(
-                results[name]
-                for name in ("rule", "f", "theta", "alpha_prune", "theory", "mean", "standard_error", "z", "gap")
-            ),
-            strict=True,
-        )
+    entries: list[tuple[str, str, Callable[[Any], str]]] = [
+        ("rule", "rule", str),
+        ("f", "f", "{:g}".format),
+        ("theta/deg", "theta", lambda theta: f"{math.degrees(theta):g}"),
+        ("alpha_prune", "alpha_prune", "{:g}".format),
+        ("N", "num_features", str),
+        ("theory", "theory", "{:.5f}".format),
+        ("simulation", "mean", "{:.5f}".format),
+        ("+-", "standard_error", "{:.5f}".format),
+        ("z", "z", "{:+.2f}".format),
     ]
-    return command_line.table(header, rows)
+    if "z_extrapolated" in results.variables and not all(map(math.isnan, results["z_extrapolated"])):
+        entries += [
+            ("N = inf", "extrapolated", "{:.5f}".format),
+            ("+-", "extrapolated_error", "{:.5f}".format),
+            ("z", "z_extrapolated", "{:+.2f}".format),
+        ]
+    entries.append(("gap", "gap", "{:.1e}".format))
+    columns = [[text(value) for value in results[name]] for _, name, text in entries]
+    return command_line.table([header for header, _, _ in entries], list(zip(*columns, strict=True)))
 
 
 def main() -> None:

@@ -6,165 +6,265 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from importlib import metadata
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
-from scipy.stats import chi2
+from jax.sharding import Mesh
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from perceptron_theory import KeepByLabel, KeepRule, Labels, MaxMargin, Results, Student, solve
-from perceptron_theory.results import stored
-from simulations.experiment import Simulation, simulate
+from simulations.experiment import Simulation, number_of_trials, simulate
+from simulations.probe import TrainedProbe
+from simulations.pruned_students import PrunedStudents
+from simulations.settings import integer
+from simulations.significance import Estimate, Extrapolation, chi_square, combine, common_shift, extrapolate
 
-__all__ = ["Point", "Validation", "validate"]
+__all__ = ["Point", "Theory", "Validation", "validate"]
+
+Floats = NDArray[np.float64]
+FIRST_GUESS = 30  # trials that "auto" is expected to take until it is known
+
+
+class Theory(Protocol):
+    """A theory of the test error, called as ``perceptron_theory.solve`` is."""
+
+    def __call__(
+        self, alpha_tot: float, keep: KeepRule | KeepByLabel, theta: Any, *, student: Student, labels: Labels
+    ) -> Any:
+        """Test error at infinite N: a number, or an object with the attribute ``error``.
+
+        Args:
+            alpha_tot: examples per parameter before pruning.
+            keep: keep rule.
+            theta: angle between probe and teacher in radians, in [0, pi/2]; for trained probes an array of shape
+                (num_trials,), for which the error has this shape too.
+            student: what is minimised.
+            labels: flips of labels, and the truth that counts.
+        """
 
 
 @dataclass(frozen=True)
 class Point:
-    """One comparison of theory and simulation; the fields are the arguments of ``simulate``."""
+    """One comparison of theory and simulation; the fields are the arguments of ``simulate``.
+
+    Attributes:
+        alpha_tot: examples per parameter before pruning, > 0.
+        keep: one keep rule, or one for the examples whose label the probe predicts and one for the others.
+        theta: angle between probe and teacher in radians, in [0, pi/2], or a probe that is trained in every trial.
+        num_features: N; or several sizes, increasing, such as (50, 100, 200), from which the comparison is
+            extrapolated to infinite N.
+        num_trials: trials of each size, at least 2; or "auto", as many as ``target`` takes.
+        student: what is minimised.
+        labels: flips of labels, and the truth that counts.
+        target: with "auto", the standard error of the mean test error that is small enough, at each size.
+
+    Raises:
+        TypeError, ValueError: a field of the wrong type or out of range, as ``simulate``.
+    """
 
     alpha_tot: float
     keep: KeepRule | KeepByLabel
-    theta: float
-    num_features: int = 200
-    num_trials: int = 100
+    theta: float | TrainedProbe
+    num_features: int | tuple[int, ...] = 200
+    num_trials: int | Literal["auto"] = 100
     student: Student = MaxMargin()  # noqa: RUF009 (frozen)
     labels: Labels = Labels()  # noqa: RUF009 (frozen)
+    target: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.keep, KeepRule | KeepByLabel):
-            raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {self.keep!r}")
-        if self.keep.shape != ():
-            raise ValueError(f"keep must be one rule, got an array of rules of shape {self.keep.shape}")
-        for name in ("alpha_tot", "theta"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-                raise TypeError(f"{name} must be a number, got {value!r}")
-        if not isinstance(self.student, Student):
-            raise TypeError(f"student must be a student such as SquareLoss(0.1), got {self.student!r}")
-        if not isinstance(self.labels, Labels):
-            raise TypeError(f"labels must be Labels(...), got {self.labels!r}")
+        if isinstance(self.num_features, tuple):
+            if not self.num_features:
+                raise ValueError("num_features is empty: give at least one size")
+            for size in self.num_features:
+                integer("num_features", size, 2)
+            if list(self.num_features) != sorted(set(self.num_features)):
+                raise ValueError(f"num_features must be increasing sizes, got {self.num_features!r}")
+        number_of_trials(self.num_trials, self.target)
+        for size in self.sizes:
+            self.students(size)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes N, increasing."""
+        return self.num_features if isinstance(self.num_features, tuple) else (self.num_features,)
+
+    def students(self, num_features: int, seed: int = 0) -> PrunedStudents:
+        """The trials of one size.
+
+        Args:
+            num_features: N.
+            seed: the user's; that of the trials is derived from it and from their settings by SHA-256.
+        """
+        fields = (self.alpha_tot, self.keep, self.theta, num_features, self.student, self.labels)
+        settings = PrunedStudents(*fields).point()
+        digest = hashlib.sha256(json.dumps([int(seed), settings], sort_keys=True).encode()).digest()
+        # 31 bits: a seed that every random generator takes
+        return PrunedStudents(*fields, seed=int.from_bytes(digest[:4], "big") >> 1)
 
     def settings(self) -> dict[str, Any]:
-        """The point as a JSON value; student and labels only where they are not the default."""
-        settings: dict[str, Any] = {
-            "alpha_tot": float(self.alpha_tot),
-            "keep": {"rule": type(self.keep).__name__} | _values(self.keep),
-            "theta": float(self.theta),
-            "num_features": int(self.num_features),
-            "num_trials": int(self.num_trials),
-        }
-        if self.student != MaxMargin():
-            settings["student"] = {"student": type(self.student).__name__} | _values(self.student)
-        if _values(self.labels) != _values(Labels()):
-            settings["labels"] = _values(self.labels)
-        return settings
+        """The point as a JSON value; student, labels and target only where they are not the default."""
+        settings = self.students(self.sizes[-1]).point()
+        if isinstance(self.num_features, tuple):
+            settings["num_features"] = [int(size) for size in self.num_features]
+        settings["num_trials"] = "auto" if self.num_trials == "auto" else int(self.num_trials)
+        return settings if self.target is None else settings | {"target": float(self.target)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Validation:
-    """Theory and simulation on the same points.
+    """Theory and simulation on the same points; arrays have the shape (num_points,).
 
     Attributes:
         points: the points.
-        simulations: one per point.
-        theory: test error of the theory at alpha_tot and f as rounded to whole examples, shape (num_points,).
-        mean: simulated test errors, shape (num_points,).
-        standard_error: standard errors of ``mean``, shape (num_points,).
-        z: (mean - theory) / standard_error, shape (num_points,).
+        simulations: of each point, one per size.
+        theory: test error of the theory at the largest size: at alpha_tot and f as rounded to whole examples, and for
+            trained probes the mean over trials, each at its measured angle.
+        mean: simulated test errors at the largest size.
+        standard_error: standard errors of ``mean``.
+        z: normal scores of mean - theory at the largest size: of (error - theory) averaged over trials, over its
+            standard error, corrected for the number of trials by Student's distribution.
+        extrapolated: test errors at infinite N, by the law r_inf + c/N for error - theory; NaN for points of one size.
+        extrapolated_error: standard errors of ``extrapolated``.
+        z_extrapolated: normal scores of extrapolated - theory.
         chi_square: sum of z squared.
-        p_value: probability of a larger chi-square if the theory were exact at this N and the errors normal.
-        shift: common relative shift of the simulated errors, the weighted mean of mean / theory - 1.  The theory is
-            for infinite N; at finite N a shift of about 0.5/N is expected, and many trials will show it.
+        p_value: probability of a larger chi-square if the theory were exact at the largest N.
+        chi_square_extrapolated: sum of z_extrapolated squared over points of several sizes; NaN if there is none.
+        p_value_extrapolated: probability of a larger one if the theory is exact at infinite N and the law holds.
+        chi_square_law: what the law leaves of the points of three and more sizes; NaN if there is none.
+        p_value_law: probability of a larger one if the law holds: small where a size is too small for it.
+        shift: common relative shift of the simulated errors at the largest size, the weighted mean of
+            mean / theory - 1.  The theory is for infinite N; at finite N a shift of about 0.5/N is expected, and many
+            trials will show it.
         shift_error: standard error of ``shift``.
         p_value_about_shift: p-value of the chi-square that is left around the common shift; 1 for a single point.
     """
 
     points: tuple[Point, ...]
-    simulations: tuple[Simulation, ...]
-    theory: np.ndarray
-    mean: np.ndarray
-    standard_error: np.ndarray
-    z: np.ndarray
+    simulations: tuple[tuple[Simulation, ...], ...]
+    theory: Floats
+    mean: Floats
+    standard_error: Floats
+    z: Floats
+    extrapolated: Floats
+    extrapolated_error: Floats
+    z_extrapolated: Floats
     chi_square: float
     p_value: float
+    chi_square_extrapolated: float
+    p_value_extrapolated: float
+    chi_square_law: float
+    p_value_law: float
     shift: float
     shift_error: float
     p_value_about_shift: float
 
     @property
+    def largest(self) -> tuple[Simulation, ...]:
+        """The simulations of the largest size of each point."""
+        return tuple(sizes[-1] for sizes in self.simulations)
+
+    @property
     def worst_gap(self) -> float:
-        """Largest optimality gap of all trials."""
-        return max(float(simulation.gaps.max()) for simulation in self.simulations)
+        """Largest optimality gap of all trials, those of trained probes included."""
+        found = [simulation for sizes in self.simulations for simulation in sizes]
+        gaps = [each.gaps.max() for each in found]
+        gaps += [each.probe_gaps.max() for each in found if each.probe_gaps is not None]
+        return float(max(gaps))
 
     def summary(self) -> str:
         """One paragraph: agreement and certificates."""
-        num_trials = sum(simulation.errors.size for simulation in self.simulations)
+        num_trials = sum(simulation.num_trials for sizes in self.simulations for simulation in sizes)
         worst = int(np.argmax(np.abs(self.z)))
+        extrapolated = ""
+        several = ~np.isnan(self.z_extrapolated)
+        if several.any():
+            highest = int(np.nanargmax(np.abs(self.z_extrapolated)))
+            law = "" if np.isnan(self.p_value_law) else f", 1/N law p = {self.p_value_law:.3g}"
+            extrapolated = (
+                f"extrapolated to infinite N, {several.sum()} points: chi-square {self.chi_square_extrapolated:.1f} "
+                f"(p = {self.p_value_extrapolated:.3g}), largest |z| {abs(self.z_extrapolated[highest]):.2f} at "
+                f"{_label(self.points[highest])}{law}; "
+            )
         return (
-            f"{len(self.points)} points, {num_trials} trials: chi-square {self.chi_square:.1f} "
+            f"{len(self.points)} points, {num_trials} trials: {extrapolated}"
+            f"{'at the largest N: ' if extrapolated else ''}chi-square {self.chi_square:.1f} "
             f"(p = {self.p_value:.3g}), largest |z| {abs(self.z[worst]):.2f} at {_label(self.points[worst])}; "
             f"common shift {100 * self.shift:+.2f} +- {100 * self.shift_error:.2f} % from finite N, about it "
             f"p = {self.p_value_about_shift:.3g}; worst certificate: gap {self.worst_gap:.1e}"
         )
 
     def results(self) -> Results:
-        """The table as results that can be saved."""
+        """The table as results that can be saved; of several sizes the largest, where nothing else is said."""
+        overall = ["chi_square", "p_value"]
+        overall += [] if np.isnan(self.chi_square_extrapolated) else ["chi_square_extrapolated", "p_value_extrapolated"]
+        overall += [] if np.isnan(self.chi_square_law) else ["chi_square_law", "p_value_law"]
+        overall += ["shift", "shift_error", "p_value_about_shift"]
         results = Results(
             "Test error of students on pruned data: theory against simulation",
-            {
-                "points": [point.settings() for point in self.points],
-                "chi_square": self.chi_square,
-                "p_value": self.p_value,
-                "shift": self.shift,
-                "shift_error": self.shift_error,
-                "p_value_about_shift": self.p_value_about_shift,
-            },
+            {"points": [point.settings() for point in self.points], **{name: getattr(self, name) for name in overall}},
         )
+        points, largest = self.points, self.largest
+        theta = [s.probe_angles.mean() for s in largest]
+        fraction = [
+            p.keep.fraction if isinstance(p.keep, KeepRule) else s.fraction
+            for p, s in zip(points, largest, strict=True)
+        ]
+        probe_truth = [
+            angle if p.labels.truth_is_teacher else p.labels.probe_truth_angle
+            for p, angle in zip(points, theta, strict=True)
+        ]
         columns: list[tuple[str, Any, str, str]] = [
-            ("rule", [_rule_name(point.keep) for point in self.points], "", "keep rule"),
+            ("rule", [type(p.keep).__name__.removeprefix("Keep").lower() for p in points], "", "keep rule"),
+            ("f", fraction, "1", "fraction kept, as asked for; as found where the rule looks at labels"),
+            ("theta", theta, "rad", "angle between probe and teacher; mean over trials for trained probes"),
             (
-                "f",
-                [
-                    p.keep.fraction if isinstance(p.keep, KeepRule) else s.fraction
-                    for p, s in zip(self.points, self.simulations, strict=True)
-                ],
-                "1",
-                "fraction kept, as asked for; as found where the rule looks at labels",
+                "probe",
+                [str(p.theta) if isinstance(p.theta, TrainedProbe) else "" for p in points],
+                "",
+                "how the probe was trained; empty where its angle is given",
             ),
-            ("theta", [point.theta for point in self.points], "rad", "angle between probe and teacher"),
-            ("alpha_tot", [s.alpha_tot for s in self.simulations], "1", "examples per parameter before pruning"),
+            ("alpha_tot", [s.alpha_tot for s in largest], "1", "examples per parameter before pruning"),
+            ("alpha_prune", [s.num_kept / s.num_features for s in largest], "1", "kept examples per parameter"),
+            ("student", [getattr(p.student, "loss", "max-margin") for p in points], "", "student"),
+            ("lam", [getattr(p.student, "lam", 0.0) for p in points], "1", "ridge lambda; 0 for max-margin"),
+            ("flip_probability", [p.labels.flip_probability for p in points], "1", "share of flipped labels"),
+            ("truth_angle", [p.labels.truth_angle for p in points], "rad", "angle between teacher and truth"),
+            ("probe_truth_angle", probe_truth, "rad", "angle between probe and truth"),
+            ("num_features", [s.num_features for s in largest], "1", "parameters of the student, N; the largest size"),
+            ("num_trials", [s.num_trials for s in largest], "1", "independent trials"),
+            ("seed", [s.seed for s in largest], "1", "seed of the trials"),
+            ("sizes", [" ".join(map(str, p.sizes)) for p in points], "", "all sizes N"),
             (
-                "alpha_prune",
-                [s.num_kept / s.num_features for s in self.simulations],
-                "1",
-                "kept examples per parameter",
+                "trials_of_sizes",
+                [" ".join(str(s.num_trials) for s in sizes) for sizes in self.simulations],
+                "",
+                "independent trials at each of these sizes",
             ),
-            ("student", [_student_name(point.student) for point in self.points], "", "student"),
-            ("lam", [getattr(p.student, "lam", 0.0) for p in self.points], "1", "ridge lambda; 0 for max-margin"),
-            ("flip_probability", [p.labels.flip_probability for p in self.points], "1", "share of flipped labels"),
-            ("truth_angle", [p.labels.truth_angle for p in self.points], "rad", "angle between teacher and truth"),
-            (
-                "probe_truth_angle",
-                [p.theta if p.labels.truth_is_teacher else p.labels.probe_truth_angle for p in self.points],
-                "rad",
-                "angle between probe and truth",
-            ),
-            ("num_features", [point.num_features for point in self.points], "1", "parameters of the student, N"),
-            ("num_trials", [s.errors.size for s in self.simulations], "1", "independent trials"),
-            ("seed", [s.seed for s in self.simulations], "1", "seed of the trials"),
             ("theory", self.theory, "1", "test error, theory for infinite N"),
             ("mean", self.mean, "1", "test error, mean over trials"),
             ("standard_error", self.standard_error, "1", "standard error of mean"),
-            ("z", self.z, "1", "(mean - theory) / standard_error"),
-            ("gap", [s.gaps.max() for s in self.simulations], "1", "largest optimality gap of the trials"),
+            ("z", self.z, "1", "normal score of mean - theory"),
+            ("extrapolated", self.extrapolated, "1", "test error at infinite N; NaN where there is one size"),
+            ("extrapolated_error", self.extrapolated_error, "1", "standard error of extrapolated"),
+            ("z_extrapolated", self.z_extrapolated, "1", "normal score of extrapolated - theory"),
+            (
+                "gap",
+                [max(s.gaps.max() for s in sizes) for sizes in self.simulations],
+                "1",
+                "largest optimality gap of the trials of all sizes",
+            ),
         ]
         for name, values, units, description in columns:
             results.add(name, "point", values, units, description)
         return results
+
+    def to_xarray(self) -> Any:
+        """The same as an ``xarray.Dataset`` with the dimension ``point``, units and descriptions."""
+        return self.results().to_xarray()
 
 
 def validate(
@@ -172,158 +272,218 @@ def validate(
     *,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
+    mesh: Mesh | None = None,
     progress: bool = False,
+    theory: Theory | None = None,
 ) -> Validation:
     """Compare theory and simulation on a list of points.
 
-    Every point has random numbers of its own, derived from ``seed`` and its settings, so the z-scores are independent
-    and a point's result does not depend on the others.  With ``out`` each finished point is saved there at once;
-    the same call continues where an interrupted one stopped, with the same result.
+    Every size of every point has random numbers of its own, derived from ``seed`` and its settings, so the z-scores are
+    independent and a point's result does not depend on the others.  With ``out`` each finished batch of trials is saved
+    there at once; the same call continues where an interrupted one stopped, with the same result, and one that asks
+    for more trials adds to those that are there.
 
     Args:
-        points: at least one point, all different.
+        points: at least one point, no two of which share trials.
         seed: non-negative integer.
-        out: folder for one file per point; None saves nothing.
-        progress: show a progress bar on stderr.
+        out: folder for the trials, a sub-folder per point and size; None saves nothing.
+        mesh: JAX mesh whose devices share the trials; default all devices.
+        progress: show a progress bar over all trials, with the time left, on stderr.
+        theory: the theory to check, called as ``solve`` is; default ``solve`` itself.  It is asked at the numbers of
+            examples as rounded at each size, and for trained probes at the measured angle of every trial, in one call
+            with an array of angles.
 
     Returns:
         The comparison.
 
     Raises:
-        TypeError, ValueError: no points, twice the same, or an argument of the wrong type or out of range.
+        TypeError, ValueError: no points, two that share trials, an argument of the wrong type or out of range, or a
+            theory that returns something else than finite positive errors of the right shape.
         KeyboardInterrupt: interrupted; the message says what is saved.
         As ``simulate`` and ``solve``.
+
+    The statistics, with their sources, are in ``simulations.significance``.  With "auto" the number of trials depends
+    on their variance, which makes standard errors a little too small: of true theories (1 + O(1/n)) times as many are
+    rejected with n trials.
     """
-    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
-        raise TypeError(f"points must be a sequence of Point, got {points!r}")
-    points = tuple(points)
-    if not points:
-        raise ValueError("points is empty: give at least one Point")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be an integer, got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"seed must be non-negative, got {seed!r}")
+    points = _checked(points)
+    seed = integer("seed", seed, 0)
     if out is not None and Path(out).is_file():
         raise ValueError(f"out must be a folder, but {out} is a file")
-    keys = [json.dumps(point.settings(), sort_keys=True) for point in points]
-    if len(set(keys)) < len(keys):
-        twice = next(point for point, key in zip(points, keys, strict=True) if keys.count(key) > 1)
-        raise ValueError(f"points must differ, or their trials would count twice: {twice}")
-    simulations: list[Simulation] = []
-    try:
-        for point in tqdm(points, desc="simulation", unit="point", disable=not progress):
-            simulations.append(_stored_or_simulated(point, seed, out))
-    except KeyboardInterrupt:
-        where = f"saved in {out}; run the same again to continue" if out else "nothing was saved: no out folder given"
-        raise KeyboardInterrupt(f"{len(simulations)} of {len(points)} points finished, {where}") from None
+    if theory is not None and not callable(theory):
+        raise TypeError(f"theory must be a function that is called as solve is, got {theory!r}")
 
-    # the theory of the numbers of examples that whole examples allowed
-    theory = np.array([_theory(point, simulation) for point, simulation in zip(points, simulations, strict=True)])
-    mean = np.array([simulation.mean for simulation in simulations])
-    standard_error = np.array([simulation.standard_error for simulation in simulations])
-    z = (mean - theory) / standard_error
-    chi_square = float(z @ z)
-    relative, weight = mean / theory - 1, (theory / standard_error) ** 2
-    shift = float(np.average(relative, weights=weight))
-    left = float(weight @ (relative - shift) ** 2)
+    found: list[tuple[Simulation, ...]] = []
+    with _Progress([point.num_trials for point in points for _ in point.sizes], shown=progress) as bar:
+        try:
+            for point in points:
+                found.append(tuple(_simulated(point, size, seed, out, mesh, bar) for size in point.sizes))
+        except KeyboardInterrupt:
+            where = f"saved in {out}; run the same again to continue" if out else "nothing saved: no out folder given"
+            raise KeyboardInterrupt(f"{bar.n} of {bar.total} trials finished, {where}") from None
+    return _compared(points, found, theory or solve)
+
+
+def _checked(points: Sequence[Point]) -> tuple[Point, ...]:
+    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
+        raise TypeError(f"points must be a sequence of Point, got {points!r}")
+    if len(points) == 0:
+        raise ValueError("points is empty: give at least one Point")
+    seen = set()
+    for point in points:
+        for size in point.sizes:
+            key = json.dumps(point.students(size).point(), sort_keys=True)
+            if key in seen:
+                raise ValueError(f"points must differ, or their trials would count twice: N = {size} of {point}")
+            seen.add(key)
+    return tuple(points)
+
+
+class _Progress:
+    """A bar over the trials of several simulations, and their number whether it is shown or not."""
+
+    def __init__(self, num_trials: Sequence[int | Literal["auto"]], *, shown: bool):
+        self.coming = list(num_trials)
+        self.found: list[int] = []  # trials that "auto" took so far
+        self.n, self.finished = 0, 0
+        self.bar = tqdm(total=self.total, desc="simulation", unit="trial", disable=not shown, leave=False)
+
+    @property
+    def total(self) -> int:
+        """Trials in all, as far as is known."""
+        guess = max(self.found, default=FIRST_GUESS)
+        return max(self.n, self.finished + sum(guess if number == "auto" else number for number in self.coming))
+
+    def update(self, num_trials: int) -> None:
+        """So many more are done."""
+        self.n += num_trials
+        self.bar.total = self.total
+        self.bar.update(num_trials)
+
+    @property
+    def initial(self) -> int:
+        """Trials that were there before: they count, but the time left does not go by them."""
+        return int(getattr(self.bar, "initial", 0))  # a bar that is not shown has none
+
+    @initial.setter
+    def initial(self, num_trials: int) -> None:
+        self.bar.initial = num_trials
+
+    def next(self) -> None:
+        """The first simulation that was coming is finished."""
+        if self.coming.pop(0) == "auto":
+            self.found.append(self.n - self.finished)
+        self.finished = self.n
+        self.update(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+
+def _simulated(
+    point: Point, size: int, seed: int, out: str | os.PathLike[str] | None, mesh: Mesh | None, bar: _Progress
+) -> Simulation:
+    students = point.students(size, seed)
+    found = simulate(
+        point.alpha_tot,
+        point.keep,
+        point.theta,
+        size,
+        point.num_trials,
+        students.seed,
+        student=point.student,
+        labels=point.labels,
+        target=point.target,
+        out=out,
+        mesh=mesh,
+        bar=bar,
+    )
+    bar.next()
+    return found
+
+
+def _compared(points: tuple[Point, ...], found: Sequence[tuple[Simulation, ...]], theory: Theory) -> Validation:
+    errors: list[Floats] = []  # of the theory, at the largest size
+    largest: list[Estimate] = []
+    infinite: list[Extrapolation | None] = []
+    for point, sizes in zip(points, found, strict=True):
+        expected = [_theory(theory, point, simulation) for simulation in sizes]
+        residuals = [simulation.errors - error for simulation, error in zip(sizes, expected, strict=True)]
+        try:
+            largest.append(combine([1.0], residuals[-1:]))
+            infinite.append(extrapolate(point.sizes, residuals) if len(sizes) > 1 else None)
+        except ValueError as problem:
+            problem.add_note(f"the point is {point}")
+            raise
+        errors.append(expected[-1].mean())
+    predicted = np.array(errors)
+    limits = [None if each is None else each.limit for each in infinite]
+    value, error, z_extrapolated = (
+        np.array([np.nan if each is None else getattr(each, name) for each in limits])
+        for name in ("value", "error", "z")
+    )
+    z = np.array([each.z for each in largest])
+    at_largest, at_infinity = chi_square(z), chi_square(z_extrapolated[~np.isnan(z_extrapolated)])
+    law = chi_square([score for each in infinite if each is not None for score in each.law_z])
+    common = common_shift(predicted, largest)
     return Validation(
         points=points,
-        simulations=tuple(simulations),
-        theory=theory,
-        mean=mean,
-        standard_error=standard_error,
+        simulations=tuple(found),
+        theory=predicted,
+        mean=np.array([sizes[-1].mean for sizes in found]),
+        standard_error=np.array([sizes[-1].standard_error for sizes in found]),
         z=z,
-        chi_square=chi_square,
-        p_value=float(chi2.sf(chi_square, z.size)),
-        shift=shift,
-        shift_error=float(1 / np.sqrt(weight.sum())),
-        p_value_about_shift=float(chi2.sf(left, z.size - 1)) if z.size > 1 else 1.0,
+        extrapolated=predicted + value,
+        extrapolated_error=error,
+        z_extrapolated=z_extrapolated,
+        chi_square=at_largest.value,
+        p_value=at_largest.p_value,
+        chi_square_extrapolated=at_infinity.value,
+        p_value_extrapolated=at_infinity.p_value,
+        chi_square_law=law.value,
+        p_value_law=law.p_value,
+        shift=common.shift,
+        shift_error=common.error,
+        p_value_about_shift=common.p_value,
     )
 
 
-def _stored_or_simulated(point: Point, seed: int, out: str | os.PathLike[str] | None) -> Simulation:
-    settings = point.settings()
-    digest = hashlib.sha256(json.dumps([int(seed), settings], sort_keys=True).encode()).digest()
-    trial_seed = int.from_bytes(digest[:4], "big") >> 1  # 31 bits: a seed that every random generator takes
+def _theory(theory: Theory, point: Point, simulation: Simulation) -> Floats:
+    """Test error of the theory for every trial, shape (num_trials,).
 
-    def run() -> Simulation:
-        return simulate(
-            point.alpha_tot,
-            point.keep,
-            point.theta,
-            point.num_features,
-            point.num_trials,
-            trial_seed,
-            student=point.student,
-            labels=point.labels,
-        )
-
-    if out is None:
-        return run()
-    software = {name: metadata.version(name) for name in ("data-pruning-theory", "jax", "jaxlib", "numpy")}
-    saved = stored(
-        out, "point", {"point": settings, "seed": trial_seed, "software": software}, lambda: _to_results(run(), point)
-    )
-    return Simulation(
-        errors=saved["errors"],
-        gaps=saved["gaps"],
-        margins=saved["margins"],
-        kept=saved["num_kept"] + np.zeros(point.num_trials, np.int64),  # one number where all trials keep as many
-        mean=float(saved["mean"]),
-        standard_error=float(saved["standard_error"]),
-        num_features=point.num_features,
-        num_examples=int(saved["num_examples"]),
-        seed=trial_seed,
-    )
-
-
-def _to_results(simulation: Simulation, point: Point) -> Results:
-    results = Results(f"Simulated students at {_label(point)}")
-    results.add("errors", "trial", simulation.errors, "1", "test error")
-    results.add("gaps", "trial", simulation.gaps, "1", "optimality gap: the angle is right to arccos(1 - gap)")
-    results.add("margins", "trial", simulation.margins, "1", "margin kappa")
-    results.add("mean", (), simulation.mean, "1", "mean of errors")
-    results.add("standard_error", (), simulation.standard_error, "1", "standard error of mean")
-    results.add("num_examples", (), simulation.num_examples, "1", "examples per trial before pruning")
-    if isinstance(point.keep, KeepRule):
-        results.add("num_kept", (), int(simulation.num_kept), "1", "examples per trial after pruning")
-    else:
-        results.add("num_kept", "trial", simulation.kept, "1", "examples after pruning")
-    return results
-
-
-def _theory(point: Point, simulation: Simulation) -> float:
-    """Test error of the theory; for a rule that looks at labels, of the rule as asked for."""
+    At the numbers of examples as they were rounded; for a rule that looks at labels, of the rule as asked for.
+    """
     keep = point.keep.with_fraction(simulation.fraction) if isinstance(point.keep, KeepRule) else point.keep
-    return solve(simulation.alpha_tot, keep, point.theta, student=point.student, labels=point.labels).error
 
+    def ask(keep: KeepRule | KeepByLabel, theta: float | Floats) -> Floats:
+        given = theory(simulation.alpha_tot, keep, theta, student=point.student, labels=point.labels)
+        error = np.asarray(getattr(given, "error", given))
+        if error.dtype.kind not in "fiu" or error.shape not in ((), np.shape(theta)):
+            raise ValueError(f"the theory must give an error of shape {np.shape(theta)} at {point}, gave {given!r}")
+        if not np.all(np.isfinite(error) & (error > 0)):
+            raise ValueError(f"the theory must give positive finite errors, gave {error!r} at {point}")
+        return np.broadcast_to(error.astype(float), np.shape(theta))
 
-def _beyond_default(point: Point) -> dict[str, Any]:
-    return {name: getattr(point, name) for name in ("student", "labels") if name in point.settings()}
-
-
-def _values(item: Any) -> dict[str, Any]:
-    """Fields of a rule, student or labels as JSON values."""
-    return {field.name: _value(getattr(item, field.name)) for field in fields(item)}
-
-
-def _value(value: Any) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, KeepRule):
-        return {"rule": type(value).__name__} | _values(value)
-    array = np.asarray(value, float)
-    return float(array) if array.ndim == 0 else array.tolist()
-
-
-def _student_name(student: Student) -> str:
-    return getattr(student, "loss", "max-margin")
-
-
-def _rule_name(keep: KeepRule | KeepByLabel) -> str:
-    return type(keep).__name__.removeprefix("Keep").lower()
+    if not isinstance(point.theta, TrainedProbe):
+        return np.full(simulation.num_trials, ask(keep, float(point.theta)))
+    angles = simulation.probe_angles
+    if isinstance(keep, KeepRule):
+        return ask(keep, np.minimum(angles, np.pi - angles))  # J and -J rank alike
+    # and where J predicts a label, -J does not
+    mirrored, error = KeepByLabel(keep.disagree, keep.agree), np.empty(angles.size)
+    for rule, angle, rows in ((keep, angles, angles <= np.pi / 2), (mirrored, np.pi - angles, angles > np.pi / 2)):
+        if rows.any():
+            error[rows] = ask(rule, angle[rows])
+    return error
 
 
 def _label(point: Point) -> str:
-    beyond = "".join(f", {value}" for value in _beyond_default(point).values())
-    return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {np.rad2deg(point.theta):g} degrees{beyond}"
+    shown = point.settings()
+    theta = point.theta if isinstance(point.theta, TrainedProbe) else f"{np.rad2deg(point.theta):g} degrees"
+    beyond = "".join(f", {getattr(point, name)}" for name in ("student", "labels") if name in shown)
+    return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {theta}{beyond}"

@@ -60,7 +60,7 @@ def test_students_agree_with_the_theory(name):
     assert noncentral_p_value(result, FINITE_N_SHIFT) > FALSE_ALARM, result.z
     assert np.all(result.standard_error < 0.02 * result.theory)  # it was a test: one to two per cent would be seen
     # what a rule by label keeps is a random number; the theory knows its mean
-    for point, simulation in zip(result.points, result.simulations, strict=True):
+    for point, (simulation,) in zip(result.points, result.simulations, strict=True):
         if point.keep is BY_LABEL:
             fraction = solve(point.alpha_tot, point.keep, point.theta, student=point.student, labels=point.labels)
             # a sum of 800 numbers of 0 or 1, each of variance 1/4 at most
