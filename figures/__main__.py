@@ -64,6 +64,49 @@ def students(
     return _job("compare_students", out, num_features, num_trials, seed)
 
 
+@app.command
+def probes(
+    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
+) -> Callable[[], None]:
+    """Pruning by probes that were trained: their angle, and the test error it costs; a few minutes on two cores.
+
+    Run again after Ctrl-C to continue, or after the end to redraw.
+
+    Args:
+        out: folder for data (NetCDF) and figures (PDF, PNG).
+        num_features: parameters of the simulated students and probes, N.
+        num_trials: independent trials per simulated point, at least 2.
+        seed: seed of the simulations.
+    """
+    return _job("compare_probes", out, num_features, num_trials, seed)
+
+
+@app.command
+def queries(
+    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
+) -> Callable[[], None]:
+    """Students that pick their examples batch by batch, against one ranking for all: a few minutes on two cores.
+
+    Run again after Ctrl-C to continue, or after the end to redraw.
+
+    Args:
+        out: folder for data (NetCDF) and figures (PDF, PNG).
+        num_features: parameters of the simulated students, N.
+        num_trials: independent trials per case, at least 2.
+        seed: seed of the simulations.
+    """
+
+    def work() -> None:
+        from figures.queries import summary
+        from figures.reproduction import compare_queries
+
+        found, files = compare_queries(out, num_features=num_features, num_trials=num_trials, seed=seed)
+        print(summary(found))
+        _say_saved(files)
+
+    return work
+
+
 def _job(name: str, out: Path, num_features: int, num_trials: int, seed: int) -> Callable[[], None]:
     def work() -> None:
         from figures import reproduction

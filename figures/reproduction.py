@@ -11,14 +11,24 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from figures import best_rule, best_rule_pictures, fig1, fig2, fig3, students
+from figures import best_rule, best_rule_pictures, fig1, fig2, fig3, probes, queries, students
 from figures.curves import compute_curves
 from perceptron_theory import KeepEasy, KeepHard, Results, Student
 from perceptron_theory.results import stored
 from real_data import Experiment, run_experiment
 from simulations import Point, Validation, validate
 
-__all__ = ["FILES", "compare_students", "draw", "find_best_rule", "points_to_simulate", "reproduce", "save_figure"]
+__all__ = [
+    "FILES",
+    "compare_probes",
+    "compare_queries",
+    "compare_students",
+    "draw",
+    "find_best_rule",
+    "points_to_simulate",
+    "reproduce",
+    "save_figure",
+]
 
 ALPHAS = (0.3, 0.8, 1.6, 3.0, 6.0)  # kept examples per parameter
 FILES = {
@@ -32,6 +42,9 @@ FILES = {
     "students": "students.nc",
     "label_noise": "label_noise.nc",
     "students_validation": "students_validation.nc",
+    "probes": "probes.nc",
+    "probes_validation": "probes_validation.nc",
+    "queries": "queries.nc",
 }
 
 
@@ -158,6 +171,65 @@ def compare_students(
     return validation, [*_save(data, out), *draw(out, ("students", "label_noise"))]
 
 
+def compare_probes(
+    out: Path,
+    *,
+    num_features: int = 200,
+    num_trials: int = 40,
+    seed: int = 0,
+) -> tuple[Validation, list[Path]]:
+    """Pruning by trained probes, simulated and drawn; an interrupted run continues.
+
+    Args:
+        out: folder for data and figures.
+        num_features: N of the simulations.
+        num_trials: trials per simulated point.
+        seed: seed of the simulations.
+
+    Returns:
+        The comparison of simulation and theory at the measured angles, and the files written.
+
+    Raises:
+        KeyboardInterrupt: interrupted; what is finished is saved.
+    """
+    _check(out, num_features, num_trials)
+    data = {"probes": probes.compute_probes(out / "theory")}
+    points = probes.points_to_simulate(num_features, num_trials)
+    validation = validate(points, seed=seed, out=out / "points", progress=True)
+    data["probes_validation"] = probes.validation_of_probes(validation)
+    return validation, [*_save(data, out), *draw(out, ("probes",))]
+
+
+def compare_queries(
+    out: Path,
+    *,
+    num_features: int = 200,
+    num_trials: int = 40,
+    seed: int = 0,
+    cases: Sequence[tuple[float, float, int]] = queries.CASES,
+) -> tuple[Results, list[Path]]:
+    """Students that pick their examples, simulated and drawn; an interrupted run continues.
+
+    Args:
+        out: folder for data and figures.
+        num_features: N of the simulations.
+        num_trials: trials per case.
+        seed: seed of the simulations.
+        cases: alpha_tot, fraction picked in the end, and number of rounds.
+
+    Returns:
+        What was found, and the files written.
+
+    Raises:
+        KeyboardInterrupt: interrupted; what is finished is saved.
+    """
+    _check(out, num_features, num_trials)
+    found = queries.compute_queries(
+        out / "points", cases, num_features=num_features, num_trials=num_trials, seed=seed, progress=True
+    )
+    return found, [*_save({"queries": found}, out), *draw(out, ("queries",))]
+
+
 def _check(out: Path, num_features: int, num_trials: int) -> None:
     """What would stop the job only after minutes of theory."""
     if out.is_file():
@@ -197,6 +269,8 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "frontier": lambda: best_rule_pictures.frontier(load("frontier"), load("best_rule_validation")),
         "students": lambda: students.students(load("students"), load("students_validation")),
         "label_noise": lambda: students.label_noise(load("label_noise"), load("students_validation")),
+        "probes": lambda: probes.probes(load("probes"), load("probes_validation")),
+        "queries": lambda: queries.queries(load("queries")),
     }
     return [path for name in names for path in save_figure(makers[name](), folder / name)]
 

@@ -89,8 +89,7 @@ def run(
     def work() -> None:
         from simulations import simulate
 
-        if save is not None and save.suffix != ".nc":
-            raise ValueError(f"--save must be a file with the suffix .nc, got {save}")
+        _check_suffix(save)
         found = simulate(
             alpha_tot,
             _rule(rule, f, lower, upper),
@@ -223,6 +222,88 @@ def validate(
         print(f"saved in {found.results().save(out / 'validation.nc')}")
 
     return work
+
+
+@app.command
+def queries(
+    alpha_tot: float,
+    f: float = 0.2,
+    rounds: int = 10,
+    theta_deg: float | None = None,
+    student: StudentName = "max-margin",
+    lam: float = 0.0,
+    flip_probability: float = 0.0,
+    num_features: int = 200,
+    num_trials: int | Literal["auto"] = 100,
+    target: float | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    save: Path | None = None,
+    quiet: bool = False,
+) -> Callable[[], None]:
+    """Let students pick their examples batch by batch, those nearest to their own hyperplane.
+
+    Prints the test error (a fraction) after every batch, beside the theory of random examples and of the same number
+    of hardest examples by a perfect probe.
+
+    Args:
+        alpha_tot: examples per parameter in the pool.
+        f: fraction of the pool picked in the end, in (0, 1].
+        rounds: batches of equal size in which it is picked.
+        theta_deg: pick the first batch by a probe at this angle to the teacher in degrees, 0 to 90, not at random.
+        student: largest margin, or the loss that is minimised.
+        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
+        flip_probability: share of wrong labels, in [0, 0.5).
+        num_features: parameters of the student, N.
+        num_trials: independent trials, at least 2; or auto, as many as --target takes.
+        target: with auto, the standard error of the test error that is small enough after every batch.
+        seed: seed of all random numbers.
+        out: folder where every finished batch of trials is saved; those that are there are not run again.
+        save: file for the trials as one result (NetCDF, suffix .nc).
+        quiet: no progress bar.
+    """
+
+    def work() -> None:
+        from perceptron_theory import KeepHard, KeepRandom, solve
+        from simulations import select_queries
+
+        _check_suffix(save)
+        who, labels = _student(student, lam), Labels(flip_probability)
+        found = select_queries(
+            alpha_tot,
+            f,
+            rounds,
+            num_features,
+            num_trials,
+            seed,
+            theta=None if theta_deg is None else math.radians(theta_deg),
+            student=who,
+            labels=labels,
+            target=target,
+            out=out,
+            progress=not quiet,
+        )
+        share = found.alpha_kept / found.alpha_tot
+        theories = [
+            solve(found.alpha_tot, rule(share), 0.0, student=who, labels=labels, on_failure="flag").error
+            for rule in (KeepRandom, KeepHard)
+        ]
+        header = ["picked", "per parameter", "test error", "+-", "theory, random", "theory, perfect probe", "gap"]
+        columns = (found.kept, found.alpha_kept, found.mean, found.standard_error, *theories, found.gaps.max(axis=0))
+        rows = [
+            [f"{kept}", f"{alpha:g}", *(f"{value:.5f}" for value in values), f"{gap:.1e}"]
+            for kept, alpha, *values, gap in zip(*columns, strict=True)
+        ]
+        print(command_line.table(header, rows))
+        if save is not None:
+            print(f"saved in {found.results().save(save)}")
+
+    return work
+
+
+def _check_suffix(save: Path | None) -> None:
+    if save is not None and save.suffix != ".nc":
+        raise ValueError(f"--save must be a file with the suffix .nc, got {save}")
 
 
 @app.command

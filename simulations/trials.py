@@ -109,7 +109,7 @@ def run_trials(
         stem: beginning of the sub-folder's name, for people.
         mesh: devices to use, default all.
         progress: show a progress bar with the time left on stderr.
-        bar: a bar of the caller to advance instead.
+        bar: a bar of the caller to advance instead: has ``update(n)`` and ``initial``, as ``tqdm`` has.
 
     Returns:
         The columns by name, trial by trial, each of shape (number of trials, ...).
@@ -153,9 +153,7 @@ def run_trials(
                 )
             goal = min(num_trials.next_goal(values), MAX_TRIALS)
     except KeyboardInterrupt:
-        where = (
-            f"saved in {store.path}; run the same again to continue" if store else "nothing saved: no out folder given"
-        )
+        where = f"saved in {store.path}; run the same again to continue" if store else "nothing saved: no out folder"
         raise KeyboardInterrupt(f"{run.num_done(goal)} of {goal} trials finished, {where}") from None
     finally:
         if own_bar:
@@ -198,6 +196,8 @@ class _Run:
         if self.missing(goal).size == 0:
             return
         plan = self.devices.plan(self.trials.footprint(), goal)
+        if isinstance(bar, tqdm):
+            bar.set_postfix_str(f"in {plan.bytes / 2**30:.2g} GiB", refresh=False)
         batch = min(int(found["batch"]) for found in self.devices.exchange({"batch": np.array(plan.batch)}))
         alone = self.devices.num_hosts == 1
         while (missing := self.missing(goal)).size:

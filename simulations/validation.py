@@ -319,7 +319,7 @@ def validate(
             for point in points:
                 found.append(tuple(_simulated(point, size, seed, out, mesh, bar) for size in point.sizes))
         except KeyboardInterrupt:
-            where = f"saved in {out}; run the same again to continue" if out else "nothing saved: no out folder given"
+            where = f"saved in {out}; run the same again to continue" if out else "nothing saved: no out folder"
             raise KeyboardInterrupt(f"{bar.n} of {bar.total} trials finished, {where}") from None
     return _compared(points, found, theory or solve)
 
