@@ -38,4 +38,4 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/images.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .jax_cache
