@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Labels, Results, SquareLoss
-from simulations import PerceptronRule, Point, TrainedProbe, simulate, validate
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, Labels, Results, SquareLoss, solve
+from simulations import PerceptronRule, Point, TrainedProbe, select_queries, simulate, validate
 from simulations.__main__ import main, validation_table
 
 SMALL = [
@@ -216,3 +216,33 @@ def test_help(call, command):
     code, out, _ = call([command, "--help"])
     assert code == 0
     assert "(required)" in out or "default" in out
+
+
+def test_queries_prints_what_select_queries_returns(call, tmp_path):
+    path = tmp_path / "queries.nc"
+    code, out, err = call(["queries", *SMALL, "--rounds", "3", "--save", path, "--quiet"])
+    assert (code, err) == (0, "")
+    found = select_queries(5.0, 0.4, 3, 20, 10, 3, student=SquareLoss(0.1))
+    lines = out.splitlines()
+    assert lines[0].split("  ")[0] == "picked"
+    assert [line.split()[0] for line in lines[1:4]] == [str(kept) for kept in found.kept]
+    assert [line.split()[2] for line in lines[1:4]] == [f"{mean:.5f}" for mean in found.mean]
+    theory = solve(5.0, KeepRandom(0.4), 0.0, student=SquareLoss(0.1)).error
+    assert lines[3].split()[4] == f"{theory:.5f}"
+    np.testing.assert_array_equal(Results.load(path)["errors"], found.errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rounds", "0"], "num_rounds"),
+        (["--rounds", "500"], "num_rounds = 500"),
+        (["--f", "2"], "fraction"),
+        (["--save", "x.csv"], "--save"),
+        (["--num-trials", "auto"], "target"),
+    ],
+)
+def test_bad_queries_are_one_line(call, options, message):
+    code, out, err = call(["queries", "--alpha-tot", "5", "--num-features", "20", *options])
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
