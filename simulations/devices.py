@@ -72,10 +72,13 @@ class Devices:
         num_hosts: number of hosts that take part.
 
     Raises:
+        TypeError: ``mesh`` is something else.
         ValueError: the mesh has no device of this host, or of some but not all hosts.
     """
 
     def __init__(self, mesh: Mesh | None = None):
+        if mesh is not None and not isinstance(mesh, Mesh):
+            raise TypeError(f"mesh must be a jax.sharding.Mesh, got {mesh!r}")
         devices = jax.devices() if mesh is None else list(np.asarray(mesh.devices).flat)
         hosts = sorted({device.process_index for device in devices})
         self.local = [device for device in devices if device.process_index == jax.process_index()]

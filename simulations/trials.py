@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -117,10 +118,12 @@ def run_trials(
     Raises:
         MemoryError: not even one trial at a time fits in memory; before anything is run.
         KeyboardInterrupt: interrupted; the message says what is saved.
-        ValueError: a saved file is damaged.
+        ValueError: ``out`` is a file, or a saved file is damaged.
         OSError: the disk is full, among others.
         RuntimeError: the precision is not reached within a million trials.
     """
+    if out is not None and Path(out).is_file():
+        raise ValueError(f"out must be a folder, but {out} is a file")
     store = None if out is None else TrialStore(out, stem, trials.title, trials.settings(), trials.columns)
     run = _Run(trials, Devices(mesh), store)
     goal = num_trials if isinstance(num_trials, int) else LEAST

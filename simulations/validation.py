@@ -83,6 +83,8 @@ class Point:
                 integer("num_features", size, 2)
             if list(self.num_features) != sorted(set(self.num_features)):
                 raise ValueError(f"num_features must be increasing sizes, got {self.num_features!r}")
+        elif isinstance(self.num_features, bool) or not isinstance(self.num_features, int | np.integer):
+            raise TypeError(f"num_features must be an integer or a tuple of increasing ones, got {self.num_features!r}")
         number_of_trials(self.num_trials, self.target)
         for size in self.sizes:
             self.students(size)

@@ -193,3 +193,11 @@ def test_files_tell_strangers_what_they_are(tmp_path):
     text = json.dumps(found.config)
     assert all(word in text for word in ("alpha_tot", "KeepHard", "num_features", "seed", "jaxlib"))
     assert str(tmp_path) not in text
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"out must be a folder, but .*file is a file"):
+        simulate(*SMALL, 20, seed=3, out=path)
+    assert path.read_text() == "mine"

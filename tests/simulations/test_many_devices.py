@@ -118,6 +118,11 @@ def test_two_hosts_share_the_trials(tmp_path, shared_folder):
     assert abs(len(ran) - len(ran_there)) <= 10  # a fair share, to a batch
 
 
+def test_what_is_no_mesh_is_named():
+    with pytest.raises(TypeError, match=r"mesh must be a jax\.sharding\.Mesh, got 'gpu'"):
+        Devices("gpu")
+
+
 def test_a_mesh_without_a_device_of_this_host_is_refused(monkeypatch):
     mesh = Mesh(np.array(jax.devices()[:1]), ("x",))
     monkeypatch.setattr(jax, "process_index", lambda: 1)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -337,7 +338,8 @@ def test_interrupted_with_auto(counted):
         validate(auto, seed=1)
 
 
-def test_one_progress_bar_over_all_trials(tmp_path, capsys):
+def test_one_progress_bar_over_all_trials(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(validation, "tqdm", partial(validation.tqdm, mininterval=0, miniters=1))  # every step is shown
     validate([SEVERAL], out=tmp_path)
     assert capsys.readouterr().err == ""
     validate([SEVERAL, POINTS[1]], out=tmp_path, progress=True)
@@ -474,3 +476,8 @@ def test_students_labels_and_new_rules_are_passed_on_and_saved(tmp_path):
 def test_a_point_of_wrong_things_is_named(field):
     with pytest.raises(TypeError, match=field):
         replace(POINTS[0], **{field: "hard"})
+
+
+def test_sizes_that_are_no_tuple_are_named():
+    with pytest.raises(TypeError, match=r"num_features must be an integer or a tuple .*\[20, 40\]"):
+        replace(POINTS[0], num_features=[20, 40])
