@@ -9,10 +9,10 @@ hits both alike.  Two ratios need no peer: GraNd over one forward and backward p
 normalisation by running statistics in both, and EL2N over one forward pass.  Three rounds of batch 64 take 3 minutes on
 two cores.
 
-How each is run.  Ours: ``real_data.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for scores;
-compilation is stated apart.  PyTorch: torchvision's ``resnet18`` with the usual CIFAR stem, channels last; on a CPU
-float32 and eager with as many threads as we have cores, on a GPU bfloat16 autocast and ``torch.compile``; GraNd by
-``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).  Without PyTorch
+How each is run.  Ours: ``real_data.training.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for
+scores; compilation is stated apart.  PyTorch: torchvision's ``resnet18`` with the usual CIFAR stem, channels last;
+on a CPU float32 and eager with as many threads as we have cores, on a GPU bfloat16 autocast and ``torch.compile``;
+GraNd by ``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).  Without PyTorch
 our own numbers are printed alone.
 """
 
@@ -45,13 +45,13 @@ import numpy as np  # noqa: E402
 import optax  # noqa: E402
 from flax import nnx  # noqa: E402
 
-from real_data.augmentation import Standardization, to_inputs  # noqa: E402
-from real_data.config import ModelConfig  # noqa: E402
-from real_data.descent import Hyperparameters, initial_state, step_on_images  # noqa: E402
 from real_data.models import build  # noqa: E402
-from real_data.networks import _logits, _mapped  # noqa: E402
-from real_data.scores.gradient_norm import gradient_norm  # noqa: E402
+from real_data.models.config import ModelConfig  # noqa: E402
+from real_data.scores.grand import gradient_norm  # noqa: E402
 from real_data.scores.predictions import error_norm  # noqa: E402
+from real_data.training.augmentation import Standardization, to_inputs  # noqa: E402
+from real_data.training.descent import Hyperparameters, initial_state, step_on_images  # noqa: E402
+from real_data.training.networks import _logits, _mapped  # noqa: E402
 
 RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4
 NUM_CLASSES = 10

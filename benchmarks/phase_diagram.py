@@ -25,7 +25,8 @@ import numpy as np
 import scipy_theory
 from scipy.integrate import IntegrationWarning
 
-from perceptron_theory import KeepEasy, KeepHard, Solution, batch, quadrature, solve
+from perceptron_theory import KeepEasy, KeepHard, Solution, solve
+from perceptron_theory.solver import batch, quadrature
 
 SIZE, THETA_DEG, NUM_SCIPY, SEED = 200, 20, 4, 0
 START_OFF_BY = 0.05

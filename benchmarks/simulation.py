@@ -53,8 +53,8 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 
 from perceptron_theory import KeepHard, KeepRandom, KeepRule  # noqa: E402
 from simulations.ensemble import draw_kept_examples  # noqa: E402
-from simulations.interior_point import max_margin  # noqa: E402
 from simulations.pruned_students import array_size  # noqa: E402
+from simulations.students.interior_point import max_margin  # noqa: E402
 
 ALPHA_PRUNE = (0.5, 1, 3, 10)
 RULES = (KeepRandom(0.2), KeepHard(0.2))

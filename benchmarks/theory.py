@@ -32,7 +32,7 @@ import scipy_theory  # noqa: E402
 from scipy.integrate import IntegrationWarning  # noqa: E402
 
 from perceptron_theory import KeepEasy, KeepHard, solve  # noqa: E402
-from perceptron_theory.order_parameters import Solution  # noqa: E402
+from perceptron_theory.solution import Solution  # noqa: E402
 
 ALPHA_PRUNE, FRACTION = (0.3, 30.0), (0.05, 1.0)
 START_OFF_BY = 0.05

@@ -26,9 +26,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from perceptron_theory import KeepHard
-from simulations.devices import Devices
 from simulations.pruned_students import PrunedStudents
-from simulations.trials import run_trials
+from simulations.trials.devices import Devices
+from simulations.trials.run import run_trials
 
 ALPHA_PRUNE, FRACTION = 3, 0.2
 ITERATIONS = 16

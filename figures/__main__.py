@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from perceptron_theory import command_line
+from data_pruning import command_line
 
 app = tyro.extras.SubcommandApp()
 
@@ -97,8 +97,8 @@ def queries(
     """
 
     def work() -> None:
+        from figures.jobs import compare_queries
         from figures.queries import summary
-        from figures.reproduction import compare_queries
 
         found, files = compare_queries(out, num_features=num_features, num_trials=num_trials, seed=seed)
         print(summary(found))
@@ -109,7 +109,7 @@ def queries(
 
 def _job(name: str, out: Path, num_features: int, num_trials: int, seed: int) -> Callable[[], None]:
     def work() -> None:
-        from figures import reproduction
+        from figures import jobs as reproduction
 
         start = time.monotonic()
         run = getattr(reproduction, name)
@@ -124,7 +124,7 @@ def _job(name: str, out: Path, num_features: int, num_trials: int, seed: int) ->
 
 def _redraw(name: str, folder: Path) -> Callable[[], None]:
     def work() -> None:
-        from figures import reproduction
+        from figures import jobs as reproduction
 
         print("wrote " + ", ".join(str(path) for path in reproduction.draw(folder, (name,))))
 
@@ -164,9 +164,9 @@ def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | 
     """
 
     def do() -> None:
-        from figures.images import fig3
-        from figures.reproduction import save_figure
-        from perceptron_theory import Results
+        from data_pruning import Results
+        from figures.draw.images import fig3
+        from figures.jobs import save_figure
 
         results = Results.load(folder / f"{dataset}.nc")
         _say_saved(save_figure(fig3(results, metric), folder / "-".join(["fig3", *([metric] if metric else [])])))
@@ -196,7 +196,7 @@ def scores(
 
     def do() -> None:
         from figures import extreme_images, rank_correlations, score_histograms
-        from figures.reproduction import save_figure
+        from figures.jobs import save_figure
         from real_data import Scores, load
 
         data = load(dataset, path, image_size=image_size)
@@ -226,9 +226,9 @@ def windows(folder: Path = Path("results/study")) -> Callable[[], None]:
     """
 
     def do() -> None:
+        from data_pruning import Results
         from figures import windows
-        from figures.reproduction import save_figure
-        from perceptron_theory import Results
+        from figures.jobs import save_figure
 
         stems = {"fashion-mnist": "Fashion-MNIST", "noisy-digits": "digits, 10 % wrong labels"}
         predictions = [Results.load(folder / f"{stem}-prediction.nc") for stem in stems]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from figures.agreement import RULE_LABELS, RULE_LOOKS, letter, plain_ticks
-from figures.style import FULL_WIDTH, new_figure, style
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepRule, MaxMargin, Results, Student, solve
-from perceptron_theory.results import stored
+from data_pruning import KeepEasy, KeepHard, KeepRandom, KeepRule, Results
+from data_pruning.records.results import stored
+from figures.compute.software import software
+from figures.draw.agreement import RULE_LABELS, RULE_LOOKS, letter, plain_ticks
+from figures.draw.style import FULL_WIDTH, new_figure, style
+from perceptron_theory import MaxMargin, Student, solve
 from simulations import PerceptronRule, Point, TrainedProbe, Validation
 
 __all__ = ["compute_probes", "points_to_simulate", "probes", "validation_of_probes"]
@@ -53,7 +54,7 @@ def compute_probes(folder: Folder, num_budgets: int = 49, num_angles: int = 46) 
         "f": FRACTION,
         "num_budgets": num_budgets,
         "num_angles": num_angles,
-        "version": metadata.version("data-pruning-theory"),
+        "software": software(),
     }
 
     def compute() -> Results:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from figures.agreement import RULE_LOOKS, letter, plain_ticks
-from figures.style import FULL_WIDTH, new_figure, style
-from perceptron_theory import KeepHard, KeepRandom, Results, solve
+from data_pruning import KeepHard, KeepRandom, Results
+from figures.compute.software import software
+from figures.draw.agreement import RULE_LOOKS, letter, plain_ticks
+from figures.draw.style import FULL_WIDTH, new_figure, style
+from perceptron_theory import solve
 from simulations import select_queries
 
 __all__ = ["CASES", "compute_queries", "queries", "summary"]
@@ -76,7 +77,7 @@ def compute_queries(
         "num_features": num_features,
         "num_trials": num_trials,
         "seed": seed,
-        "version": metadata.version("data-pruning-theory"),
+        "software": software(),
     }
     results = Results("Test error of students that pick their examples, and of one ranking in theory", settings)
     for name, values, description in zip(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from importlib import metadata
 
 import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from figures.agreement import (
+from data_pruning import KeepByLabel, KeepEasy, KeepHard, KeepRandom, KeepRule, Results
+from data_pruning.records.results import stored
+from figures.compute.software import software
+from figures.draw.agreement import (
     RULE_LABELS,
     RULE_LOOKS,
     below_axes,
@@ -20,24 +22,17 @@ from figures.agreement import (
     plain_ticks,
     where,
 )
-from figures.style import FULL_WIDTH, MARKERS, new_figure, shades, style
+from figures.draw.style import FULL_WIDTH, MARKERS, new_figure, shades, style
 from perceptron_theory import (
     HingeLoss,
-    KeepByLabel,
-    KeepEasy,
-    KeepHard,
-    KeepRandom,
-    KeepRule,
     Labels,
     LogisticLoss,
     MaxMargin,
-    Results,
     SquareLoss,
     Student,
     separability_threshold,
     solve,
 )
-from perceptron_theory.results import stored
 from simulations import Point
 
 __all__ = ["compute_label_noise", "compute_students", "label_noise", "points_to_simulate", "students"]
@@ -90,7 +85,7 @@ def compute_students(folder: Folder, num_alphas: int = 33, *, progress: bool = F
         results.add("error", ("rule", "alpha_tot"), error, "1", "test error")
         return results
 
-    settings = {"theta_deg": THETA_DEG, "f": FRACTION, "num_alphas": num_alphas, "version": _version()}
+    settings = {"theta_deg": THETA_DEG, "f": FRACTION, "num_alphas": num_alphas, "software": software()}
     errors = [
         stored(folder, "student", {**settings, "student": str(student)}, partial(one, student))["error"]
         for student in tqdm(STUDENTS, desc="students", unit="student", disable=not progress)
@@ -142,7 +137,7 @@ def compute_label_noise(folder: Folder, num_flips: int = 31, *, progress: bool =
         "alpha_tot": NOISY_ALPHA,
         "student": str(NOISY_STUDENT),
         "num_flips": num_flips,
-        "version": _version(),
+        "software": software(),
     }
     parts = [
         stored(folder, "noise", {**settings, "rule": str(rule)}, partial(one, rule))
@@ -277,7 +272,3 @@ def label_noise(curves: Results, validation: Results) -> Figure:
         panels["alpha_c"].legend(loc="upper right")
         letter(panels["error"], panels["alpha_c"])
         return figure
-
-
-def _version() -> str:
-    return metadata.version("data-pruning-theory")

@@ -18,18 +18,9 @@ from typing import Literal
 
 import tyro
 
-from perceptron_theory import (
-    HingeLoss,
-    KeepRule,
-    KeepWindow,
-    Labels,
-    LogisticLoss,
-    MaxMargin,
-    SquareLoss,
-    Student,
-    command_line,
-)
-from perceptron_theory.command_line import RULES
+from data_pruning import KeepRule, KeepWindow, command_line
+from data_pruning.command_line import RULES
+from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
 app = tyro.extras.SubcommandApp()
 
@@ -123,7 +114,7 @@ def _solve(
 
     import numpy as np
 
-    from perceptron_theory.order_parameters import solve
+    from perceptron_theory.solution import solve
 
     last = "kappa" if student == "max-margin" else "norm"
     rows: list[list[Cell]] = []

@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import erf, erfc, erfcinv, erfinv, ndtr
 
+from data_pruning.arguments import real_array
+from data_pruning.keep_rules import KeepRandom, KeepRule
 from perceptron_theory import solve
-from perceptron_theory.keep_rules import KeepRandom, KeepRule, _real_array
 
 __all__ = [
     "amplitude",
@@ -170,7 +171,7 @@ def hard_limit_error(alpha_prune: ArrayLike, theta: ArrayLike) -> Any:
     angle = _angle(theta)
     if np.any(angle == 0):
         raise ValueError("theta must lie in (0, pi/2], got 0: use hard_limit_error_over_f")
-    alpha = _real_array("alpha_prune", alpha_prune)
+    alpha = real_array("alpha_prune", alpha_prune)
     _common_shape(alpha_prune=alpha, theta=angle)
     unpruned = np.asarray(solve(alpha, KeepRandom(1.0), 0.0).error)
     # arccos(R) as arctan2, which keeps its digits near R = 1: 1 - R^2 = sin^2(pi e) + (cos(theta) cos(pi e))^2
@@ -342,14 +343,14 @@ def _edge(rank: Floats, theta: Floats) -> Floats:
 
 
 def _angle(theta: ArrayLike) -> Floats:
-    angle = _real_array("theta", theta)
+    angle = real_array("theta", theta)
     if np.any((angle < 0) | (angle > np.pi / 2)):
         raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {theta!r}")
     return angle
 
 
 def _positive(name: str, value: ArrayLike) -> Floats:
-    array = _real_array(name, value)
+    array = real_array(name, value)
     if np.any(array <= 0):
         raise ValueError(f"{name} must be positive, got {value!r}")
     return array

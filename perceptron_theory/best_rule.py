@@ -21,19 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import LinearConstraint, minimize
 from scipy.optimize.elementwise import find_minimum
 
-from perceptron_theory.keep_rules import (
-    KeepEasy,
-    KeepHard,
-    KeepPolicy,
-    KeepRandom,
-    KeepRule,
-    KeepWindow,
-    _real_array,
-    _real_number,
-)
+from data_pruning.arguments import real_array, real_number
+from data_pruning.keep_policy import KeepPolicy
+from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow
 from perceptron_theory.labels import Labels
-from perceptron_theory.order_parameters import FRACTION_RANGE, solve
 from perceptron_theory.rank_value import NUM_CELLS, Problem, one_of_each
+from perceptron_theory.solution import solve
+from perceptron_theory.solver.points import FRACTION_RANGE
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["OptimalFrontier", "OptimalPolicy", "best_window", "optimal_frontier", "optimal_policy"]
@@ -125,7 +119,7 @@ def best_window(
     """
     one_of_each(student, labels)
     alpha_tot, f, theta = np.broadcast_arrays(
-        _real_array("alpha_tot", alpha_tot), _fraction(f), _real_array("theta", theta)
+        real_array("alpha_tot", alpha_tot), fraction_kept(f), real_array("theta", theta)
     )
     shape = f.shape
     alpha, f, theta = (np.ravel(a).astype(np.float64) for a in (alpha_tot, f, theta))
@@ -186,8 +180,8 @@ def optimal_policy(
         TypeError, ValueError: as ``solve``.
     """
     problem = _Search.of(alpha_tot, theta, student, labels)
-    f = _real_number("f", f)
-    _fraction(f)
+    f = real_number("f", f)
+    fraction_kept(f)
     if not f < 1:
         raise ValueError(f"f must be below 1 for a choice to be left, got {f!r}")
     if not tolerance > 0:
@@ -268,7 +262,7 @@ def optimal_frontier(
     Raises:
         As ``optimal_policy``.
     """
-    f = np.atleast_1d(_fraction(fractions))
+    f = np.atleast_1d(fraction_kept(fractions))
     found = [optimal_policy(alpha_tot, x, theta, student=student, labels=labels) for x in f]
     return OptimalFrontier(
         alpha_prune=alpha_tot * f,
@@ -368,8 +362,8 @@ class _Search(Problem):
         return x[::2], x[1::2], self.log_error(x[::2], x[1::2])
 
 
-def _fraction(value: ArrayLike) -> Floats:
-    f = _real_array("f", value)
+def fraction_kept(value: ArrayLike) -> Floats:
+    f = real_array("f", value)
     low, high = FRACTION_RANGE
     if np.any((f < low) | (f > high)):
         raise ValueError(f"f, the fraction kept, must lie in [{low:g}, {high:g}], got {value!r}")

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 
-from perceptron_theory.derivatives import log_error_slope
-from perceptron_theory.keep_rules import KeepEasy, KeepHard, KeepRule, _real_array
-from perceptron_theory.order_parameters import ALPHA_PRUNE_RANGE, FRACTION_RANGE, solve
+from data_pruning.arguments import real_array
+from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRule
+from perceptron_theory.solution import solve
+from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, FRACTION_RANGE
+from perceptron_theory.solver.rule_slope import log_error_slope
 
 __all__ = ["Crossover", "Frontier", "crossover", "pareto_frontier"]
 
@@ -90,7 +92,7 @@ def pareto_frontier(
         raise ValueError(f"num_grid must be at least 8, got {num_grid!r}")
     if np.ndim(theta) != 0:
         raise ValueError(f"theta must be a scalar, got shape {np.shape(theta)}")
-    alphas = _real_array("alpha_prune", alpha_prune)
+    alphas = real_array("alpha_prune", alpha_prune)
     flat = np.atleast_1d(alphas).ravel()
     names = ("hard", "easy") if rule == "best" else (rule,)
     found = [_lowest(flat, float(theta), RULES[name], f_min, num_grid) for name in names]
@@ -150,7 +152,7 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 40) -> Crossove
     """
     if num_grid < 8:
         raise ValueError(f"num_grid must be at least 8, got {num_grid!r}")
-    fractions, angles = _real_array("f", f), _real_array("theta", theta)
+    fractions, angles = real_array("f", f), real_array("theta", theta)
     if np.any(fractions >= 1):
         raise ValueError(f"f must lie below 1, where keeping hard and keeping easy differ, got {f!r}")
     shape = np.broadcast_shapes(fractions.shape, angles.shape)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from perceptron_theory.keep_rules import _real_array, is_traced
+from data_pruning.arguments import is_traced, real_array
 
 __all__ = ["Labels", "truth_direction"]
 
@@ -37,17 +37,17 @@ class Labels:
     probe_truth_angle: Any = None
 
     def __post_init__(self) -> None:
-        eta = _real_array("flip_probability", self.flip_probability)
+        eta = real_array("flip_probability", self.flip_probability)
         if not is_traced(eta) and np.any((eta < 0) | (eta >= 0.5)):
             raise ValueError(f"flip_probability must lie in [0, 1/2), got {self.flip_probability!r}")
         if self.probe_truth_angle is None:
-            if is_traced(self.truth_angle) or np.any(_real_array("truth_angle", self.truth_angle) != 0):
+            if is_traced(self.truth_angle) or np.any(real_array("truth_angle", self.truth_angle) != 0):
                 raise ValueError(
                     "probe_truth_angle is needed where truth_angle is not 0: the angle between probe and truth"
                 )
             return
         for name in ("truth_angle", "probe_truth_angle"):
-            angle = _real_array(name, getattr(self, name))
+            angle = real_array(name, getattr(self, name))
             if not is_traced(angle) and np.any((angle < 0) | (angle > math.pi)):
                 raise ValueError(f"{name} is in radians and must lie in [0, pi], got {getattr(self, name)!r}")
 

@@ -19,14 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from perceptron_theory import order_parameters, saddle_point
-from perceptron_theory.batch import OnePoint, for_each_point
-from perceptron_theory.keep_rules import KeepHard, KeepRule, _real_array, _real_number
-from perceptron_theory.kept_set import probe_margin
+from data_pruning.arguments import real_array, real_number
+from data_pruning.keep_rules import KeepHard, KeepRule
+from perceptron_theory import solution as order_parameters
 from perceptron_theory.labels import Labels, truth_direction
-from perceptron_theory.order_parameters import against_truth
-from perceptron_theory.quadrature import Strips
-from perceptron_theory.saddle_point import Point
+from perceptron_theory.solution import against_truth
+from perceptron_theory.solver import saddle_point
+from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.kept_set import probe_margin
+from perceptron_theory.solver.quadrature import Strips
+from perceptron_theory.solver.saddle_point import Point
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["NUM_CELLS", "Problem", "one_of_each", "value_function"]
@@ -62,7 +64,7 @@ def value_function(
     Raises:
         As ``solve``; ValueError for ranks that do not increase within [0, 1].
     """
-    edges = np.linspace(0, 1, NUM_CELLS + 1) if ranks is None else _real_array("ranks", ranks)
+    edges = np.linspace(0, 1, NUM_CELLS + 1) if ranks is None else real_array("ranks", ranks)
     if edges.ndim != 1 or edges.size < 2 or edges[0] < 0 or edges[-1] > 1 or np.any(np.diff(edges) <= 0):
         raise ValueError(f"ranks must increase within [0, 1], at least two of them, got {ranks!r}")
     problem = Problem.of(alpha_tot, theta, student, labels)
@@ -84,19 +86,19 @@ class Problem:
     def of(cls, alpha_tot: Any, theta: Any, student: Student, labels: Labels) -> Self:
         """The point, after a check that it is one."""
         one_of_each(student, labels)
-        return cls(_real_number("alpha_tot", alpha_tot), _real_number("theta", theta), student, labels)
+        return cls(real_number("alpha_tot", alpha_tot), real_number("theta", theta), student, labels)
 
     def cell_values(self, keep: KeepRule, start: Floats, stop: Floats) -> Floats:
         """Mean value over cells of rank [start, stop] under a rule."""
         aligned = self.theta == 0
-        checked = order_parameters._checked(self.alpha_tot, self.theta)
-        points, f = order_parameters._points(
+        checked = order_parameters.checked_numbers(self.alpha_tot, self.theta)
+        points, f = order_parameters.flat_points(
             checked[0], keep, checked[1], self.student, self.labels, (), aligned=aligned
         )
-        kind, lam = order_parameters._kind(self.student)
+        kind, lam = order_parameters.kind_and_lam(self.student)
         if kind != "max-margin" and not np.all(np.asarray(lam) > 0):
             raise ValueError(f"lam must be positive for values and policies, got {self.student!r}")
-        found = order_parameters._solve_rows(kind, points, self.labels, aligned=aligned)
+        found = order_parameters.solve_points(kind, points, self.labels, aligned=aligned)
         if found["converged"][0] != 1:
             raise RuntimeError(f"no convergence at alpha_tot = {self.alpha_tot:.6g}, {keep}, {self.student}")
         unknowns = saddle_point.unknowns_of(kind, *(found[name] for name in ("r", "omega", "s", "v")))
@@ -123,8 +125,8 @@ class Problem:
 
 def one_of_each(student: Student, labels: Labels) -> None:
     """Check that student and labels are of the right type and hold single numbers."""
-    order_parameters._check_types(KeepHard(0.5), student, labels)
-    shape = order_parameters._shape(0.0, KeepHard(0.5), 0.0, student, labels)
+    order_parameters.check_types(KeepHard(0.5), student, labels)
+    shape = order_parameters.broadcast_shape(0.0, KeepHard(0.5), 0.0, student, labels)
     if shape != ():
         raise ValueError(f"the numbers of student and labels must be scalars here, got shape {shape}")
 

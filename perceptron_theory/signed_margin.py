@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import cumulative_simpson
 from scipy.special import erf, ndtr
 
-from perceptron_theory.keep_rules import KeepByLabel, KeepWindow
+from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_rules import KeepWindow
 
 __all__ = ["signed_margin_window"]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from perceptron_theory.keep_rules import _real_array, is_traced
+from data_pruning.arguments import is_traced, real_array
 
 __all__ = ["HingeLoss", "LogisticLoss", "MaxMargin", "SquareLoss", "Student"]
 
@@ -39,7 +39,7 @@ class RegularisedStudent(Student):
     loss: ClassVar[str]
 
     def __post_init__(self) -> None:
-        lam = _real_array("lam", self.lam)
+        lam = real_array("lam", self.lam)
         low, high = LAMBDA_RANGE
         if not is_traced(lam) and np.any((lam != 0) & ((lam < low) | (lam > high))):
             raise ValueError(

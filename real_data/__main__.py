@@ -10,18 +10,15 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from perceptron_theory import Results, command_line
-from real_data.config import (
-    Experiment,
-    MetricName,
-    ModelConfig,
-    ScoreConfig,
-    TrainingConfig,
-    TrainingRun,
-    from_json,
-    keep_rule,
-)
-from real_data.error_table import error_table
+from data_pruning import Results, command_line
+from data_pruning.records.settings import from_json
+from data_pruning.rule_names import keep_rule
+from real_data.experiments.config import Experiment
+from real_data.experiments.training_run_config import TrainingRun
+from real_data.findings.error_table import error_table
+from real_data.models.config import ModelConfig
+from real_data.scores.config import MetricName, ScoreConfig
+from real_data.training.config import TrainingConfig
 
 app = tyro.extras.SubcommandApp()
 
@@ -153,8 +150,8 @@ def scaling_law(path: tyro.conf.Positional[Path], metric: str | None = None) -> 
     """
 
     def do() -> None:
-        from real_data.frontier import pareto_frontier
-        from real_data.scaling_laws import compare_scaling_laws
+        from real_data.findings.frontier import pareto_frontier
+        from scaling_laws.comparison import compare_scaling_laws
 
         results = Results.load(path)
         frontier = pareto_frontier(results, metric=metric)
@@ -284,8 +281,8 @@ def prune(
 
     def do() -> None:
         from real_data.datasets import load
-        from real_data.pruning import prune
         from real_data.scores import Scores
+        from real_data.selection.pruning import prune
 
         data = load(dataset, path, image_size=image_size)
         values = Scores.load(scores, data).values
@@ -362,8 +359,8 @@ def recommend(
     """
 
     def do() -> None:
-        from real_data.execution import executor_named
-        from real_data.recommendation import recommend
+        from real_data.experiments.execution import executor_named
+        from real_data.studies.recommendation import recommend
 
         with executor_named(executor, out) as chosen:
             found = recommend(
@@ -410,8 +407,8 @@ def study(
     """
 
     def do() -> None:
-        from real_data.execution import executor_named
-        from real_data.study import run_study
+        from real_data.experiments.execution import executor_named
+        from real_data.studies.windows import run_study
 
         with executor_named(executor, out) as chosen:
             print(run_study(out, path=path, executor=chosen, progress=not quiet))
@@ -420,8 +417,8 @@ def study(
 
 
 def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
-    from real_data.execution import executor_named
-    from real_data.experiment import run_experiment
+    from real_data.experiments.execution import executor_named
+    from real_data.experiments.experiment import run_experiment
 
     with executor_named(executor, out) as chosen:
         results = run_experiment(config, out=out, executor=chosen, progress=not quiet)
@@ -430,7 +427,7 @@ def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
 
 
 def _train(config: TrainingRun, out: Path, checkpoint_every: int, quiet: bool) -> None:
-    from real_data.training_run import run_training
+    from real_data.experiments.training_run import run_training
 
     results = run_training(config, out=out, checkpoint_every=checkpoint_every, progress=not quiet)
     for seed, error in zip(results["seed"], results["errors"], strict=True):

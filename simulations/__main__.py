@@ -10,19 +10,9 @@ from typing import Any, Literal
 
 import tyro
 
-from perceptron_theory import (
-    HingeLoss,
-    KeepRule,
-    KeepWindow,
-    Labels,
-    LogisticLoss,
-    MaxMargin,
-    Results,
-    SquareLoss,
-    Student,
-    command_line,
-)
-from perceptron_theory.command_line import RULES, RuleName
+from data_pruning import KeepRule, KeepWindow, Results, command_line
+from data_pruning.command_line import RULES, RuleName
+from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
 app = tyro.extras.SubcommandApp()
 
@@ -203,8 +193,8 @@ def validate(
     """
 
     def work() -> None:
-        from simulations.validation import Point
-        from simulations.validation import validate as compare
+        from simulations.validation.point import Point
+        from simulations.validation.validation import validate as compare
 
         if not num_features:
             raise ValueError("--num-features is empty: give at least one size")
@@ -264,7 +254,8 @@ def queries(
     """
 
     def work() -> None:
-        from perceptron_theory import KeepHard, KeepRandom, solve
+        from data_pruning import KeepHard, KeepRandom
+        from perceptron_theory import solve
         from simulations import select_queries
 
         _check_suffix(save)

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from data_pruning.arguments import integer, number
 from perceptron_theory import MaxMargin, Student
-from simulations.settings import integer, number
-from simulations.students import quick_solver_of, solver_of
+from simulations.students.solvers import quick_solver_of, solver_of
 
 __all__ = ["PerceptronRule", "TrainedProbe", "learned_angle"]
 

@@ -12,16 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from perceptron_theory import KeepByLabel, KeepRule, Labels, MaxMargin, Student
+from data_pruning import KeepByLabel, KeepRule
+from data_pruning.arguments import integer, number
+from perceptron_theory import Labels, MaxMargin, Student
 from perceptron_theory.labels import truth_direction
-from simulations.devices import Footprint, TrialProgram
 from simulations.ensemble import draw_kept_examples
 from simulations.probe import TrainedProbe, learned_angle
-from simulations.separability import is_proven_inseparable
-from simulations.separator import TARGET_GAP
-from simulations.settings import as_json, integer, number, software
-from simulations.store import Column
-from simulations.students import LARGEST_GAP, Fit, quick_solver_of, solver_of
+from simulations.settings import as_json, software
+from simulations.students.separability import is_proven_inseparable
+from simulations.students.separator import TARGET_GAP
+from simulations.students.solvers import LARGEST_GAP, Fit, quick_solver_of, solver_of
+from simulations.trials.devices import Footprint, TrialProgram
+from simulations.trials.store import Column
 
 __all__ = ["PrunedStudents", "array_size"]
 
@@ -195,7 +197,7 @@ class PrunedStudents:
                 "HingeLoss(0.1)"
             )
         advice = (
-            "repeat it with simulations.interior_point.max_margin to see why"
+            "repeat it with simulations.students.interior_point.max_margin to see why"
             if max_margin
             else "a larger lam makes the minimum sharper"
         )

@@ -20,15 +20,17 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from perceptron_theory import KeepHard, Labels, MaxMargin, Results, Student
-from simulations.devices import Footprint, TrialProgram
-from simulations.experiment import number_of_trials
+from data_pruning import KeepHard, Results
+from data_pruning.arguments import integer, number
+from perceptron_theory import Labels, MaxMargin, Student
 from simulations.pruned_students import array_size
-from simulations.separability import is_proven_inseparable
-from simulations.settings import as_json, integer, number, software
-from simulations.store import Column
-from simulations.students import LARGEST_GAP, Fit, solver_of
-from simulations.trials import run_trials
+from simulations.settings import as_json, software
+from simulations.simulation import number_of_trials
+from simulations.students.separability import is_proven_inseparable
+from simulations.students.solvers import LARGEST_GAP, Fit, solver_of
+from simulations.trials.devices import Footprint, TrialProgram
+from simulations.trials.run import run_trials
+from simulations.trials.store import Column
 
 __all__ = ["QueryExperiment", "QuerySelection", "select_queries"]
 

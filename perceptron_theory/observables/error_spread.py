@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array
-from perceptron_theory.kept_set import probe_margin
+from data_pruning.arguments import real_array
+from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.observables.trained import Trained, bends, gauss, kinks_of, lines_of, train, truth_of
-from perceptron_theory.quadrature import FAR
+from perceptron_theory.solver.kept_set import probe_margin
+from perceptron_theory.solver.quadrature import FAR
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["error_standard_deviation"]
@@ -72,7 +74,7 @@ def error_standard_deviation(
     """
     if isinstance(keep, KeepByLabel):
         raise TypeError(f"keep must be a rule that does not look at the label, such as KeepHard(0.2), got {keep!r}")
-    n = _real_array("num_features", num_features)
+    n = real_array("num_features", num_features)
     if np.any(n < 1):
         raise ValueError(f"num_features must be at least 1, got {num_features!r}")
     trained = train(alpha_tot, keep, theta, student, labels)

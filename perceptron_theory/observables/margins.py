@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtr, owens_t
 
-from perceptron_theory.keep_rules import KeepByLabel, KeepRule, _real_array
+from data_pruning.arguments import real_array
+from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.observables.trained import Trained, lines_of, train
-from perceptron_theory.quadrature import REACH, STEP
+from perceptron_theory.solver.quadrature import REACH, STEP
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["MarginDistribution", "margin_distribution"]
@@ -87,24 +89,24 @@ def margin_distribution(
     Source: for the max-margin student Gardner (J. Phys. A 21, 1988) and Kepler and Abbott (J. Physique 49, 1988);
         in general h = prox(omega) of Thrampoulidis, Abbasi and Hassibi (IEEE Trans. Inf. Theory 64, 2018).
     """
-    x = _real_array("margin", margin)
+    x = real_array("margin", margin)
     trained = train(alpha_tot, keep, theta, student, labels)
     norm, flat = float(np.hypot(trained.r, trained.s)), x.reshape(-1)
     level, slope = _untrained_output(trained, flat * norm)
-    density, cumulative = _fields(trained, level)
+    density, cumulative = numbers_in(trained, level)
     atom, atom_margin = 0.0, float("nan")
     kept, kept_cumulative = density * slope * norm, cumulative
     if trained.loss in ("max-margin", "hinge"):
         atom_margin = 1 / norm
-        atom = float(_fields(trained, np.ones(1))[1][0])
+        atom = float(numbers_in(trained, np.ones(1))[1][0])
         if trained.loss == "hinge":
-            atom -= float(_fields(trained, np.array([1 - trained.v]))[1][0])
+            atom -= float(numbers_in(trained, np.array([1 - trained.v]))[1][0])
         else:
             kept = np.where(flat * norm < 1, 0.0, kept)
             kept_cumulative = np.where(flat * norm < 1, 0.0, kept_cumulative)
     dropped = dropped_cumulative = np.full(flat.size, np.nan)
     if 1 - trained.fraction > _SMALLEST_SHARE:
-        before, before_cumulative = _fields(trained, flat * norm)
+        before, before_cumulative = numbers_in(trained, flat * norm)
         everyone, everyone_cumulative = _new_examples(trained, float(labels.flip_probability), flat)
         dropped = (everyone - trained.fraction * before * norm) / (1 - trained.fraction)
         dropped_cumulative = (everyone_cumulative - trained.fraction * before_cumulative) / (1 - trained.fraction)
@@ -124,7 +126,7 @@ def _untrained_output(trained: Trained, h: Floats) -> tuple[Floats, Floats]:
     return (np.where(h < 1, h - v, h) if trained.loss == "hinge" else h), np.ones_like(h)
 
 
-def _fields(trained: Trained, level: Floats) -> tuple[Floats, Floats]:
+def numbers_in(trained: Trained, level: Floats) -> tuple[Floats, Floats]:
     """Density and cumulative distribution at each ``level`` of omega over kept examples."""
     r, s = trained.r, trained.s
     density, cumulative = np.zeros(level.size), np.zeros(level.size)

@@ -16,20 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from perceptron_theory.keep_rules import KeepRule
+from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels, truth_direction
-from perceptron_theory.max_margin import across_moments
-from perceptron_theory.order_parameters import (
-    _check_types,
-    _checked,
-    _kind,
-    _points,
-    _shape,
-    _solve_rows,
-    against_truth,
-)
-from perceptron_theory.quadrature import FAR, REACH, STEP, Strips, kept_lines
-from perceptron_theory.regularised import LOGISTIC_STEPS
+from perceptron_theory.solution import against_truth
+from perceptron_theory.solver.limits import solve_points
+from perceptron_theory.solver.max_margin import across_moments
+from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, flat_points, kind_and_lam
+from perceptron_theory.solver.quadrature import FAR, REACH, STEP, Strips, kept_lines
+from perceptron_theory.solver.regularised import LOGISTIC_STEPS
 from perceptron_theory.students import Student
 
 __all__ = [
@@ -93,8 +87,8 @@ def one_row(tree: Any) -> Any:
 
 def one_number(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> tuple[Floats, Floats]:
     """alpha_tot and theta, after a check that everything is one number."""
-    alpha, angle = _checked(alpha_tot, theta)
-    shape = _shape(alpha, keep, angle, student, labels)
+    alpha, angle = checked_numbers(alpha_tot, theta)
+    shape = broadcast_shape(alpha, keep, angle, student, labels)
     if shape != ():
         raise ValueError(f"one point at a time: alpha_tot, keep, theta, student and labels have shape {shape}")
     return alpha, angle
@@ -102,14 +96,14 @@ def one_number(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: 
 
 def train(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> Trained:
     """Solve one point; the max-margin student comes out on the scale of margin 1."""
-    _check_types(keep, student, labels)
+    check_types(keep, student, labels)
     alpha, angle = one_number(alpha_tot, keep, theta, student, labels)
-    loss, lam = _kind(student)
+    loss, lam = kind_and_lam(student)
     if loss != "max-margin" and float(lam) == 0:
         raise ValueError(f"lam must be positive here, got {student!r}: use a small lam, or MaxMargin()")
     aligned = bool(angle == 0) and isinstance(keep, KeepRule)
-    points, fraction = _points(alpha, keep, angle, student, labels, (), aligned=aligned)
-    found = {name: float(value[0]) for name, value in _solve_rows(loss, points, labels, aligned=aligned).items()}
+    points, fraction = flat_points(alpha, keep, angle, student, labels, (), aligned=aligned)
+    found = {name: float(value[0]) for name, value in solve_points(loss, points, labels, aligned=aligned).items()}
     if found["converged"] != 1:
         raise RuntimeError(f"no convergence at alpha_tot = {float(alpha):.6g}, theta = {float(angle):.6g}, {keep}")
     strips, alpha_prune = one_row(points.strips), float(points.alpha_prune[0])

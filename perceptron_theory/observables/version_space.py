@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from scipy.optimize import root
 from scipy.special import log_ndtr
 
-from perceptron_theory.keep_rules import KeepByLabel, KeepRule
+from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.observables.trained import gauss, lines_of, one_number, one_row
-from perceptron_theory.order_parameters import _check_types, _points
-from perceptron_theory.quadrature import REACH
+from perceptron_theory.solver.points import check_types, flat_points
+from perceptron_theory.solver.quadrature import REACH
 from perceptron_theory.students import MaxMargin
 
 __all__ = ["information_gain"]
@@ -58,10 +59,10 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         and Sompolinsky, "Query by committee" (COLT 1992); the volume from Gyorgyi and Tishby (1990) and Gardner (1988).
     """
     labels, student = Labels(), MaxMargin()
-    _check_types(keep, student, labels)
+    check_types(keep, student, labels)
     alpha, angle = one_number(alpha_tot, keep, theta, student, labels)
     aligned = bool(angle == 0) and isinstance(keep, KeepRule)
-    points, _ = _points(alpha, keep, angle, student, labels, (), aligned=aligned)
+    points, _ = flat_points(alpha, keep, angle, student, labels, (), aligned=aligned)
     strips, alpha_prune = one_row(points.strips), float(points.alpha_prune[0])
     g = gauss()
 

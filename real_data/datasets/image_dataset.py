@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data_pruning.records.fingerprint import sha256_of
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.stratification import stratified_choice
-from real_data.fingerprint import sha256_of
 
 __all__ = ["ImageDataset"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from perceptron_theory.apportionment import apportion
+from data_pruning.apportionment import apportion
 
 __all__ = ["stratified_choice"]
 

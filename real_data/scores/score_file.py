@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from perceptron_theory import Results
+from data_pruning import Results
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
@@ -25,7 +25,7 @@ class Scores:
     """How difficult the training examples of a data set are.
 
     Attributes:
-        metric: name of the score; see :data:`real_data.config.METRICS`.
+        metric: name of the score; see :data:`real_data.scores.config.METRICS`.
         values: difficulty of each training example, higher = harder, in data-set order, finite float64 of shape
             (num_examples,).
         dataset: name of the data set.

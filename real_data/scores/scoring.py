@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data_pruning.records.settings import digest_of, to_json
 from real_data import models
-from real_data.config import ModelConfig, ScoreConfig, TrainingConfig, digest_of, to_json
+from real_data.models.config import ModelConfig
+from real_data.scores.config import ScoreConfig
 from real_data.scores.forgetting import forgetting_events
-from real_data.scores.gradient_norm import gradient_norm
+from real_data.scores.grand import gradient_norm
 from real_data.scores.predictions import confidence, error_norm, margin
 from real_data.scores.prototypes import class_sums, cosine_distance
 from real_data.scores.score_file import Scores
-from real_data.training import Model, TrainedNetworks, train
+from real_data.training.config import TrainingConfig
+from real_data.training.train import Model, TrainedNetworks, train
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
@@ -104,7 +107,7 @@ def score_all(
         ValueError: see :func:`score`.
         FloatingPointError: see :func:`score`.
     """
-    _check_settings(seed, batch_size)
+    check_settings(seed, batch_size)
     images, labels = dataset.train_images, np.asarray(dataset.train_labels)
     _check_data(images, labels, dataset.num_classes)
     metrics_of: dict[tuple[int, TrainingConfig], set[str]] = {}
@@ -169,7 +172,7 @@ def scores_of_networks(
     for metric in metrics:
         if metric not in known:
             raise ValueError(f"metrics must be among {', '.join(known)}, got {metric!r}")
-    _check_settings(0, batch_size)
+    check_settings(0, batch_size)
     found: dict[str, NDArray[np.float64]] = {}
     if "forgetting" in metrics:  # first, as it needs no more work on the images and may be refused
         found["forgetting"] = forgetting_events(networks.correct, networks.batches(), len(labels))
@@ -210,7 +213,7 @@ def el2n(
     ten networks after a few epochs is theirs too.
 
     Args:
-        model: builds one network; see :data:`real_data.training.Model`.
+        model: builds one network; see :data:`real_data.training.train.Model`.
         images: shape (num_images, height, width, channels), uint8 or float32.
         labels: classes, integers of shape (num_images,).
         config: training of the networks; few steps.
@@ -227,7 +230,7 @@ def el2n(
     """
     if num_networks < 1:
         raise ValueError(f"num_networks must be at least 1, got {num_networks}")
-    _check_settings(seed, batch_size)
+    check_settings(seed, batch_size)
     labels = np.asarray(labels)
     _check_data(images, labels)
     everything = [np.arange(len(images))] * num_networks
@@ -279,7 +282,7 @@ def _check_forgetting(training: TrainingConfig, num_examples: int) -> None:
         )
 
 
-def _check_settings(seed: int, batch_size: int) -> None:
+def check_settings(seed: int, batch_size: int) -> None:
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}")
     if batch_size < 1:

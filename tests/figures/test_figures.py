@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import figures
-from figures import reproduction
-from figures.curves import compute_curves
+from figures import jobs as reproduction
+from figures.compute.curves import compute_curves
 from perceptron_theory import KeepEasy, KeepHard, Results, crossover, pareto_frontier, solve
 from simulations import Point, validate
 

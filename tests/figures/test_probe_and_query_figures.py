@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from figures import probes, queries, reproduction
+from figures import jobs as reproduction
+from figures import probes, queries
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, MaxMargin, Results, solve
 from simulations import PerceptronRule, Point, TrainedProbe, select_queries, validate
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, crossover, pareto_frontier, solve
-from perceptron_theory.derivatives import log_error_slope
+from perceptron_theory.solver.rule_slope import log_error_slope
 
 RULES = {"hard": KeepHard, "easy": KeepEasy}
 F_MIN = 0.01

@@ -10,7 +10,8 @@ import pytest
 from scipy.integrate import dblquad
 from scipy.special import erf, ndtri
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, quadrature, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, solve
+from perceptron_theory.solver import batch, quadrature
 
 POINTS = json.loads((Path(__file__).parent / "max_margin.json").read_text())["points"]
 RULES = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
@@ -169,7 +170,7 @@ def test_hard_cases_converge_and_do_not_depend_on_the_quadrature(monkeypatch):
 
 
 def test_rank_of_the_probe_margin():
-    from perceptron_theory.kept_set import probe_margin
+    from perceptron_theory.solver.kept_set import probe_margin
 
     rank = np.array([0.0, 1e-9, 1e-4, 0.3, 0.5, 0.9, 0.9999])
     np.testing.assert_allclose(erf(probe_margin(rank) / np.sqrt(2)), rank, rtol=1e-13, atol=1e-16)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, max_margin, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, solve
+from perceptron_theory.solver import batch, max_margin
 
 FIELDS = ("error", "teacher_overlap", "probe_overlap", "margin", "converged")
 FEW = settings(max_examples=5, deadline=None)

@@ -18,12 +18,13 @@ from perceptron_theory import (
     LogisticLoss,
     MaxMargin,
     SquareLoss,
-    regularised,
     separability_threshold,
     solve,
 )
-from perceptron_theory.batch import for_each_point
-from perceptron_theory.order_parameters import _lanes, _points, _solver
+from perceptron_theory.solver import regularised
+from perceptron_theory.solver.batch import for_each_point
+from perceptron_theory.solver.limits import solver_of
+from perceptron_theory.solver.points import flat_points, lanes_of
 
 POINTS = json.loads((Path(__file__).parent / "regularised_students.json").read_text())["points"]
 RULES = {"hard": KeepHard, "easy": KeepEasy}
@@ -234,8 +235,8 @@ def test_saddle_point_by_independent_quadrature(loss, keep, alpha_tot, theta, la
     needed at the nodes of omega alone.  <M''> = -<force g>/s by partial integration, so no slope of it is needed.
     """
     student, labels = STUDENTS[loss](lam), Labels(eta)
-    points, _ = _points(np.float64(alpha_tot), keep, np.float64(theta), student, labels, (), aligned=False)
-    found = for_each_point(_solver(loss, False), (points,), lanes=_lanes(loss, points, False))
+    points, _ = flat_points(np.float64(alpha_tot), keep, np.float64(theta), student, labels, (), aligned=False)
+    found = for_each_point(solver_of(loss, False), (points,), lanes=lanes_of(loss, points, False))
     r, turn, s, v = (float(found[name][0]) for name in ("r", "omega", "s", "v"))
     m = r * np.array([np.cos(turn), np.sin(turn)])
 

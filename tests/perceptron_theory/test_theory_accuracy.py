@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, batch, quadrature, solve
+from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, solve
+from perceptron_theory.solver import batch, quadrature
 
 HERE = Path(__file__).parent
 POINTS = json.loads((HERE / "extended_precision.json").read_text())["points"]

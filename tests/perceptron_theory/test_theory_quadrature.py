@@ -10,8 +10,8 @@ from scipy.integrate import quad
 from scipy.special import ndtri
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, Labels
-from perceptron_theory.kept_set import kept_set
-from perceptron_theory.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
+from perceptron_theory.solver.kept_set import kept_set
+from perceptron_theory.solver.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
 
 LINES = jax.jit(kept_lines, static_argnames="aligned")
 INTERVALS = [

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from real_data.augmentation import augment, standardization_of, to_inputs
+from real_data.training.augmentation import augment, standardization_of, to_inputs
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(64, 16, 9, 2)).astype(np.float32)  # margins: 16 // 8 = 2 rows, max(1, 9 // 8) = 1 column

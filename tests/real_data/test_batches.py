@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from real_data.batches import batch_indices
+from real_data.training.batches import batch_indices
 
 SUBSETS = st.sets(st.integers(0, 99), min_size=1).map(lambda kept: np.array(sorted(kept)))
 SEEDS = st.integers(0, 2**32 - 1)

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from perceptron_theory import KeepRandom, KeepWindow, Results, SquareLoss
-from real_data.best_window import judge_windows, place_of
-from real_data.prediction import predict
-from real_data.recommendation import conclude, pilot
+from real_data.findings.best_window import judge_windows, place_of
+from real_data.findings.prediction import predict
+from real_data.studies.recommendation import conclude, pilot
 
 RULES = ("hard", "window@0.5", "easy", "random")
 
@@ -139,7 +139,7 @@ def test_pilot_keeps_within_the_data():
 
 def test_theory_is_calibrated_on_one_pool_and_recovers_its_own_numbers(monkeypatch):
     """Errors made by the theory itself at N = 100, 0.5 rad, no wrong labels: calibration finds these again."""
-    from real_data import prediction
+    from real_data.findings import prediction
 
     monkeypatch.setattr(prediction, "STUDENT", SquareLoss(0.1))  # compiles faster
     monkeypatch.setattr(prediction, "NUM_PARAMETERS", np.array([50.0, 100.0]))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from real_data.execution import executor_named, finished_in_turn, slurm_parameters, visible_gpus
+from real_data.experiments.execution import executor_named, finished_in_turn, slurm_parameters, visible_gpus
 
 GPU_VARIABLES = ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_PREALLOCATE")
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from tiny_experiment import SCORING, TINY, run
 
+from data_pruning.records.settings import digest_of, from_json
+from data_pruning.rule_names import keep_rule
 from perceptron_theory import Results
-from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits, task
-from real_data.config import digest_of, from_json, keep_rule
-from real_data.provenance import software
-from real_data.task import Task, pool_of
+from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits
+from real_data.experiments import task
+from real_data.experiments.task import Task, pool_of
+from real_data.software import software
 
 
 def interrupt_before(monkeypatch, seed):

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from tiny_experiment import NAMES, TINY, run
 
+from data_pruning.records.settings import to_json
 from perceptron_theory import Results
 from real_data import TrainingConfig
-from real_data.config import to_json
-from real_data.execution import executor_named, finished_in_turn
+from real_data.experiments.execution import executor_named, finished_in_turn
 
 
 def test_executors_give_the_same_and_failures_do_not_stop_the_others(tmp_path):
@@ -52,7 +52,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 def main(folder):
     from distributed import Client, LocalCluster
     from real_data import run_experiment
-    from real_data.config import Experiment, from_json
+    from real_data.experiments.config import Experiment, from_json
     import json
     config = from_json(Experiment, json.loads(sys.argv[2]))
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
@@ -123,7 +123,7 @@ def test_full_disk_is_a_clear_error(tmp_path):
     interrupted = (
         "import json, resource, signal, sys\n"
         "from real_data import run_experiment, task\n"
-        "from real_data.config import Experiment, from_json\n"
+        "from real_data.experiments.config import Experiment, from_json\n"
         "add = task.CellFolder.add\n"
         "def full(self, stem, cells, outcomes, config):\n"
         "    if stem.endswith('seed-1'):\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perceptron_theory import Results
-from real_data.frontier import pareto_frontier
+from real_data.findings.frontier import pareto_frontier
 
 
 def results_of(

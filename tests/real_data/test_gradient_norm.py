@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from real_data.models import CNN, MLP, ResNet, gradient_tap
-from real_data.scores.gradient_norm import _one_by_one, gradient_norm
+from real_data.scores.grand import _one_by_one, gradient_norm
 
 NUM_CLASSES = 5
 CASES = {

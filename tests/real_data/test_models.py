@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from real_data.config import ModelConfig
 from real_data.models import MLP, build
+from real_data.models.config import ModelConfig
 from real_data.models.convolution import convolve
 from real_data.models.convolutional import largest_of_four
 from real_data.models.residual import _Normalized

@@ -9,8 +9,10 @@ import pytest
 from sklearn.datasets import load_digits
 from small_normalized_network import SmallNormalizedNetwork
 
-from real_data import MLP, ModelConfig, TrainingConfig, descent, models, train, training
-from real_data.batches import batch_indices
+from real_data import MLP, ModelConfig, TrainingConfig, models, train
+from real_data.training import descent
+from real_data.training import train as training
+from real_data.training.batches import batch_indices
 
 CONFIG = TrainingConfig(num_steps=60, batch_size=32)
 MODEL = partial(MLP, 64, 10)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_pruning.apportionment import apportion
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow
-from perceptron_theory.apportionment import apportion
 from real_data import prune
 
 SHARES = st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0])

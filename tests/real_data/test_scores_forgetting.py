@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from real_data.batches import batch_indices
 from real_data.scores import forgetting_events
+from real_data.training.batches import batch_indices
 
 R, W = True, False
 

@@ -11,10 +11,11 @@ import optax
 import pytest
 from flax import nnx
 
+from data_pruning.records.settings import to_json
 from real_data import ModelConfig, ScoreConfig, TrainingConfig, load_digits
-from real_data.config import METRICS, to_json
 from real_data.datasets import ImageDataset
 from real_data.scores import rank_correlation, score, score_all, scores_of_networks, scoring
+from real_data.scores.config import METRICS
 
 MODEL = ModelConfig()
 TRAINING = TrainingConfig(num_steps=50, learning_rate=0.1)

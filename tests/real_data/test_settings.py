@@ -6,7 +6,12 @@ import sys
 
 import pytest
 
-from real_data.config import Experiment, ModelConfig, ScoreConfig, TrainingConfig, TrainingRun, from_json, to_json
+from data_pruning.records.settings import from_json, to_json
+from real_data.experiments.config import Experiment
+from real_data.experiments.training_run_config import TrainingRun
+from real_data.models.config import ModelConfig
+from real_data.scores.config import ScoreConfig
+from real_data.training.config import TrainingConfig
 
 EXPERIMENT = Experiment(
     dataset="cifar10",

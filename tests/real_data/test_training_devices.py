@@ -15,7 +15,8 @@ import numpy as np
 from small_normalized_network import SmallNormalizedNetwork
 
 import real_data
-from real_data import MLP, TrainingConfig, train, training
+from real_data import MLP, TrainingConfig, train
+from real_data.training import train as training
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 200)

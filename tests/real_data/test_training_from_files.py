@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from real_data import MLP, TrainingConfig, augmentation, descent, train
+from real_data import MLP, TrainingConfig, train
+from real_data.training import augmentation, descent
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (90, 8, 8, 1), dtype=np.uint8)

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from data_pruning.records.lock import locked
 from perceptron_theory import Results
-from perceptron_theory.lock import locked
-from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training, training, training_run
-from real_data.config import TrainingRun
+from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training
+from real_data.experiments import training_run
+from real_data.experiments.training_run_config import TrainingRun
+from real_data.training import train as training
 
 TINY = TrainingRun(
     rule="random",

@@ -12,10 +12,11 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import kstest
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, solve
-from simulations import Point, pruned_students, simulate, students, validate
-from simulations.separator import Separator
-from simulations.significance import chi_square, combine, common_shift, extrapolate
-from simulations.trials import Precision
+from simulations import Point, pruned_students, simulate, validate
+from simulations.students import solvers as students
+from simulations.students.separator import Separator
+from simulations.trials.run import Precision
+from simulations.validation.significance import chi_square, combine, common_shift, extrapolate
 
 FALSE_ALARM = 1e-3  # of every comparison with a known distribution
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulations.active_set import pivot
-from simulations.interior_point import max_margin
-from simulations.separator import TARGET_GAP, Separator, bracket, unknown_separator
+from simulations.students.active_set import pivot
+from simulations.students.interior_point import max_margin
+from simulations.students.separator import TARGET_GAP, Separator, bracket, unknown_separator
 
 ROUNDING = 1e-12  # relative: the brackets are computed in float64 from sums of up to a hundred products
 _max_margin = jax.jit(max_margin)

@@ -15,7 +15,7 @@ import pytest
 
 from perceptron_theory import KeepHard, Results, SquareLoss
 from simulations import simulate as simulate_any
-from simulations.trials import Precision
+from simulations.trials.run import Precision
 
 SMALL = (5.0, KeepHard(0.4), 0.3, 20)
 simulate = partial(simulate_any, student=SquareLoss(0.1))  # which compiles fast
@@ -24,7 +24,7 @@ CHILD = f"""
 import sys
 from perceptron_theory import KeepHard, SquareLoss
 from simulations import pruned_students, simulate
-from simulations.store import TrialStore
+from simulations.trials.store import TrialStore
 add = TrialStore.add
 def reported(self, trials, values):
     path = add(self, trials, values)
@@ -170,7 +170,7 @@ def test_a_full_disk_is_said(tmp_path, monkeypatch):
 
 
 def test_interrupted_by_hand_it_says_what_is_saved(tmp_path, monkeypatch):
-    from simulations import trials
+    from simulations.trials import run as trials
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

@@ -22,8 +22,9 @@ from perceptron_theory import (
     SquareLoss,
 )
 from perceptron_theory.labels import truth_direction
-from simulations import simulate, students
+from simulations import simulate
 from simulations.pruned_students import PrunedStudents
+from simulations.students import solvers as students
 
 THETA = 0.4
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from perceptron_theory import KeepHard
 from simulations import simulate
-from simulations.devices import Devices, Footprint, _free_host_memory
+from simulations.trials.devices import Devices, Footprint, _free_host_memory
 
 GIB = 2**30
 EXPERIMENTS = """
@@ -22,7 +22,7 @@ EXPERIMENTS = """
     import jax, numpy as np
     from jax.sharding import Mesh
     from perceptron_theory import KeepByLabel, KeepHard, KeepRandom, Labels, SquareLoss
-    from simulations.experiment import simulate
+    from simulations.simulation import simulate
     from simulations.probe import PerceptronRule, TrainedProbe
 
     def digest(found):
@@ -131,7 +131,7 @@ def test_a_mesh_without_a_device_of_this_host_is_refused(monkeypatch):
 
 
 def test_a_trial_that_does_not_fit_is_refused_before_it_starts(monkeypatch):
-    monkeypatch.setattr("simulations.devices._free_host_memory", lambda: 10**7)
+    monkeypatch.setattr("simulations.trials.devices._free_host_memory", lambda: 10**7)
     with pytest.raises(MemoryError, match=r"one trial at a time needs .* GiB.*num_features"):
         simulate(30.0, KeepHard(0.5), 0.3, 200, 10)
 
@@ -142,13 +142,15 @@ def test_batches_fit_in_memory(monkeypatch):
     plenty = devices.plan(trial, 100)
     assert (plenty.batch, plenty.calls_at_once, plenty.bytes) == (10, 4, 4 * (10 * trial.data + trial.work))
     for free in (int(1e9), int(5e8), int(2e8), int(1.1e8)):
-        monkeypatch.setattr("simulations.devices._free_host_memory", lambda free=free: free)
+        monkeypatch.setattr("simulations.trials.devices._free_host_memory", lambda free=free: free)
         plan = devices.plan(trial, 100)
         assert plan.bytes <= 0.8 * free
         assert plan.bytes == plan.calls_at_once * (plan.batch * trial.data + trial.work)
         assert plan.batch < 10
     assert (plan.batch, plan.calls_at_once) == (1, 1)
-    monkeypatch.setattr("simulations.devices._free_host_memory", lambda: None)  # unknown: as if there were plenty
+    monkeypatch.setattr(
+        "simulations.trials.devices._free_host_memory", lambda: None
+    )  # unknown: as if there were plenty
     assert devices.plan(trial, 100) == plenty._replace(free=None)
 
 

@@ -16,10 +16,10 @@ from perceptron_theory import (
     solve,
 )
 from simulations import select_queries, simulate
-from simulations.experiment import number_of_trials
 from simulations.query_selection import QuerySelection
-from simulations.students import LARGEST_GAP
-from simulations.trials import Precision
+from simulations.simulation import number_of_trials
+from simulations.students.solvers import LARGEST_GAP
+from simulations.trials.run import Precision
 
 SMALL = (5.0, 0.4, 4, 20)  # alpha_tot, fraction, num_rounds, num_features: 40 of 100 examples in 4 rounds
 RIDGE = SquareLoss(0.1)  # a student that is quickly compiled

@@ -9,11 +9,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from simulations import hinge_loss, logistic_loss, square_loss
-from simulations.hinge_loss import support_vector_machine
-from simulations.logistic_loss import logistic_regression
-from simulations.regularised import TARGET_GAP, Minimum, angle_gap
-from simulations.square_loss import minimum_norm, ridge
+from simulations.students import hinge_loss, logistic_loss, square_loss
+from simulations.students.certificate import TARGET_GAP, Minimum, angle_gap
+from simulations.students.hinge_loss import support_vector_machine
+from simulations.students.logistic_loss import logistic_regression
+from simulations.students.square_loss import minimum_norm, ridge
 
 ROUNDING = 1e-13  # 1 - cos of angles that rounding alone may cause
 SOLVERS = {

@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 from perceptron_theory import KeepHard, Labels
 from simulations import simulate
 from simulations.pruned_students import PrunedStudents
-from simulations.separability import is_proven_inseparable
+from simulations.students.separability import is_proven_inseparable
 
 
 def is_separable(rows: np.ndarray) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, solve
-from simulations import Separator, pruned_students, simulate, students
+from simulations import Separator, pruned_students, simulate
 from simulations.pruned_students import PrunedStudents
+from simulations.students import solvers as students
 
 SMALL = (5.0, KeepHard(0.4), 0.3, 20)  # alpha_tot, keep, theta, num_features: 40 examples kept of 100
 
@@ -52,7 +53,7 @@ def test_the_users_precision_is_neither_changed_nor_used():
 
 
 def test_importing_the_room_leaves_jax_as_it_is():
-    code = "import jax, simulations.experiment, simulations.validation; assert not jax.config.jax_enable_x64"
+    code = "import jax, simulations.simulation, simulations.validation.validation; assert not jax.config.jax_enable_x64"
     clean = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
     subprocess.run([sys.executable, "-c", code], check=True, env=clean)
 

@@ -200,7 +200,7 @@ def test_bad_input_is_one_line(call, arguments, tmp_path, monkeypatch):
 
 
 def test_interrupted(call, tmp_path, monkeypatch):
-    from simulations import validation
+    from simulations.validation import validation
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt

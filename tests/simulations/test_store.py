@@ -14,7 +14,7 @@ import pytest
 import xarray
 
 from perceptron_theory import Results
-from simulations.store import Column, TrialStore
+from simulations.trials.store import Column, TrialStore
 
 COLUMNS = {
     "error": Column("1", "test error"),

@@ -21,8 +21,9 @@ from perceptron_theory import (
     SquareLoss,
     solve,
 )
-from simulations import PerceptronRule, Point, TrainedProbe, simulate, validate, validation
-from simulations.significance import normal_score
+from simulations import PerceptronRule, Point, TrainedProbe, simulate, validate
+from simulations.validation import validation
+from simulations.validation.significance import normal_score
 
 SQUARE = SquareLoss(0.1)  # the student that is quickest to compile
 POINTS = [

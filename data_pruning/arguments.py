@@ -1,0 +1,127 @@
+"""Checks of arguments: an error names the argument, the value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+import sys
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["integer", "is_traced", "number"]
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether JAX is tracing a value: then it has no numbers yet that could be checked."""
+    jax = sys.modules.get("jax")
+    return jax is not None and any(isinstance(value, jax.core.Tracer) for value in values)
+
+
+def real_array(name: str, value: Any) -> Any:
+    """``value`` as a finite float64 array, or a ``ValueError``/``TypeError`` that names the argument.
+
+    A value that JAX traces is returned as it is.
+    """
+    if is_traced(value):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
+    array = array.astype(np.float64)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return array
+
+
+def real_number(name: str, value: Any) -> float:
+    """``value`` as one finite number, or an error that names the argument."""
+    number = real_array(name, value)
+    if number.ndim:
+        raise ValueError(f"{name} must be one number, got {value!r}")
+    return float(number)
+
+
+def fraction_kept(value: Any) -> Any:
+    f = real_array("f", value)
+    if not is_traced(f) and np.any((f <= 0) | (f > 1)):
+        raise ValueError(f"f, the fraction kept, must lie in (0, 1], got {value!r}")
+    return f
+
+
+def integer(name: str, value: Any, low: int) -> int:
+    """``value`` as an integer, at least ``low``.
+
+    Raises:
+        TypeError, ValueError: it is none, or too small; the message names the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not low <= value < 2**63:
+        raise ValueError(f"{name} must lie in [{low}, 2**63), got {value!r}")
+    return int(value)
+
+
+def number(name: str, value: Any) -> float:
+    """``value`` as one finite number.
+
+    Raises:
+        TypeError, ValueError: it is none; the message names the argument.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value!r}")
+    return float(value)
+
+
+def check_integer(name: str, value: int, least: int, most: float = math.inf) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not least <= value <= most:
+        allowed = f"in [{least}, {most}]" if most < math.inf else f"at least {least}"
+        raise ValueError(f"{name} must be {allowed}, got {value}")
+
+
+def check_real(name: str, value: float, interval: str) -> None:
+    """Raise unless ``value`` is a finite real number in ``interval``, for example ``[0, 1)``."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number in {interval}, got {value!r}")
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    if not (above and below and math.isfinite(value)):
+        raise ValueError(f"{name} must lie in {interval}, got {value!r}")
+
+
+def check_boolean(name: str, value: bool) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be true or false, got {value!r}")
+
+
+def check_string(name: str, value: str | None, *, optional: bool = False) -> None:
+    if not (isinstance(value, str) or (optional and value is None)):
+        raise TypeError(f"{name} must be a string{' or None' if optional else ''}, got {value!r}")
+
+
+def check_tuple(name: str, value: tuple[Any, ...], kind: type | None = None) -> None:
+    if not isinstance(value, tuple):
+        raise TypeError(f"{name} must be a tuple (in a file: a list), got {value!r}")
+    for one in value:
+        if kind is not None and not isinstance(one, kind):
+            raise TypeError(f"each of {name} must be a {kind.__name__}, got {one!r}")
+
+
+def check_settings(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {value!r}")
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_different(name: str, values: tuple[Any, ...]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"{name} must be different ones, at least one, got {values!r}")

@@ -1,0 +1,1 @@
+"""Results, settings and locks as files that describe themselves."""

@@ -1,0 +1,1 @@
+"""The numbers of the figures of theory: results out, no picture."""

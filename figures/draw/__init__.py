@@ -1,0 +1,1 @@
+"""Pictures: results in, a matplotlib figure out."""

@@ -1,0 +1,143 @@
+"""Exact derivatives of the test error: slopes along a rule's fraction, scaling exponents, and where they turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
+
+from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_rules import KeepHard, KeepRule
+from perceptron_theory.labels import Labels
+from perceptron_theory.solution import solve
+from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.points import (
+    broadcast_shape,
+    check_types,
+    checked_numbers,
+    flat_points,
+    kind_and_lam,
+    lanes_of,
+    unflatten,
+)
+from perceptron_theory.solver.saddle_point import Point, order_parameters
+from perceptron_theory.students import MaxMargin, Student
+
+__all__ = ["Turn", "exponential_to_power_law", "scaling_exponent"]
+
+
+def scaling_exponent(
+    alpha_tot: ArrayLike,
+    keep: KeepRule | KeepByLabel,
+    theta: ArrayLike,
+    *,
+    student: Student = MaxMargin(),  # noqa: B008  (frozen)
+    labels: Labels = Labels(),  # noqa: B008
+) -> Any:
+    """Local scaling exponent - d log(error) / d log(alpha_tot) at a fixed rule, by implicit differentiation.
+
+    1 where the error falls like 1/alpha_tot, growing with alpha_tot where it falls exponentially.
+
+    Args:
+        alpha_tot: examples per parameter before pruning.
+        keep: keep rule.
+        theta: angle between probe and teacher in radians, in [0, pi/2].
+        student: the student; lambda > 0 for logistic and hinge loss.
+        labels: the labels, given by the truth itself (flipped or not).
+
+    Returns:
+        The exponent, of the broadcast shape of all arguments.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: as ``solve``, or labels by a teacher other than the truth, or lambda = 0.
+    """
+    check_types(keep, student, labels)
+    if not labels.truth_is_teacher:
+        raise ValueError(f"the scaling exponent is that of the error against the teacher, got {labels!r}")
+    kind, lam = kind_and_lam(student)
+    if kind != "max-margin" and np.any(np.asarray(lam) == 0):
+        raise ValueError(f"lam must be positive for a scaling exponent, got {student!r}")
+    alpha_tot, theta = checked_numbers(alpha_tot, theta)
+    shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
+    solve(alpha_tot, keep, theta, student=student, labels=labels)  # says what is wrong where there is no student
+    aligned = isinstance(keep, KeepRule) and not np.any(theta)
+    points, _ = flat_points(alpha_tot, keep, np.broadcast_to(theta, shape), student, labels, shape, aligned=aligned)
+    if points.theta.size == 0:
+        return np.zeros(shape)
+    return unflatten(
+        -for_each_point(_alpha_slope(kind, aligned), (points,), lanes=lanes_of(kind, points, aligned))["slope"], shape
+    )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where the frontier of keep-hard turns from exponential to power law.
+
+    Attributes:
+        alpha_prune: kept examples per parameter where the local exponent is largest.
+        exponent: that exponent, - d log(error) / d log(alpha_prune) along the frontier.
+        error: test error there.
+        fraction: fraction kept there.
+    """
+
+    alpha_prune: float
+    exponent: float
+    error: float
+    fraction: float
+
+
+def exponential_to_power_law(theta: float, *, f_min: float = 1e-3) -> Turn:
+    """Where the fall of the keep-hard frontier turns from exponential to a power law, for an imperfect probe.
+
+    Along the frontier (lowest error over f at each alpha_prune) the local exponent grows while the error falls
+    exponentially and tends to 1 in the power law that an imperfect probe leads to in the end (Sorscher et al. 2022,
+    Fig. 1; ``asymptotics.hard_frontier_error``).  The turn is where it is largest.  By the envelope theorem the
+    exponent along the frontier is the one at fixed f, at the best f.
+
+    Args:
+        theta: angle between probe and teacher in radians, in [0.01, pi/2): for a perfect probe there is no turn.
+        f_min: smallest fraction kept, in [1e-4, 1).
+
+    Raises:
+        ValueError: theta out of range.
+        RuntimeError: no turn, because the frontier runs into ``f_min`` first.
+    """
+    from perceptron_theory.frontier import pareto_frontier
+
+    if not 0.01 <= theta < np.pi / 2:
+        raise ValueError(f"theta is in radians and must lie in [0.01, pi/2) for a turn to exist, got {theta!r}")
+
+    def exponent(log_alpha: Any) -> tuple[Any, Any, Any]:
+        alpha = np.exp(log_alpha)
+        best = pareto_frontier(alpha, theta, rule="hard", f_min=f_min)
+        return scaling_exponent(alpha / best.fraction, KeepHard(best.fraction), theta), best.error, best.fraction
+
+    grid = np.log(np.geomspace(0.5, 30.0 / theta, 40))
+    i = int(np.argmax(exponent(grid)[0]))
+    if i in (0, grid.size - 1):
+        raise RuntimeError(f"the exponent has no maximum inside the range searched at theta = {theta:.6g}")
+    found = minimize_scalar(
+        lambda x: -exponent(x)[0], bounds=(grid[i - 1], grid[i + 1]), method="bounded", options={"xatol": 1e-6}
+    )
+    height, error, f = exponent(found.x)
+    if f <= f_min:
+        raise RuntimeError(f"the frontier runs into f_min = {f_min:g} before it turns at theta = {theta:.6g}")
+    return Turn(float(np.exp(found.x)), float(height), float(error), float(f))
+
+
+@cache
+def _alpha_slope(kind: str, aligned: bool) -> OnePoint:
+    def one(point: Point) -> dict[str, jax.Array]:
+        def log_error(log_alpha: jax.Array) -> jax.Array:
+            return order_parameters(kind, aligned, point._replace(alpha_prune=jnp.exp(log_alpha)))["log_error"]
+
+        start = jnp.log(point.alpha_prune)
+        return {"slope": jax.jvp(log_error, (start,), (jnp.ones_like(start),))[1]}
+
+    return one

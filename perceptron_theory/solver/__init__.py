@@ -1,0 +1,1 @@
+"""The saddle-point equations and what solves them; the questions are asked one floor up."""

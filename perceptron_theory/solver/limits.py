@@ -1,0 +1,96 @@
+"""Points solved, with the limits lambda -> 0 and the existence of the student seen to."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from perceptron_theory.labels import Labels
+from perceptron_theory.solver import separation
+from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.points import Floats, lanes_of
+from perceptron_theory.solver.saddle_point import Point, order_parameters
+
+__all__ = ["MIN_NORM_LAMBDA", "NEAR_INTERPOLATION", "SEPARABLE"]
+
+
+MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
+
+
+SEPARABLE = 1e8  # a threshold above this counts as infinite
+
+
+NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
+
+
+def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> dict[str, Floats]:
+    """Solve flattened points: ``find`` with the limits lambda -> 0 and the existence of the student seen to."""
+    alpha, zero = points.alpha_prune, points.lam == 0
+    noisy = points.strips.flipped is not None
+    if kind == "square" and zero.any():
+        near = zero & (np.abs(alpha - 1) < NEAR_INTERPOLATION)
+        if near.any():
+            raise ValueError(
+                f"SquareLoss(0) has no limit at alpha_prune = 1, where |w| diverges: got {alpha[near][0]:.9g}; "
+                "use lam > 0"
+            )
+        points = points._replace(lam=np.where(zero, MIN_NORM_LAMBDA * alpha, points.lam))
+    if kind in ("logistic", "hinge") and zero.any():
+        # where the examples are separable the direction tends to that of the max-margin student (Rosset et al. 2004)
+        separable = zero & (alpha < thresholds(points) if noisy else True)
+        if separable.any():
+            found: dict[str, Floats] = {}
+            for part, of_kind in ((separable, "max-margin"), (~separable, kind)):
+                if part.any():
+                    taken = jax.tree.map(lambda a: a[part], points)  # noqa: B023
+                    for name, value in solve_points(of_kind, taken, labels, aligned=aligned).items():
+                        found.setdefault(name, np.full(alpha.size, np.nan))[part] = value
+            if kind == "logistic":  # its weights diverge
+                found["norm"] = np.where(separable, np.inf, found["norm"])
+            return found
+    if kind == "max-margin" and noisy:
+        limit = thresholds(points)
+        beyond = alpha >= limit
+        if beyond.any():
+            i = int(np.argmax(beyond))
+            raise ValueError(
+                f"the kept examples are not separable, so there is no max-margin student: alpha_prune = {alpha[i]:.6g} "
+                f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
+                "a regularised student"
+            )
+    return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes_of(kind, points, aligned))
+
+
+def thresholds(points: Point) -> Floats:
+    found = for_each_point(_separate(), (points,), lanes=8)
+    return _inverse(found["violation"], (found["converged"] == 1) & (found["violation"] > 1 / SEPARABLE))
+
+
+def _inverse(values: Floats, where: Any) -> Floats:
+    """1 / values where the condition holds, infinity elsewhere."""
+    return np.divide(1.0, values, out=np.full_like(values, np.inf), where=where)
+
+
+@cache
+def _separate() -> OnePoint:
+    def one(point: Point) -> dict[str, jax.Array]:
+        strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
+        nothing = jnp.zeros_like(point.theta)
+        found = separation.most_separating(
+            strips, point.theta, nothing + 1.0, point.start_omega, nothing + 1 / SEPARABLE, aligned=False
+        )
+        return {"violation": found.violation, "converged": found.converged}
+
+    return one
+
+
+@cache
+def solver_of(kind: str, aligned: bool) -> OnePoint:
+    def one(point: Point) -> dict[str, jax.Array]:
+        return order_parameters(kind, aligned, point)
+
+    return one

@@ -1,0 +1,331 @@
+"""Regularised students: the saddle point for square, logistic and hinge loss, and a Newton method that finds it.
+
+The student minimises sum_mu l(y_mu w.x_mu) + (lambda N / 2) |w|^2 over the kept examples.  Its part m in the
+teacher-probe plane is a pair of numbers, the rest an isotropic vector of length s.  By Gordon's inequality
+(Thrampoulidis, Abbasi and Hassibi 2018; the replica calculation gives the same) the minimum per parameter is that of
+the convex function
+
+    F(m, s) = max_V  alpha_prune <M_V(omega)> - s^2 / (2 V) + (lambda / 2) (|m|^2 + s^2),    omega = y m.u + s g,
+
+where u holds an example's coordinates in the plane, g is a standard normal and
+M_V(omega) = min_h l(h) + (h - omega)^2 / (2V) the Moreau envelope; h, where the minimum is taken, is the proximal
+operator: the student's output after training on an example that it would have given the output omega without.  With
+the force -M' = (h - omega)/V,
+
+    lambda m = alpha_prune <force y u>     1/V = lambda + alpha_prune <M''>     s^2 = alpha_prune V^2 <force^2>.
+
+F is strictly convex for lambda > 0, so the solution is unique and moves smoothly with lambda.  ``minimise_loss``
+follows it by Newton's method from strong regularisation, where the student is Hebb's rule, down to lambda, in stages
+that shrink where Newton's method does not converge at once and grow where it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from perceptron_theory.solver import quadrature
+from perceptron_theory.solver.max_margin import across_moments, select
+from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
+
+__all__ = ["LossMinimum", "conditions", "minimise_loss", "newton_step"]
+
+MAX_STEPS = 1500
+SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
+RESTLESS = 1e-10  # the same where rounding stops the steps from shrinking further: three in a row end the search
+CLOSE = 1e-3  # size of the next Newton step below which a stage is done
+STRONG = 100.0  # lambda of the first stage over that at which outputs are of order 1
+FIRST_STAGE, LONGEST_STAGE = np.log(8.0), np.log(100.0)  # of log lambda
+
+# outputs h between which the logistic loss is smooth on the scale of a panel
+LOGISTIC_STEPS = np.array([-36.0, -20.0, -12.0, -7.0, -3.5, 0.0, 3.5, 7.0, 12.0, 17.0, 22.0, 28.0, 36.0])
+_LOGISTIC_GRID = np.arange(-40.0, 41.0)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+class Channel(NamedTuple):
+    """Averages over g of an example with student field a times label, omega = a + s g; arrays like a."""
+
+    force: Array  # -M' = (h - omega) / V
+    force_squared: Array
+    curvature: Array  # M''
+
+
+class LossMinimum(NamedTuple):
+    """Solution of one point."""
+
+    unknowns: Array  # (A, B, log s, log V), shape (4,); m = (A, B)
+    residual: Array
+    converged: Array
+    num_steps: Array
+
+
+def square_channel(a: Array, s: Array, v: Array) -> Channel:
+    """l(h) = (1 - h)^2 / 2: h = (omega + V) / (1 + V)."""
+    return Channel((1 - a) / (1 + v), ((1 - a) ** 2 + s * s) / (1 + v) ** 2, jnp.ones_like(a) / (1 + v))
+
+
+def hinge_channel(a: Array, s: Array, v: Array) -> Channel:
+    """l(h) = max(0, 1 - h): h = omega + V below 1 - V, 1 up to 1, omega above."""
+    # with w = (far - g)_+ and so on; where far is positive most forces are 1, and the rest is the small number
+    near, far, width = (1 - a) / s, (1 - v - a) / s, v / s
+    flat = far > 0
+    top, bottom = jnp.where(flat, -far, near), jnp.where(flat, -near, far)
+    p_top, p_bottom = normal_cdf(top), normal_cdf(bottom)
+    d_top, d_bottom = normal_pdf(top), normal_pdf(bottom)
+    first_top, first_bottom = top * p_top + d_top, bottom * p_bottom + d_bottom
+    first = (first_top - first_bottom) / width
+    second = (1 + top * top) * p_top + top * d_top - (1 + bottom * bottom) * p_bottom - bottom * d_bottom
+    second = second / width**2
+    return Channel(
+        jnp.where(flat, 1 - first, first),
+        jnp.where(flat, 1 - 2 * first_top / width + second, second - 2 * first_bottom / width),
+        (p_top - p_bottom) / v,
+    )
+
+
+def logistic_channel(a: Array, s: Array, v: Array) -> Channel:
+    """l(h) = log(1 + exp(-h)).  The integral over g is taken over the output h: omega = h - V / (1 + exp(h))."""
+
+    def omega_of(h: Array) -> Array:
+        return h - v * jax.nn.sigmoid(-h)
+
+    def output(omega: Array) -> Array:
+        grid = jnp.asarray(_LOGISTIC_GRID)
+        table = omega_of(grid)
+        i = jnp.clip(jnp.searchsorted(table, omega) - 1, 0, grid.size - 2)
+        low, high = grid[i], grid[i] + 1
+        h = low + (omega - table[i]) / (table[i + 1] - table[i])
+        for _ in range(6):
+            slope = 1 + v * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
+            h = jnp.clip(h - (omega_of(h) - omega) / slope, low, high)
+        return jnp.where(omega < table[0], omega + v, jnp.where(omega > table[-1], omega, h))
+
+    ends = jax.lax.stop_gradient(
+        output(
+            a[:, None]
+            + s * jnp.array([-quadrature.REACH, -quadrature.REACH / 3, quadrature.REACH / 3, quadrature.REACH])
+        )
+    )
+    first, last = ends[:, :1], ends[:, 3:]
+    breaks = jnp.concatenate([ends, jnp.clip(jnp.asarray(LOGISTIC_STEPS), first, last)], axis=1)
+    breaks = jnp.sort(breaks, axis=1)
+    half = 0.5 * (breaks[:, 1:] - breaks[:, :-1])[..., None]
+    h = breaks[:, :-1, None] + half * (1 + _NODES)
+    force = jax.nn.sigmoid(-h)
+    bend = force * jax.nn.sigmoid(h)
+    g = (h - v * force - a[:, None, None]) / s
+    weight = half * _WEIGHTS * normal_pdf(g) * (1 + v * bend) / s
+
+    def mean(values: Array) -> Array:
+        return jnp.sum(weight * values, axis=(1, 2))
+
+    return Channel(mean(force), mean(force * force), mean(bend / (1 + v * bend)))
+
+
+CHANNELS = {"square": square_channel, "hinge": hinge_channel, "logistic": logistic_channel}
+
+
+def _kept_lines(
+    loss: str, strips: Strips, theta: Array, r: Array, omega: Array, s: Array, v: Array, aligned: bool
+) -> Any:
+    """The lines of kept examples, with panels that end where the loss bends."""
+    top = jnp.asarray(quadrature.REACH)
+    if loss == "square":
+        steps = jnp.zeros(1)
+    elif loss == "hinge":
+        steps = (
+            jnp.stack(
+                [
+                    1 - v - s * quadrature.STEP,
+                    1 - v,
+                    1 - v + s * quadrature.STEP,
+                    1 - s * quadrature.STEP,
+                    jnp.ones_like(s),
+                    1 + s * quadrature.REACH,
+                ]
+            )
+            / r
+        )
+        top = (1 + s * quadrature.REACH) / r
+    else:
+        outputs = jnp.asarray(LOGISTIC_STEPS)
+        steps = (outputs - v * jax.nn.sigmoid(-outputs)) / r
+        top = (LOGISTIC_STEPS[-1] + s * quadrature.REACH) / r
+    steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
+    return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
+
+
+class Conditions(NamedTuple):
+    """The four equations at a student, in the directions along it and across it, log s and log V."""
+
+    value: Array  # shape (4,); vanishes at the solution
+    jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
+
+
+def conditions(
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
+) -> Conditions:
+    """The equations, as alpha_prune <force y u> - lambda m and logarithms of the ratios of the sides of the others.
+
+    Args:
+        loss: "square", "hinge" or "logistic".
+        alpha_prune: kept examples per parameter, scalar.
+        strips: what is kept, with origin 0.
+        theta: angle between probe and teacher in radians, scalar.
+        lam: lambda, scalar.
+        unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
+        aligned: as ``kept_lines``; then B = 0.
+    """
+    a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
+    r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
+    line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
+    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
+    w0, w1, w2 = (alpha_prune * line.weight * moment for moment in (line.u0, across1, across2))
+    t = line.t
+
+    def response(direction: tuple[float, Array, Array]) -> Channel:
+        """Derivative of the channel by (a, s, V)."""
+        tangents = (jnp.full_like(t, direction[0]), direction[1], direction[2])
+        return jax.jvp(lambda a, s, v: CHANNELS[loss](a, s, v), (r * t, s, v), tangents)[1]
+
+    zero = jnp.zeros_like(s)
+    channel = CHANNELS[loss](r * t, s, v)
+    by_a, by_s, by_v = response((1.0, zero, zero)), response((0.0, s, zero)), response((0.0, zero, v))
+    squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
+    inverse_v = lam + curvature
+    value = jnp.stack(
+        [
+            jnp.sum(channel.force * w0 * t) - lam * r,
+            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * w1),
+            0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
+            -jnp.log(inverse_v) - unknowns[3],
+        ]
+    )
+    tt, tv, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, w2))
+    by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, w1)]
+    by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
+    by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
+    by_curvature = [jnp.sum(f) for f in (by_a.curvature * w0 * t, by_a.curvature * w1)]
+    by_curvature += [jnp.sum(by.curvature * w0) for by in (by_s, by_v)]
+    rows = jnp.stack(
+        [
+            jnp.stack([tt - lam, tv, *by_force[0]]),
+            jnp.stack([tv, vv - lam, *by_force[1]]),
+            jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
+            -jnp.stack(by_curvature) / inverse_v - jnp.array([0.0, 0.0, 0.0, 1.0]),
+        ]
+    )
+    return Conditions(value, rows)
+
+
+def _turned(unknowns: Array, step: Array) -> Array:
+    """A step along and across the student as a step of (A, B, log s, log V)."""
+    length = jnp.hypot(unknowns[0], unknowns[1])
+    cosine, sine = unknowns[0] / length, unknowns[1] / length
+    return jnp.stack([cosine * step[0] - sine * step[1], sine * step[0] + cosine * step[1], step[2], step[3]])
+
+
+def newton_step(equations: Conditions, change: Array, unknowns: Array) -> Array:
+    """The step of (A, B, log s, log V) that cancels ``change`` of the equations to first order."""
+    length = jnp.hypot(jnp.hypot(unknowns[0], unknowns[1]), jnp.exp(unknowns[2]))
+    scale = jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)])
+    scaled = equations.jacobian * scale
+    weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
+    return _turned(unknowns, -scale * jnp.linalg.solve(scaled * weight[:, None], change * weight))
+
+
+def _log_error(unknowns: Array) -> Array:
+    """Logarithm of the test error against the teacher."""
+    return jnp.log(jnp.arctan2(jnp.hypot(jnp.exp(unknowns[2]), unknowns[1]), unknowns[0]) / jnp.pi)
+
+
+class _Path(NamedTuple):
+    """The student at the end of the last stage, and the one that is on its way to the end of this stage."""
+
+    base: Array  # (A, B, log s, log V)
+    base_lam: Array
+    stage: Array  # length of this stage in log lambda
+    lam: Array  # its end
+    trial: Array
+    size: Array  # of the last Newton step
+    tries: Array  # Newton steps in this stage
+    num_quiet: Array
+    settled: Array
+    num_steps: Array
+
+
+def minimise_loss(
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, mean_bound: Array, *, aligned: bool
+) -> LossMinimum:
+    """Solve one point; ``mean_bound`` bounds the mean field as in ``maximise_margin``, the rest as ``conditions``."""
+
+    def turn(path: _Path) -> _Path:
+        trial = path.trial
+        equations = conditions(loss, alpha_prune, strips, theta, path.lam, trial, aligned=aligned)
+        step = newton_step(equations, equations.value, trial)
+        length = jnp.hypot(jnp.hypot(trial[0], trial[1]), jnp.exp(trial[2]))
+        size = jnp.max(jnp.abs(step) / jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)]))
+        good = jnp.all(jnp.isfinite(step))
+        log_error_change = jnp.abs(jnp.dot(jax.grad(_log_error)(trial), step))
+        last = path.lam <= lam
+        num_quiet = jnp.where((log_error_change < RESTLESS) & (size < 1e-6) & last, path.num_quiet + 1, 0)
+        settled = good & last & (((log_error_change < SETTLED) & (size < 1e-7)) | (num_quiet >= 3))
+
+        limit = jnp.minimum(1.0, 1.5 / jnp.maximum(size, 1e-300))  # no number changes out of all proportion
+        if aligned:  # the student never turns away from the teacher
+            limit = jnp.minimum(limit, 0.9 * trial[0] / jnp.maximum(-step[0], 1e-300))
+        onwards = path._replace(trial=trial + limit * step, size=size, tries=path.tries + 1)
+        lost = ~good | ((size > 1e-5) & (((size > 0.7 * path.size) & (path.tries >= 2)) | (path.tries >= 12)))
+
+        def begin(base: Array, base_lam: Array, stage: Array) -> _Path:
+            return path._replace(
+                base=base,
+                base_lam=base_lam,
+                stage=stage,
+                lam=jnp.maximum(lam, base_lam * jnp.exp(-stage)),
+                trial=base,
+                size=jnp.full_like(size, jnp.inf),
+                tries=jnp.zeros_like(path.tries),
+            )
+
+        arrived = good & ~last & (size < CLOSE)
+        chosen = select(lost, begin(path.base, path.base_lam, path.stage / 3), onwards)
+        chosen = select(
+            arrived, begin(trial + limit * step, path.lam, jnp.minimum(2 * path.stage, LONGEST_STAGE)), chosen
+        )
+        stopped = path._replace(trial=trial, size=size)
+        return select(settled, stopped, chosen)._replace(
+            num_quiet=num_quiet, settled=settled, num_steps=path.num_steps + 1
+        )
+
+    zero = jnp.zeros_like(alpha_prune)
+    strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_bound**2))
+    force = 0.5 if loss == "logistic" else 1.0  # at output 0
+    start = jnp.stack(
+        [
+            force * alpha_prune * mean_bound / strong,
+            zero,
+            jnp.log(force * jnp.sqrt(alpha_prune) / strong),
+            -jnp.log(strong),
+        ]
+    )
+    count = jnp.zeros_like(alpha_prune, dtype=int)
+    first = _Path(
+        base=start,
+        base_lam=strong,
+        stage=zero + FIRST_STAGE,
+        lam=strong,
+        trial=start,
+        size=zero + jnp.inf,
+        tries=count,
+        num_quiet=count,
+        settled=jnp.zeros_like(alpha_prune, dtype=bool),
+        num_steps=count,
+    )
+    end = jax.lax.while_loop(lambda path: ~path.settled & (path.num_steps < MAX_STEPS), turn, first)
+    return LossMinimum(end.trial, end.size, end.settled, end.num_steps)

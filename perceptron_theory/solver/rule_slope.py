@@ -1,0 +1,89 @@
+"""Slope of the error along the fraction kept, at fixed alpha_prune."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from data_pruning.keep_rules import KeepRule
+from perceptron_theory.labels import Labels
+from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.points import (
+    broadcast_shape,
+    check_types,
+    checked_numbers,
+    flat_points,
+    lanes_of,
+    unflatten,
+)
+from perceptron_theory.solver.quadrature import FAR, Strips, normal_pdf
+from perceptron_theory.solver.saddle_point import Point, order_parameters
+from perceptron_theory.students import MaxMargin
+
+__all__ = ["log_error_slope"]
+
+
+def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) -> Any:
+    """Slope d log(error) / d f at fixed alpha_prune: what a larger pool is worth to the max-margin student.
+
+    Args:
+        alpha_prune: kept examples per parameter, in [1e-3, 1e5].
+        keep: ``KeepHard`` or ``KeepEasy`` with f in [1e-4, 1), the fraction that is varied.
+        theta: angle between probe and teacher in radians, in [0, pi/2].
+
+    Returns:
+        The slope, of the broadcast shape.
+
+    Raises:
+        ValueError: as ``solve``, or f = 1, where the edge of the rule is at infinity.
+    """
+    if np.any(np.asarray(keep.fraction) >= 1):
+        raise ValueError(f"f must be below 1 to be varied, got {keep!r}")
+    check_types(keep, MaxMargin(), Labels())
+    alpha_tot, theta = checked_numbers(np.asarray(alpha_prune) / np.asarray(keep.fraction), theta)
+    shape = broadcast_shape(alpha_tot, keep, theta, MaxMargin(), Labels())
+    theta = np.broadcast_to(theta, shape)
+    slope = np.full(theta.size, np.nan)
+    for aligned in (True, False):
+        rows = np.flatnonzero((theta == 0).reshape(-1) == aligned)
+        if rows.size == 0:
+            continue
+        points, _ = flat_points(alpha_tot, keep, theta, MaxMargin(), Labels(), shape, aligned=aligned)
+        points = jax.tree.map(lambda a: a[rows], points)  # noqa: B023
+        found = for_each_point(_edge_slope(aligned), (points,), lanes=lanes_of("max-margin", points, aligned))
+        if not np.all(found["converged"] == 1):
+            i = int(np.flatnonzero(found["converged"] != 1)[0])
+            raise RuntimeError(f"no convergence at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")
+        slope[rows] = found["slope"]
+    return unflatten(slope, shape) if slope.size else slope.reshape(shape)
+
+
+@cache
+def _edge_slope(aligned: bool) -> OnePoint:
+    """Derivative of log(error) by f where one edge of the rule moves with it and alpha_prune stays."""
+
+    def one(point: Point) -> dict[str, jax.Array]:
+        strips = point.strips
+        # one edge in |z| moves: the outer one of hard, the inner one of easy; f is twice a Gaussian mass in either case
+        f = 1 / strips.weight[0]
+
+        def motion(edge: jax.Array, outwards: float) -> jax.Array:
+            still = (jnp.abs(edge) >= FAR) | (edge == 0)
+            return jnp.where(still, 0.0, outwards * 0.5 / jnp.where(still, 1.0, normal_pdf(edge)))
+
+        thinner = -jnp.ones_like(strips.weight) / f**2
+        moved = Strips(motion(strips.lower, -1.0), motion(strips.upper, 1.0), thinner, None, jnp.zeros_like(f))
+
+        def log_error(strips: Strips) -> tuple[jax.Array, jax.Array]:
+            found = order_parameters("max-margin", aligned, point._replace(strips=strips))
+            return found["log_error"], found["converged"]
+
+        _, slope, converged = jax.jvp(partial(log_error), (strips,), (moved,), has_aux=True)
+        return {"slope": slope, "converged": converged}
+
+    return one

@@ -1,0 +1,156 @@
+"""The saddle point of one student as a differentiable function: search, equations and implicit differentiation.
+
+``student_unknowns`` finds the student of one point by the search of its kind (``max_margin`` or ``regularised``); its
+derivatives follow from the equations that the student meets: they stay met when the point moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from perceptron_theory.solver import max_margin, regularised, separation
+from perceptron_theory.solver.quadrature import Strips
+
+__all__ = ["Point", "balance", "coordinates", "order_parameters", "response", "student_unknowns", "unknowns_of"]
+
+
+class Point(NamedTuple):
+    """What a solver knows of one point: scalars inside the compiled code, one row per point on the host."""
+
+    alpha_prune: Any
+    strips: Strips
+    theta: Any
+    lam: Any
+    mean_bound: Any
+    start_r: Any
+    start_omega: Any
+    longest: Any
+
+
+def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
+    """The student of one point, differentiable: r and omega in polar coordinates of the plane, s outside of it.
+
+    The max-margin student has s = 1, and v is its margin k in that unit; for the others v is the V of ``regularised``.
+    """
+    unknowns, status = student_unknowns(kind, aligned, point)
+    converged, residual, num_steps = status
+    r, omega, s = coordinates(kind, unknowns)
+    v = unknowns[2] if kind == "max-margin" else jnp.exp(unknowns[3])
+    return {
+        "r": r,
+        "omega": omega,
+        "s": s,
+        "v": v,
+        "norm": jnp.hypot(r, s) / (v if kind == "max-margin" else 1.0),
+        "log_error": max_margin.log_error(r / s, omega),
+        "converged": converged,
+        "residual": residual,
+        "num_steps": num_steps,
+    }
+
+
+def coordinates(kind: str, unknowns: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(r, omega, s) of the unknowns of ``student_unknowns``."""
+    if kind == "max-margin":
+        return jnp.exp(unknowns[0]), unknowns[1], jnp.ones_like(unknowns[0])
+    return jnp.hypot(unknowns[0], unknowns[1]), jnp.arctan2(unknowns[1], unknowns[0]), jnp.exp(unknowns[2])
+
+
+def unknowns_of(kind: str, r: Any, omega: Any, s: Any, v: Any) -> Any:
+    """The unknowns of students at the coordinates of ``order_parameters``, NumPy arrays of shape (num_points,)."""
+    if kind == "max-margin":
+        return np.column_stack([np.log(r), omega, v])
+    return np.column_stack([r * np.cos(omega), r * np.sin(omega), np.log(s), np.log(v)])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array, jax.Array]:
+    """Unknowns of the saddle point, (log r, omega, k) or (A, B, s, log V), and (converged, residual, num_steps)."""
+    if kind == "max-margin":
+        start_r, start_omega, longest = point.start_r, point.start_omega, point.longest
+        if point.strips.flipped is not None:
+            still = point.strips._replace(origin=jnp.zeros_like(start_r))
+            nearest = separation.most_separating(
+                still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, aligned=aligned
+            )
+            start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
+        found = max_margin.maximise_margin(
+            point.alpha_prune,
+            point.strips,
+            point.theta,
+            point.mean_bound,
+            start_r,
+            start_omega,
+            longest,
+            aligned=aligned,
+        )
+        unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
+        status = jnp.stack([found.converged.astype(float), found.residual, found.num_steps.astype(float)])
+    else:
+        least = regularised.minimise_loss(
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.mean_bound, aligned=aligned
+        )
+        unknowns = least.unknowns
+        status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
+    return jnp.where(status[0] == 1, unknowns, jnp.nan), status
+
+
+@student_unknowns.defjvp
+def _student_jvp(kind: str, aligned: bool, primals: Any, tangents: Any) -> Any:
+    """Implicit differentiation: the unknowns move so that the equations stay met."""
+    (point,), (tangent,) = primals, tangents
+    unknowns, status = student_unknowns(kind, aligned, point)
+    nothing = jnp.zeros_like(point.theta)
+    _, moved = jax.jvp(lambda p: balance(kind, aligned, p, unknowns), (point,), (tangent._replace(theta=nothing),))
+    if not aligned:
+        moved = moved + tangent.theta * _turn_of_probe(kind, point, unknowns)
+    return (unknowns, status), (response(kind, aligned, point, unknowns)(moved), jnp.zeros_like(status))
+
+
+def _turn_of_probe(kind: str, point: Point, unknowns: jax.Array) -> jax.Array:
+    """Derivative of the equations by theta.
+
+    Where the student lies on the probe's axis exactly, the strips' edges are infinitely steep along it: there it is
+    taken a little beside, on the scale on which it varies.
+    """
+    r, omega, s = coordinates(kind, unknowns)
+    near = 3e-8 / (1 + r / s) * jnp.sin(point.theta)
+    aside = jnp.where(jnp.abs(jnp.sin(point.theta - omega)) < near, -near, 0.0)
+    if kind == "max-margin":
+        beside = unknowns.at[1].add(aside)
+    else:
+        beside = unknowns.at[0].add(-unknowns[1] * aside).at[1].add(unknowns[0] * aside)
+    return jax.jvp(
+        lambda theta: balance(kind, False, point._replace(theta=theta), beside), (point.theta,), (jnp.ones_like(omega),)
+    )[1]
+
+
+def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.Array:
+    """The saddle-point equations as a function that vanishes at the solution; shape (3,) or (4,)."""
+    return _conditions(kind, aligned, point, unknowns).value
+
+
+def response(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """How the unknowns answer a small change of the equations, as a linear function."""
+    equations = _conditions(kind, aligned, point, unknowns)
+    if kind != "max-margin":
+        return lambda change: regularised.newton_step(equations, change, unknowns)
+    r = jnp.exp(unknowns[0])
+    scale = jnp.stack([r, r, jnp.ones_like(r)])  # log r and omega from displacements
+    scaled = equations.jacobian * scale
+    weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
+    return lambda change: -jnp.linalg.solve(scaled * weight[:, None], change * weight)
+
+
+def _conditions(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Any:
+    strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
+    if kind == "max-margin":
+        student = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
+        return max_margin.conditions(point.alpha_prune, strips, point.theta, *student, aligned=aligned)
+    return regularised.conditions(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)

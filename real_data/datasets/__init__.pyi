@@ -1,0 +1,14 @@
+from .catalogue import NAMES as NAMES
+from .catalogue import UNDIVIDED as UNDIVIDED
+from .catalogue import load as load
+from .cifar import read_cifar10 as read_cifar10
+from .cifar import read_cifar100 as read_cifar100
+from .digits import load_digits as load_digits
+from .fashion_mnist import read_fashion_mnist as read_fashion_mnist
+from .idx_file import read_idx as read_idx
+from .image_dataset import ImageDataset as ImageDataset
+from .image_files import ImageFiles as ImageFiles
+from .image_folder import read_image_folder as read_image_folder
+from .imagenet import read_imagenet as read_imagenet
+from .source_files import data_folder as data_folder
+from .svhn import read_svhn as read_svhn

@@ -1,0 +1,1 @@
+"""Experiments: score, prune, train, test, as resumable cells on any executor."""

@@ -1,0 +1,188 @@
+"""The experiment: score, prune, retrain, test; for several scores, pools, rules, fractions and seeds.
+
+The work is cut into tasks, one for each pool size and seed: a task draws its pool, scores it, prunes it for every cell
+and trains.  Tasks run one after another here, or wherever a ``concurrent.futures.Executor`` takes them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from data_pruning import Results
+from data_pruning.records.settings import digest_of, to_json
+from data_pruning.records.settings_file import write_settings
+from data_pruning.rule_names import keep_rule
+from real_data.experiments.cells import CellFolder, Outcome
+from real_data.experiments.config import Experiment
+from real_data.experiments.execution import finished_in_turn
+from real_data.experiments.task import Task, load_for, pool_of, run_task
+from real_data.selection import pruning
+from real_data.software import software
+
+__all__ = ["run_experiment"]
+
+EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path")
+
+
+def run_experiment(
+    config: Experiment,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    executor: Any = None,
+    networks_at_once: int | None = None,
+    progress: bool = True,
+) -> Results:
+    """Measure test error against the number of examples kept.
+
+    With ``out``, scores and finished cells are saved at once, in ``out/scores`` and ``out/cells``, under the digest of
+    all that determines them (settings, data, software, device).  When interrupted or killed, the same call continues
+    after the last finished cells, and the result is the same bit for bit; trainings of more than 1,000 steps go on from
+    their last checkpoint.  A cell is never trained twice, also where two processes share the folder or an earlier
+    experiment had it too.  (Networks trained side by side are rounded in another way than one by one: cells that are
+    added to a grid may differ in the last digits of float32 from those of a larger grid run at once.)
+
+    Args:
+        config: the settings.
+        out: folder for the results (``DATASET.nc``), the settings (``DATASET.json``) and the files above; None saves
+            nothing.  An experiment in the same folder may have other scores, rules, fractions, pool sizes and seeds,
+            and takes over the cells that are there; its other settings must be the same.
+        executor: runs the tasks: any ``concurrent.futures.Executor``, for example that of a Dask client
+            (``client.get_executor()``), or a ``submitit.AutoExecutor`` for SLURM.  Its workers must see ``out`` and the
+            data.  None runs them here.
+        networks_at_once: networks that are trained side by side; see :func:`real_data.training.train.train`.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        Errors as fractions: ``errors`` (metric, pool, rule, fraction, seed), their ``mean`` and ``standard_error`` over
+        seeds (metric, pool, rule, fraction), ``num_kept`` (metric, pool, rule, fraction, seed); ``errors_all`` (pool,
+        seed), ``mean_all`` and ``standard_error_all`` (pool) of the whole training pool; coordinates ``metric``,
+        ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is needed to compute it
+        again.
+
+    Raises:
+        FileNotFoundError: the data set is not there.
+        ValueError: a pool larger than the training set, a fraction so small that a class would be left empty, a damaged
+            file in ``out``, a folder that belongs to other settings, or an executor without an ``out`` folder.
+        FloatingPointError: a training diverged; the message names the cells, all others are saved.
+        OSError: the disk is full.
+        KeyboardInterrupt: interrupted; the message says which cells are saved.
+    """
+    if executor is not None and out is None:
+        raise ValueError("an executor needs out, a folder that its workers see too")
+    if out is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return _run(config, Path(temporary), None, networks_at_once, progress, kept=False)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    results = _run(config, folder, executor, networks_at_once, progress, kept=True)
+    results.save(folder / f"{config.dataset}.nc")
+    return results
+
+
+def _run(
+    config: Experiment, folder: Path, executor: Any, networks_at_once: int | None, progress: bool, *, kept: bool
+) -> Results:
+    # of a worker: the machine that hands out the work may be another
+    versions = software() if executor is None else executor.submit(software).result()
+    tasks = _tasks(config, networks_at_once, digest_of(versions))
+    if kept:
+        _check_data(folder / f"{config.dataset}.nc", {task.fingerprint for task in tasks})
+        write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
+    cells = CellFolder(folder / "cells")
+    wanted = {cell.key for task in tasks for cell in task.cells().values()}
+    done = wanted & cells.outcomes().keys()
+    failures: list[FloatingPointError] = []
+    try:
+        with tqdm(total=len(wanted), initial=len(done), desc=config.dataset, unit="cell", disable=not progress) as bar:
+            open_tasks = [task for task in tasks if not {c.key for c in task.cells().values()} <= done]
+            if executor is None:
+                for task in open_tasks:
+                    bar.set_postfix_str(task.name)
+                    try:
+                        run_task(task, folder, bar.update)
+                    except FloatingPointError as error:
+                        failures.append(error)
+            else:
+                for _ in finished_in_turn(executor, run_task, [(task, folder) for task in open_tasks]):
+                    bar.update(len(wanted & cells.outcomes().keys()) - bar.n)
+    except KeyboardInterrupt:
+        number = len(wanted & cells.outcomes().keys())
+        where = f"saved in {folder}. Run the same again to continue" if kept else "nothing was saved, as out is None"
+        raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
+    if failures:
+        raise failures[0]
+    return _assembled(config, tasks, cells.outcomes(), versions)
+
+
+def _check_data(path: Path, fingerprints: set[str]) -> None:
+    """Refuse to replace the results of another data set of the same name, another folder of images for example."""
+    if path.exists() and not fingerprints & set(Results.load(path).config.get("fingerprints", ())):
+        raise ValueError(f"{path} holds the results of other images: give another folder")
+
+
+def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> list[Task]:
+    """The tasks of an experiment, after all has been checked that can be checked before work begins."""
+    tasks = []
+    for seed in config.seeds:
+        data = load_for(config, seed)
+        for given in config.pool_sizes:
+            size = len(data.train_labels) if given is None else given
+            data.pool(size, 0)  # complains about a size out of range
+            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions))
+    if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
+        raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
+    if config.min_class_share == 1:  # then the numbers kept of each class do not depend on the scores
+        for task in tasks[: len(config.pool_sizes)]:
+            labels = pool_of(task).train_labels
+            for rule, f in itertools.product(config.rules, config.fractions):
+                pruning.prune(np.arange(labels.size), keep_rule(rule, f), labels)
+    return tasks
+
+
+def _assembled(
+    config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome], versions: dict[str, str]
+) -> Results:
+    sizes = list(dict.fromkeys(task.pool_size for task in tasks))
+    results = Results(
+        f"Test error of a network on {config.dataset}, against the number of training examples kept",
+        {
+            "experiment": to_json(config),
+            "fingerprints": sorted({task.fingerprint for task in tasks}),
+            "software": versions,
+        },
+    )
+    results.add("metric", "metric", [score.metric for score in config.scores], "", "score of difficulty")
+    results.add("pool_size", "pool", sizes, "1", "number of training images before pruning")
+    results.add("rule", "rule", list(config.rules), "", "keep rule")
+    results.add("fraction", "fraction", list(config.fractions), "1", "fraction of the training pool kept, f")
+    results.add("seed", "seed", list(config.seeds), "1", "seed of pool, scores and training")
+    shape = (len(config.scores), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
+    errors, num_kept = np.empty(shape), np.empty(shape, dtype=np.int64)
+    whole = np.empty((len(sizes), len(config.seeds)))
+    for task in tasks:
+        pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
+        for (score, rule, fraction), cell in task.cells().items():
+            outcome = outcomes[cell.key]
+            if rule == "all":
+                whole[pool, seed] = outcome.error
+            else:
+                at = (score, pool, config.rules.index(rule), config.fractions.index(fraction), seed)
+                errors[at], num_kept[at] = outcome
+    cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
+    root = math.sqrt(len(config.seeds))
+    results.add("num_kept", runs, num_kept, "1", "number of training examples kept")
+    results.add("errors", runs, errors, "1", "test error, fraction of test images classified wrongly")
+    results.add("mean", cells, errors.mean(axis=-1), "1", "mean of errors over seeds")
+    results.add("standard_error", cells, errors.std(axis=-1, ddof=1) / root, "1", "standard error of mean")
+    results.add("errors_all", ("pool", "seed"), whole, "1", "test error after training on the whole pool (f = 1)")
+    results.add("mean_all", "pool", whole.mean(axis=-1), "1", "mean of errors_all over seeds")
+    results.add("standard_error_all", "pool", whole.std(axis=-1, ddof=1) / root, "1", "standard error of mean_all")
+    return results

@@ -1,0 +1,1 @@
+"""What saved results say: tables, frontiers, best windows; nothing is trained here."""

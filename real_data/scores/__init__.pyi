@@ -1,0 +1,15 @@
+from .config import METRICS as METRICS
+from .config import ScoreConfig as ScoreConfig
+from .forgetting import forgetting_events as forgetting_events
+from .grand import gradient_norm as gradient_norm
+from .predictions import confidence as confidence
+from .predictions import error_norm as error_norm
+from .predictions import margin as margin
+from .prototypes import prototype_distance as prototype_distance
+from .published import scores_from_csv as scores_from_csv
+from .rank_agreement import rank_correlation as rank_correlation
+from .score_file import Scores as Scores
+from .scoring import el2n as el2n
+from .scoring import score as score
+from .scoring import score_all as score_all
+from .scoring import scores_of_networks as scores_of_networks

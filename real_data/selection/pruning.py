@@ -1,0 +1,143 @@
+"""Pruning a data set: the keep rules of the theory, applied to the scores of real examples."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data_pruning import KeepRule
+from data_pruning.apportionment import apportion
+
+__all__ = ["prune"]
+
+Indices = NDArray[np.int64]
+
+
+def prune(
+    scores: ArrayLike,
+    keep: KeepRule,
+    labels: ArrayLike | None = None,
+    *,
+    min_class_share: float = 1.0,
+    seed: int = 0,
+) -> Indices:
+    """Choose the examples to keep, from their scores and a keep rule.
+
+    Without ``labels`` all examples are ranked together.  With labels they are ranked within their class,
+    and class c, which has n_c of the n examples, keeps at least ``min_class_share`` times its proportional
+    share K n_c / n of the K examples kept (Sorscher et al., NeurIPS 2022, use 0.5 on ImageNet):
+
+    * 1: every class keeps the same fraction, rounded to whole examples by largest remainder;
+    * 0: every class keeps as many examples as the ranking of all examples together would give it;
+    * between: the numbers of 0, raised to the minimum (rounded up, but not above the numbers of 1) where they
+      fall short; the classes above their minimum pay for it in proportion to their surplus.
+
+    The total K does not depend on labels: it is ``keep.kept_positions(n)``'s.  Within its class, each class
+    then applies the rule at its own fraction, ``keep.with_fraction``.  So at ``min_class_share=0`` hard and
+    easy rules keep the same examples as without labels, while a window is a window of rank within the
+    class.
+
+    Examples with equal scores are ranked in random order, drawn from ``seed``: never in the order of the
+    data set, which is often sorted by class.
+
+    Args:
+        scores: difficulty of each example, higher = harder, shape (num_examples,), finite; integers or
+            floats.
+        keep: one keep rule; its fraction is that of the whole data set.
+        labels: class of each example, integers of shape (num_examples,), or None.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; used with
+            labels only.
+        seed: non-negative integer, for ties and for rules that keep examples at random.
+
+    Returns:
+        Indices of the kept examples in data-set order (increasing), int64, shape (num_kept,).
+
+    Raises:
+        TypeError: an argument of the wrong type, for example labels that are not integers.
+        ValueError: scores not finite or not one-dimensional, labels of another length, ``min_class_share`` or
+            ``seed`` out of range, a rule that keeps no example, or a class left without any.
+    """
+    values = _checked_scores(scores)
+    if not isinstance(keep, KeepRule):
+        raise TypeError(f"keep must be a keep rule such as KeepHard(0.4), got {keep!r}")
+    if not isinstance(min_class_share, Real) or isinstance(min_class_share, bool):
+        raise TypeError(f"min_class_share must be a number in [0, 1], got {min_class_share!r}")
+    if not 0 <= min_class_share <= 1:
+        raise ValueError(f"min_class_share must lie in [0, 1], got {min_class_share!r}")
+    if not isinstance(seed, Integral) or isinstance(seed, bool):
+        raise TypeError(f"seed must be a non-negative integer, got {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
+
+    rng = np.random.default_rng(int(seed))
+    hardest_first = np.lexsort((rng.permutation(values.size), values))[::-1]
+    kept = hardest_first[keep.kept_positions(values.size, rng)]
+    if labels is None:
+        return np.sort(kept)
+
+    classes, class_of = np.unique(_checked_labels(labels, values.size), return_inverse=True)
+    sizes = np.bincount(class_of)
+    quotas = _class_quotas(sizes, np.bincount(class_of[kept], minlength=classes.size), float(min_class_share))
+    if not quotas.all():
+        empty = int(np.argmin(quotas))
+        remedy = "keep a larger fraction" + (" or raise min_class_share" if min_class_share < 1 else "")
+        raise ValueError(
+            f"{keep} with min_class_share = {min_class_share} leaves no example of class {classes[empty]} "
+            f"({sizes[empty]} of {values.size} examples): {remedy}"
+        )
+    by_class = hardest_first[np.argsort(class_of[hardest_first], kind="stable")]
+    rankings = np.split(by_class, np.cumsum(sizes)[:-1])
+    return np.sort(
+        np.concatenate(
+            [
+                ranking[_positions_in_class(keep, ranking.size, quota, rng)]
+                for ranking, quota in zip(rankings, quotas.tolist(), strict=True)
+            ]
+        )
+    )
+
+
+def _class_quotas(sizes: Indices, global_counts: Indices, min_class_share: float) -> Indices:
+    """Number kept of each class: that of the global ranking, but not below its minimum; the same total."""
+    total = int(global_counts.sum())
+    equal_shares = apportion(total, sizes)
+    # rounded up, so that no class falls short of its minimum; never above equal shares, so that the sum fits
+    share_of_class = np.round(min_class_share * total * sizes / sizes.sum(), 9)
+    minimum = np.minimum(np.ceil(share_of_class).astype(np.int64), equal_shares)
+    deficit, surplus = np.maximum(minimum - global_counts, 0), np.maximum(global_counts - minimum, 0)
+    if not deficit.any():
+        return global_counts
+    return global_counts + deficit - apportion(int(deficit.sum()), surplus)
+
+
+def _positions_in_class(keep: KeepRule, size: int, quota: int, rng: np.random.Generator) -> Indices:
+    """The ``quota`` positions kept of a class of ``size`` examples sorted from hardest to easiest."""
+    rule = keep.with_fraction(quota / size)
+    positions = rule.kept_positions(size, rng)
+    if positions.size != quota:
+        raise ValueError(f"{rule} keeps {positions.size} of {size} examples, not {quota}: prune without labels")
+    return positions
+
+
+def _checked_scores(scores: ArrayLike) -> np.ndarray:
+    values = np.asarray(scores)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"scores must be real numbers, got an array of type {values.dtype}")
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"scores must have shape (num_examples,) with num_examples >= 1, got {values.shape}")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        first = f"scores[{bad[0]}] = {values[bad[0]]}"
+        raise ValueError(f"scores must be finite, but {bad.size} of {values.size} are not: {first}")
+    return values
+
+
+def _checked_labels(labels: ArrayLike, num_examples: int) -> np.ndarray:
+    values = np.asarray(labels)
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"labels must be integers, got an array of type {values.dtype}")
+    if values.shape != (num_examples,):
+        raise ValueError(f"labels must have the shape of scores, {(num_examples,)}, got {values.shape}")
+    return values

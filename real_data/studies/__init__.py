@@ -1,0 +1,1 @@
+"""Questions that take experiments of their own to answer."""

@@ -1,0 +1,1 @@
+"""Training of networks: settings, batches, steps, checkpoints, weights."""

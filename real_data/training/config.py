@@ -1,0 +1,74 @@
+"""Settings of a training; cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from data_pruning.arguments import check_boolean, check_choice, check_integer, check_real
+
+__all__ = ["TrainingConfig"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained: stochastic gradient descent with Nesterov momentum on the cross-entropy.
+
+    With a fixed number of steps, whatever the number of examples kept, a small kept set is not punished by less
+    training; with a fixed number of epochs it costs less.
+
+    Attributes:
+        num_steps: gradient steps, at least 1; None where num_epochs is given.
+        num_epochs: passes over the kept examples, at least 1, rounded up to whole steps; None where num_steps is
+            given.
+        batch_size: examples per step, at least 1; may exceed the number kept, as batches run on across
+            epochs.
+        learning_rate: initial learning rate, above 0.
+        schedule: cosine: falls to 0 along half a cosine; step: is divided by ten after 1/2 and 3/4 of the
+            training; constant.
+        warmup: share of the training in which the learning rate rises linearly from 0, in [0, 1).
+        momentum: Nesterov momentum, in [0, 1).
+        weight_decay: coefficient of |w|^2 / 2 in the loss, at least 0.
+        augmentation: none; crop: shifts by up to an eighth of the image, zeros outside; flip: mirror
+            images, left to right; crop_flip: both.  Images of files (ImageNet) are cropped at random sizes
+            instead of shifted.
+        standardize: whether the mean is subtracted from each channel and its standard deviation divided out, both
+            those of the training images.
+    """
+
+    num_steps: int | None = 400
+    num_epochs: int | None = None
+    batch_size: int = 64
+    learning_rate: float = 0.3
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    augmentation: Literal["none", "crop", "flip", "crop_flip"] = "none"
+    standardize: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.num_steps is None) == (self.num_epochs is None):
+            raise ValueError(
+                f"give either num_steps or num_epochs and None for the other, got num_steps = {self.num_steps!r}, "
+                f"num_epochs = {self.num_epochs!r}"
+            )
+        if self.num_steps is not None:
+            check_integer("num_steps", self.num_steps, 1)
+        if self.num_epochs is not None:
+            check_integer("num_epochs", self.num_epochs, 1)
+        check_integer("batch_size", self.batch_size, 1)
+        check_real("learning_rate", self.learning_rate, "(0, inf)")
+        check_choice("schedule", self.schedule, ("cosine", "step", "constant"))
+        check_real("warmup", self.warmup, "[0, 1)")
+        check_real("momentum", self.momentum, "[0, 1)")
+        check_real("weight_decay", self.weight_decay, "[0, inf)")
+        check_choice("augmentation", self.augmentation, ("none", "crop", "flip", "crop_flip"))
+        check_boolean("standardize", self.standardize)
+
+    def steps_for(self, num_kept: int) -> int:
+        """Number of gradient steps on ``num_kept`` examples."""
+        if self.num_steps is not None:
+            return self.num_steps
+        assert self.num_epochs is not None
+        return -(-self.num_epochs * num_kept // self.batch_size)

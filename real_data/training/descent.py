@@ -1,0 +1,143 @@
+"""One step of gradient descent, compiled: of many networks side by side, or of many steps at a time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from real_data.training.augmentation import Standardization, augment, to_inputs
+from real_data.training.networks import Params, of_each
+
+__all__ = ["Hyperparameters", "State", "advance", "initial_state", "step_on_images", "step_on_pool"]
+
+
+class State(NamedTuple):
+    """What a step changes; each array with a leading axis (num_networks,)."""
+
+    params: Params
+    batch_stats: Params
+    optimizer: Any
+
+
+class Hyperparameters(NamedTuple):
+    """The numbers of a training that the compiled step takes as arguments."""
+
+    momentum: np.float32
+    weight_decay: np.float32
+    standardization: Standardization
+
+
+def initial_state(params: Params, batch_stats: Params) -> State:
+    """The state before the first step, of weights with a leading axis (num_networks,)."""
+    return State(params, batch_stats, jax.vmap(_optimizer(0.0, 0.0, 0.0).init)(params))
+
+
+def _optimizer(rate: Any, momentum: Any, weight_decay: Any) -> optax.GradientTransformation:
+    return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(rate, momentum, nesterov=True))
+
+
+def _step_of_one(
+    graphdef: Any,
+    augmentation: str,
+    numbers: Hyperparameters,
+    rate: jax.Array,
+    step: jax.Array,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    key: jax.Array,
+) -> tuple[State, jax.Array, jax.Array]:
+    """One step of one network: the next state, the loss, and which examples were classified rightly."""
+    inputs = to_inputs(images, numbers.standardization)
+    if augmentation != "none":
+        inputs = augment(inputs, jax.random.fold_in(key, step), augmentation)
+
+    def loss(params: Params) -> tuple[jax.Array, tuple[Params, jax.Array]]:
+        network = nnx.merge(graphdef, params, state.batch_stats)
+        logits = network(inputs, train=True)
+        value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+        batch_stats = nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
+        return value, (batch_stats, logits.argmax(axis=-1) == labels)
+
+    (value, (batch_stats, right)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    optimizer = _optimizer(rate, numbers.momentum, numbers.weight_decay)
+    updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
+    return State(optax.apply_updates(state.params, updates), batch_stats, optimizer_state), value, right
+
+
+@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+def step_on_images(
+    graphdef: Any,
+    augmentation: str,
+    state: State,
+    images: jax.Array,
+    labels: jax.Array,
+    rate: jax.Array,
+    step: jax.Array,
+    keys: jax.Array,
+    numbers: Hyperparameters,
+) -> tuple[State, jax.Array, jax.Array]:
+    """One step of every network, on batches of shape (num_networks, batch_size, ...)."""
+    of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
+    return of_each(of_one, len(images))(state, images, labels, keys)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+def step_on_pool(
+    graphdef: Any,
+    augmentation: str,
+    state: State,
+    pool: jax.Array,
+    labels: jax.Array,
+    batch: jax.Array,
+    rate: jax.Array,
+    step: jax.Array,
+    keys: jax.Array,
+    numbers: Hyperparameters,
+) -> tuple[State, jax.Array, jax.Array]:
+    """One step of every network, on examples of the pool given by their indices (num_networks, batch_size)."""
+    return step_on_images(graphdef, augmentation, state, pool[batch], labels[batch], rate, step, keys, numbers)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+def advance(
+    graphdef: Any,
+    augmentation: str,
+    state: State,
+    pool: jax.Array,
+    labels: jax.Array,
+    batches: jax.Array,
+    rates: jax.Array,
+    first_step: jax.Array,
+    count: jax.Array,
+    keys: jax.Array,
+    numbers: Hyperparameters,
+) -> tuple[State, jax.Array, jax.Array]:
+    """``count`` steps of every network, of the batches of shape (num_networks, at least count, batch_size)."""
+
+    def of_one(state: State, batches: jax.Array, key: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+        def body(i: jax.Array, carry: tuple[State, jax.Array, jax.Array]) -> tuple[State, jax.Array, jax.Array]:
+            state, losses, correct = carry
+            state, loss, right = _step_of_one(
+                graphdef,
+                augmentation,
+                numbers,
+                rates[i],
+                first_step + i,
+                state,
+                pool[batches[i]],
+                labels[batches[i]],
+                key,
+            )
+            return state, losses.at[i].set(loss), correct.at[i].set(right)
+
+        nothing = jnp.zeros(len(rates), jnp.float32), jnp.zeros(batches.shape, bool)
+        return jax.lax.fori_loop(0, count, body, (state, *nothing))
+
+    return of_each(of_one, len(batches))(state, batches, keys)

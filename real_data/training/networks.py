@@ -1,0 +1,227 @@
+"""Trained networks, and what they say about images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from real_data.training.augmentation import Standardization, to_inputs
+from real_data.training.batches import batch_indices
+
+__all__ = ["Architecture", "Model", "Params", "TrainedNetworks", "architecture_of", "of_each"]
+
+Model = Callable[..., nnx.Module]
+"""Builds one network from the keyword ``rngs``, for example ``functools.partial(MLP, 64, 10)``.
+
+Make it once and use it again: JAX compiles anew for every new object.
+"""
+
+Params = Any  # a pure dictionary of arrays
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Structure of a network.
+
+    Attributes:
+        graphdef: structure, without weights (Flax NNX).
+        num_classes: number of logits.
+        convolutional: whether it has convolutions.
+        layers: kinds of the layers, types of their activations and shapes of their weights, by name.
+    """
+
+    graphdef: Any
+    num_classes: int
+    convolutional: bool
+    layers: dict[str, str]
+
+
+def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
+    """Structure of the networks that ``model`` builds, for images of shape (height, width, channels)."""
+    abstract = nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0)))
+    graphdef, *states = nnx.split(abstract, nnx.Param, nnx.BatchStat)
+    params, batch_stats = (nnx.to_pure_dict(state) for state in states)
+    inputs = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    logits = jax.eval_shape(lambda p, s, x: nnx.merge(graphdef, p, s)(x), params, batch_stats, inputs)
+    modules = {"/".join(map(str, path)): module for path, module in nnx.iter_modules(abstract)}
+    layers = {name: f"{type(module).__name__} {_type_of(module)}".strip() for name, module in modules.items()}
+    for path, weight in jax.tree_util.tree_leaves_with_path((params, batch_stats)):
+        layers[jax.tree_util.keystr(path[1:], simple=True, separator="/")] = f"{weight.dtype}{list(weight.shape)}"
+    convolutional = any(isinstance(module, nnx.Conv) for module in modules.values())
+    return Architecture(graphdef, logits.shape[-1], convolutional, layers)
+
+
+def _type_of(module: nnx.Module) -> str:
+    dtype = getattr(module, "dtype", None)
+    return "" if dtype is None else jnp.dtype(dtype).name
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetworks:
+    """Networks after training.
+
+    Attributes:
+        architecture: structure of one network.
+        params: weights, a pure dictionary of float32 arrays with a leading axis (num_networks,).
+        batch_stats: running means and variances of batch normalisation, likewise; empty without it.
+        standardization: what was done to the pixels.
+        losses: training loss of each step, shape (num_networks, num_steps).
+        correct: whether the network was right about each example of each batch, before the step was taken, shape
+            (num_networks, num_steps, batch_size).
+        subsets: indices of the kept examples of each network.
+        seeds: seed of each network.
+    """
+
+    architecture: Architecture
+    params: Params
+    batch_stats: Params
+    standardization: Standardization
+    losses: NDArray[np.float32]
+    correct: NDArray[np.bool_]
+    subsets: tuple[np.ndarray, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def graphdef(self) -> Any:
+        """Structure of one network (Flax NNX)."""
+        return self.architecture.graphdef
+
+    @property
+    def num_networks(self) -> int:
+        """Number of networks."""
+        return len(self.seeds)
+
+    def network(self, i: int) -> nnx.Module:
+        """Network number ``i``, as a module."""
+        pick = partial(jax.tree.map, lambda array: jnp.asarray(array[i]))
+        return nnx.merge(self.graphdef, pick(self.params), pick(self.batch_stats))
+
+    def batches(self) -> NDArray[np.int32]:
+        """Indices of the examples of every training step, shape (num_networks, num_steps, batch_size)."""
+        _, num_steps, batch_size = self.correct.shape
+        each = [
+            batch_indices(kept, num_steps, batch_size, seed)
+            for kept, seed in zip(self.subsets, self.seeds, strict=True)
+        ]
+        return np.stack(each)
+
+    def prepare(self, images: np.ndarray) -> jax.Array:
+        """Inputs of the networks for images: scaled and standardised as in training, not augmented."""
+        return to_inputs(jnp.asarray(images), self.standardization)
+
+    def map(
+        self,
+        function: Callable[[Any, jax.Array, jax.Array], jax.Array],
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        batch_size: int = 1024,
+    ) -> np.ndarray:
+        """A function of each image under each network, for example its logits.
+
+        The batch size does not matter beyond float32 rounding as long as the function treats every image by itself:
+        the last batch is filled up with blank images, whose results are dropped.
+
+        Args:
+            function: takes a network (Flax NNX module), its inputs, shape (batch, height, width, channels), and
+                labels, shape (batch,), and returns an array of shape (batch, ...).  Use the same function object
+                again: JAX compiles anew for every new one.
+            images: shape (num_images, height, width, channels), uint8 or float32, num_images >= 1.
+            labels: integers of shape (num_images,); zeros if left out.
+            batch_size: images per call of the network, at least 1; fewer are taken where there are fewer images.
+
+        Returns:
+            Shape (num_networks, num_images, ...).
+
+        Raises:
+            ValueError: ``batch_size`` below 1, no images, or not one label per image.
+        """
+        num_images = len(images)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if num_images < 1:
+            raise ValueError("images must be at least one, got none")
+        if labels is not None and np.shape(labels) != (num_images,):
+            raise ValueError(f"labels must be {num_images}, one per image, got shape {np.shape(labels)}")
+        if num_images < batch_size:  # a power of two, so that few programs are compiled
+            batch_size = min(batch_size, 1 << (num_images - 1).bit_length())
+        classes = np.zeros(num_images, np.int32) if labels is None else np.asarray(labels, np.int32)
+        together = not self.architecture.convolutional
+        groups = [slice(None)] if together else [slice(i, i + 1) for i in range(self.num_networks)]
+        of_group = [jax.device_put(_part((self.params, self.batch_stats), group)) for group in groups]
+        parts = []
+        for start in range(0, num_images, batch_size):
+            chosen = slice(start, start + batch_size)
+            batch = np.asarray(images[chosen])
+            missing = batch_size - len(batch)
+            padded = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
+            targets = np.pad(classes[chosen], (0, missing))
+            values = [
+                _mapped(function, self.graphdef, params, batch_stats, padded, targets, self.standardization)
+                for params, batch_stats in of_group
+            ]
+            parts.append(np.concatenate([np.asarray(value)[:, : len(batch)] for value in values]))
+        return np.concatenate(parts, axis=1)
+
+    def logits(self, images: np.ndarray, *, batch_size: int = 1024) -> NDArray[np.float32]:
+        """Logits of images under all networks, shape (num_networks, num_images, num_classes); see :meth:`map`."""
+        return self.map(_logits, images, batch_size=batch_size)
+
+    def features(self, images: np.ndarray, *, batch_size: int = 1024) -> NDArray[np.float32]:
+        """Activations of the last layer before the logits, shape (num_networks, num_images, width); see :meth:`map`."""
+        return self.map(_features, images, batch_size=batch_size)
+
+    def errors(self, images: np.ndarray, labels: np.ndarray) -> NDArray[np.float64]:
+        """Fraction of images that each network classifies wrongly, shape (num_networks,)."""
+        if np.shape(labels) != (len(images),):
+            raise ValueError(f"labels must be {len(images)}, one per image, got shape {np.shape(labels)}")
+        return np.mean(self.logits(images).argmax(axis=-1) != labels, axis=-1)
+
+
+def _part(tree: Params, group: slice) -> Params:
+    return jax.tree.map(lambda array: array[group], tree)
+
+
+def of_each(function: Callable[..., Any], num_networks: int) -> Callable[..., Any]:
+    """``function`` of each network: vmap, but without a batch dimension around convolutions for a single network."""
+    if num_networks > 1:
+        return jax.vmap(function)
+
+    def of_the_only_one(*arguments: Any) -> Any:
+        return jax.tree.map(lambda x: x[None], function(*jax.tree.map(lambda x: x[0], arguments)))
+
+    return of_the_only_one
+
+
+@partial(jax.jit, static_argnames=("function", "graphdef"))
+def _mapped(
+    function: Callable[..., jax.Array],
+    graphdef: Any,
+    params: Params,
+    batch_stats: Params,
+    images: jax.Array,
+    labels: jax.Array,
+    standardization: Standardization,
+) -> jax.Array:
+    inputs = to_inputs(images, standardization)
+
+    def of_one(params: Params, batch_stats: Params) -> jax.Array:
+        return function(nnx.merge(graphdef, params, batch_stats), inputs, labels)
+
+    return of_each(of_one, len(jax.tree.leaves(params)[0]))(params, batch_stats)
+
+
+def _logits(network: Any, inputs: jax.Array, labels: jax.Array) -> jax.Array:
+    return network(inputs)
+
+
+def _features(network: Any, inputs: jax.Array, labels: jax.Array) -> jax.Array:
+    return network.features(inputs)

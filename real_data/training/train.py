@@ -1,0 +1,305 @@
+"""Training several networks, each on its own kept examples.
+
+The networks share the images but have their own initial weights, kept examples and order of batches.  One jitted step
+serves all: networks without convolutions advance side by side (``vmap``) and many steps at a time, as one call; on CPU
+networks with convolutions advance one after the other and step by step, since XLA runs convolutions inside a loop
+9-18 times slower there, and grouped ones too.
+
+Every random number depends on the seed of the network and the number of the step alone.  So a training that was killed
+goes on from its last checkpoint to the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from data_pruning.records.fingerprint import sha256_of
+from data_pruning.records.settings import to_json
+from real_data.software import software
+from real_data.training.augmentation import standardization_of
+from real_data.training.batches import batch_indices
+from real_data.training.config import TrainingConfig
+from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
+from real_data.training.networks import Model, Params, TrainedNetworks, architecture_of
+from real_data.training.run_folder import RunFolder
+from real_data.training.sharding import Placement
+
+__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
+
+STEPS_AT_ONCE = 64
+
+
+def train(
+    model: Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    subsets: Sequence[np.ndarray],
+    *,
+    seeds: Sequence[int],
+    config: TrainingConfig,
+    networks_at_once: int | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1000,
+    progress: bool = False,
+) -> TrainedNetworks:
+    """Train one network on each subset of the images.
+
+    A network depends on its subset and seed alone, not on the others trained beside it (beyond float32
+    rounding).  All devices that JAX sees share the work: each has some of the networks, or a part of every batch.
+
+    Args:
+        model: builds one network; see :data:`Model`.
+        images: shape (num_images, height, width, channels), uint8 (scaled to [0, 1]) or float32 (taken as
+            it is); an array, or :class:`real_data.datasets.ImageFiles`, which are decoded as they are needed.
+        labels: classes, integers of shape (num_images,).
+        subsets: indices of the kept examples of each network, one array of shape (num_kept,) per network.
+        seeds: one seed in [0, 2^32) per network, for initial weights and order of batches.
+        config: steps, batch size, learning rate and so on, the same for all networks.
+        networks_at_once: networks that advance side by side, at least 1; None is up to 64 without convolutions, one
+            with convolutions.
+        folder: where checkpoints and ``metrics.jsonl`` go, one sub-folder per group of networks; None saves nothing.
+        checkpoint_every: steps between checkpoints, at least 1.
+        progress: show a progress bar on stderr.
+
+    Returns:
+        The networks in the order of ``subsets``.
+
+    Raises:
+        ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, the subsets need
+            different numbers of steps, the folder belongs to another training or to other software, or its last
+            checkpoint is damaged.
+        FloatingPointError: a loss or weight is no longer finite.
+    """
+    if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            "images must be uint8 or float32 of shape (num_images, height, width, channels), got "
+            f"{images.dtype} of shape {images.shape}"
+        )
+    if len(subsets) != len(seeds) or not len(seeds):
+        raise ValueError(f"give one seed per subset, at least one: got {len(seeds)} seeds, {len(subsets)} subsets")
+    for number, seed in enumerate(seeds):
+        if seed != int(seed) or not 0 <= seed < 2**32:
+            raise ValueError(f"seeds[{number}] must be an integer in [0, 2^32), got {seed!r}")
+    for number, kept in enumerate(map(np.asarray, subsets)):
+        if kept.ndim != 1 or not _are_indices(kept, len(images)):
+            raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
+    if len({config.steps_for(len(kept)) for kept in subsets}) > 1:
+        sizes = sorted({len(kept) for kept in subsets})
+        raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
+    if networks_at_once is not None and networks_at_once < 1:
+        raise ValueError(f"networks_at_once must be at least 1, got {networks_at_once}")
+    if checkpoint_every < 1:
+        raise ValueError(f"checkpoint_every must be at least 1, got {checkpoint_every}")
+    architecture = architecture_of(model, images.shape[1:])
+    labels = np.asarray(labels)
+    num_classes = architecture.num_classes
+    if labels.shape != (len(images),) or not _are_indices(labels, num_classes):
+        raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image, got {labels!r}")
+    if networks_at_once is None:
+        networks_at_once = default_networks_at_once(model, images)
+    elif networks_at_once > 1 and not isinstance(images, np.ndarray):
+        raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
+    standardization = standardization_of(images, standardize=config.standardize)
+    data = None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)}
+    trained = []
+    num_steps = config.steps_for(len(subsets[0]))
+    with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
+        for first in range(0, len(seeds), networks_at_once):
+            group = slice(first, first + networks_at_once)
+            run = None
+            if folder is not None and data is not None:
+                own = {"seeds": list(map(int, seeds[group])), "subsets_sha256": sha256_of(*subsets[group])}
+                settings = {"training": to_json(config), "layers": architecture.layers, **data, **own}
+                settings["software"] = software()
+                run = RunFolder(Path(folder) / f"network-{first}", settings)
+            trained.append(
+                _fit(
+                    TrainedNetworks(
+                        architecture,
+                        *_initial(model, seeds[group]),
+                        standardization,
+                        np.zeros((len(seeds[group]), num_steps), np.float32),
+                        np.zeros((len(seeds[group]), num_steps, config.batch_size), bool),
+                        tuple(np.asarray(kept) for kept in subsets[group]),
+                        tuple(map(int, seeds[group])),
+                    ),
+                    images,
+                    labels.astype(np.int32),
+                    config,
+                    run,
+                    checkpoint_every,
+                    bar,
+                )
+            )
+    if len(trained) == 1:
+        return trained[0]
+    join = partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
+    return replace(
+        trained[0],
+        params=join(*(one.params for one in trained)),
+        batch_stats=join(*(one.batch_stats for one in trained)),
+        losses=np.concatenate([one.losses for one in trained]),
+        correct=np.concatenate([one.correct for one in trained]),
+        subsets=tuple(kept for one in trained for kept in one.subsets),
+        seeds=tuple(map(int, seeds)),
+    )
+
+
+def _are_indices(array: np.ndarray, number: int) -> bool:
+    return array.dtype.kind in "iu" and array.size > 0 and array.min() >= 0 and array.max() < number
+
+
+def default_networks_at_once(model: Model, images: np.ndarray) -> int:
+    """How many networks advance side by side where the caller does not say.
+
+    One where they have convolutions, which JAX would turn into slow grouped ones, or where images are read from files.
+    """
+    convolutional = architecture_of(model, images.shape[1:]).convolutional
+    return 1 if convolutional or not isinstance(images, np.ndarray) else 64
+
+
+def _fit(
+    start: TrainedNetworks,
+    images: np.ndarray,
+    labels: np.ndarray,
+    config: TrainingConfig,
+    run: RunFolder | None,
+    checkpoint_every: int,
+    bar: tqdm,
+) -> TrainedNetworks:
+    """Train one group of networks, from the checkpoint if the folder has one."""
+    architecture, losses, correct = start.architecture, start.losses, start.correct
+    num_networks, num_steps = losses.shape
+    state = initial_state(start.params, start.batch_stats)
+    step = 0
+    if run is not None:
+        step, (state, losses, correct) = run.restore((state, losses, correct))
+        losses, correct = np.array(losses), np.array(correct)
+    place = Placement.of(num_networks, config.batch_size)
+    in_memory = isinstance(images, np.ndarray)
+    fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
+    state = place.per_network(state)
+    pool = place.everywhere(images) if in_memory else images
+    targets = place.everywhere(labels)
+    keys = place.per_network(_keys(np.asarray(start.seeds, np.uint32)))
+    rates = learning_rates(config, num_steps)
+    numbers = Hyperparameters(np.float32(config.momentum), np.float32(config.weight_decay), start.standardization)
+    augmentation = config.augmentation
+    if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
+        augmentation = "flip" if "flip" in augmentation else "none"
+    settings = (architecture.graphdef, augmentation)
+    bar.update(step * num_networks)
+    began = time.perf_counter()
+    while step < num_steps:
+        count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
+        batches = np.stack(
+            [
+                batch_indices(kept, count, config.batch_size, seed, first_step=step)
+                for kept, seed in zip(start.subsets, start.seeds, strict=True)
+            ]
+        )
+        part = slice(step, step + count)
+        if fused:
+            short = STEPS_AT_ONCE - count  # always as many, so that one program serves all
+            filled = place.per_example(np.pad(batches, ((0, 0), (0, short), (0, 0))))
+            padded_rates = np.pad(rates[part], (0, short))
+            state, loss, right = advance(
+                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers
+            )
+            losses[:, part], correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
+        else:
+            found: list[Any] = []
+            for i in range(count):
+                at = place.per_example(batches[:, i])
+                rate = rates[step + i]
+                if in_memory:
+                    state, *values = step_on_pool(*settings, state, pool, targets, at, rate, step + i, keys, numbers)
+                else:
+                    jax.block_until_ready(found[-3:-2])  # decoding is ahead of the device, by few batches
+                    crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
+                    state, *values = step_on_images(
+                        *settings, state, place.per_example(crops[None]), targets[at], rate, step + i, keys, numbers
+                    )
+                found.append(values)
+            losses[:, part] = np.stack([loss for loss, _ in found], axis=1)
+            correct[:, part] = np.stack([right for _, right in found], axis=1)
+        if not np.all(np.isfinite(losses[:, part])):
+            raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
+        step += count
+        bar.update(count * num_networks)
+        if run is not None:
+            run.log(
+                step,
+                loss=losses[:, part].mean(),
+                accuracy=correct[:, part].mean(),
+                learning_rate=rates[step - 1],
+                images_per_second=count * config.batch_size * num_networks / (time.perf_counter() - began),
+            )
+            began = time.perf_counter()
+            if step % checkpoint_every == 0 or step == num_steps:
+                run.save(step, (jax.tree.map(np.asarray, state), losses, correct))
+    params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
+    if not all(np.all(np.isfinite(array)) for array in jax.tree.leaves((params, batch_stats))):
+        raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
+    return replace(start, params=params, batch_stats=batch_stats, losses=losses, correct=correct)
+
+
+def learning_rates(config: TrainingConfig, num_steps: int) -> NDArray[np.float32]:
+    """Learning rate of each step, shape (num_steps,)."""
+    progress = np.arange(num_steps) / num_steps
+    if config.schedule == "cosine":
+        factor = (1 + np.cos(np.pi * progress)) / 2
+    elif config.schedule == "step":
+        factor = np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01))
+    else:
+        factor = np.ones(num_steps)
+    num_warmup = math.ceil(config.warmup * num_steps)
+    factor[:num_warmup] *= (np.arange(num_warmup) + 1) / max(1, num_warmup)
+    return (config.learning_rate * factor).astype(np.float32)
+
+
+def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation: str) -> np.ndarray:
+    """Images read from files; with ``crop``, of random sizes, from seeds that depend on network and step alone."""
+    if "crop" not in augmentation:
+        return images[batch]
+    return images.crops(batch, np.random.SeedSequence([seed, step]).generate_state(batch.size))
+
+
+def _initial(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
+    # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
+    of_one = _compiled_initial(jax.default_backend())
+    each = [of_one(model, np.uint32(seed)) for seed in seeds]
+    return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
+
+
+@cache
+def _compiled_initial(backend: str) -> Any:
+    # LLVM at full strength takes 11 s for the random numbers of a small CNN, at level 1 an eighth; they are the same
+    options = {"xla_backend_optimization_level": 1} if backend == "cpu" else None
+    return jax.jit(_initial_of_one, static_argnames="model", compiler_options=options)
+
+
+def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
+    # the generator is named, so that the user's JAX configuration does not change the weights
+    network = model(rngs=nnx.Rngs(jax.random.key(seed, impl="threefry2x32")))
+    _, *states = nnx.split(network, nnx.Param, nnx.BatchStat)
+    params, batch_stats = map(nnx.to_pure_dict, states)
+    return params, batch_stats
+
+
+@jax.jit
+def _keys(seeds: jax.Array) -> jax.Array:
+    return jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)

@@ -1,0 +1,146 @@
+"""Weights of trained networks in a file that describes itself: NumPy's ``.npz``, nothing pickled.
+
+The file holds one array per weight, named by its place in the network, for example ``params/blocks/0/conv1/kernel``,
+with a leading axis of networks; so ``numpy.load(path)`` alone is enough to take the weights elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from data_pruning.records.atomic_file import write_atomically
+from data_pruning.records.settings import from_json, to_json
+from real_data import models
+from real_data.models.config import ModelConfig
+from real_data.training.augmentation import Standardization
+from real_data.training.networks import Params, TrainedNetworks, architecture_of
+
+__all__ = ["load_weights", "save_weights"]
+
+
+def save_weights(
+    path: Path,
+    networks: TrainedNetworks,
+    *,
+    model: ModelConfig,
+    image_shape: tuple[int, ...],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write networks that were trained on one kept set; the file is there whole or not at all.
+
+    Besides the weights it holds ``standardization/mean`` and ``/scale``; ``seeds``; ``kept``, indices of the kept
+    examples; ``losses`` (network, step); ``correct``, whether the network was right (network, step, example of the
+    batch), packed by ``numpy.packbits`` along the last axis; ``description``, JSON; and ``sha256`` of all these.
+
+    Args:
+        path: the file, ``.npz``.
+        networks: the networks.
+        model: how they were built.
+        image_shape: height, width and channels of an image.
+        provenance: what else the reader of the file should know, a JSON value.
+
+    Raises:
+        ValueError: the networks were trained on different kept sets.
+    """
+    if any(not np.array_equal(kept, networks.subsets[0]) for kept in networks.subsets):
+        raise ValueError("networks must have been trained on the same kept examples to be saved in one file")
+    # what "auto" was here, so that the networks are the same on another device
+    bfloat16 = any("bfloat16" in layer for layer in networks.architecture.layers.values())
+    description = {
+        "title": "Trained networks of real_data, see real_data.load_networks",
+        "model": to_json(replace(model, precision="bfloat16" if bfloat16 else "float32")),
+        "image_shape": list(image_shape),
+        "num_classes": networks.architecture.num_classes,
+        "layers": networks.architecture.layers,
+        "batch_size": networks.correct.shape[-1],
+        **provenance,
+    }
+    arrays = {
+        "description": np.array(json.dumps(description)),
+        **_by_name("params", networks.params),
+        **_by_name("batch_stats", networks.batch_stats),
+        "standardization/mean": networks.standardization.mean,
+        "standardization/scale": networks.standardization.scale,
+        "seeds": np.asarray(networks.seeds, np.int64),
+        "kept": networks.subsets[0],
+        "losses": networks.losses,
+        "correct": np.packbits(networks.correct, axis=-1),
+    }
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, sha256=np.array(_digest(arrays)), **arrays)
+    write_atomically(path, content.getbuffer())
+
+
+def load_weights(path: Path) -> TrainedNetworks:
+    """The networks of a file that :func:`save_weights` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, altered or another kind of file, or the networks are built otherwise now.
+    """
+    try:
+        # opened here: NumPy leaves a file that is cut short open
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        if str(arrays.pop("sha256")) != _digest(arrays):
+            raise ValueError("its content does not match its sha256")
+        description = json.loads(str(arrays["description"]))
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is damaged, altered or no file of weights ({error}): train again") from error
+    image_shape = tuple(description["image_shape"])
+    model = models.build(from_json(ModelConfig, description["model"]), image_shape, description["num_classes"])
+    architecture = architecture_of(model, image_shape)
+    if architecture.layers != description["layers"]:
+        found, now = description["layers"], architecture.layers
+        name = next(name for name in {**found, **now} if found.get(name) != now.get(name))
+        raise ValueError(
+            f"{path} holds networks of other layers: {name} is {found.get(name)} there, {now.get(name)} now"
+        )
+    _, *states = nnx.split(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), nnx.Param, nnx.BatchStat)
+    params, batch_stats = (
+        jax.tree_util.tree_map_with_path(
+            lambda place, _, kind=kind: arrays[_name(kind, place)], nnx.to_pure_dict(state)
+        )
+        for kind, state in zip(("params", "batch_stats"), states, strict=True)
+    )
+    seeds = tuple(map(int, arrays["seeds"]))
+    return TrainedNetworks(
+        architecture,
+        params,
+        batch_stats,
+        Standardization(arrays["standardization/mean"], arrays["standardization/scale"]),
+        arrays["losses"],
+        np.unpackbits(arrays["correct"], axis=-1, count=description["batch_size"]).astype(bool),
+        (arrays["kept"],) * len(seeds),
+        seeds,
+    )
+
+
+def _by_name(kind: str, tree: Params) -> dict[str, np.ndarray]:
+    return {_name(kind, place): leaf for place, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _name(kind: str, place: Any) -> str:
+    return f"{kind}/{jax.tree_util.keystr(place, simple=True, separator='/')}"
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Digest of the names, types, shapes and bytes of arrays."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,11 @@
+from .probe import PerceptronRule as PerceptronRule
+from .probe import TrainedProbe as TrainedProbe
+from .query_selection import QueryExperiment as QueryExperiment
+from .query_selection import select_queries as select_queries
+from .simulation import Simulation as Simulation
+from .simulation import simulate as simulate
+from .students.interior_point import max_margin as max_margin
+from .students.separator import Separator as Separator
+from .validation.point import Point as Point
+from .validation.validation import Validation as Validation
+from .validation.validation import validate as validate

@@ -1,0 +1,1 @@
+"""Finite students, one file each, and the certificates of what they learned."""

@@ -1,0 +1,1 @@
+"""Independent trials: where they run, and how they are kept."""
