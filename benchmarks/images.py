@@ -12,7 +12,8 @@ two cores.
 How each is run.  Ours: ``real_data.training.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for
 scores; compilation is stated apart.  PyTorch: torchvision's ``resnet18`` with the usual CIFAR stem, channels last;
 on a CPU float32 and eager with as many threads as we have cores, on a GPU bfloat16 autocast and ``torch.compile``;
-GraNd by ``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).  Without PyTorch
+GraNd by ``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).
+Without PyTorch
 our own numbers are printed alone.
 """
 
