@@ -97,8 +97,8 @@ def queries(
     """
 
     def work() -> None:
+        from figures.compute.queries import summary
         from figures.jobs import compare_queries
-        from figures.queries import summary
 
         found, files = compare_queries(out, num_features=num_features, num_trials=num_trials, seed=seed)
         print(summary(found))

@@ -14,11 +14,15 @@ from tqdm import tqdm
 from data_pruning import KeepEasy, KeepHard, Results
 from data_pruning.records.atomic_file import write_atomically
 from data_pruning.records.results import stored
-from figures import fig1, fig2, fig3, probes, queries, students
-from figures.compute import best_rule
+from figures import fig1, fig2, fig3
+from figures.compute import best_rule, probes, queries, students
 from figures.compute.curves import compute_curves
 from figures.compute.software import software
 from figures.draw import best_rule as best_rule_pictures
+from figures.draw.probes import probes as draw_probes
+from figures.draw.queries import queries as draw_queries
+from figures.draw.students import label_noise
+from figures.draw.students import students as draw_students
 from perceptron_theory import Student
 from real_data import Experiment, run_experiment
 from simulations import Point, Validation, validate
@@ -271,10 +275,10 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "phase_diagram": lambda: best_rule_pictures.phase_diagram(load("phase_diagram"), load("best_rule_validation")),
         "policies": lambda: best_rule_pictures.policies(load("policies"), load("best_rule_validation")),
         "frontier": lambda: best_rule_pictures.frontier(load("frontier"), load("best_rule_validation")),
-        "students": lambda: students.students(load("students"), load("students_validation")),
-        "label_noise": lambda: students.label_noise(load("label_noise"), load("students_validation")),
-        "probes": lambda: probes.probes(load("probes"), load("probes_validation")),
-        "queries": lambda: queries.queries(load("queries")),
+        "students": lambda: draw_students(load("students"), load("students_validation")),
+        "label_noise": lambda: label_noise(load("label_noise"), load("students_validation")),
+        "probes": lambda: draw_probes(load("probes"), load("probes_validation")),
+        "queries": lambda: draw_queries(load("queries")),
     }
     return [path for name in names for path in save_figure(makers[name](), folder / name)]
 

@@ -11,17 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from data_pruning import Results
-from figures.draw.agreement import (
-    RULE_LABELS,
-    RULE_LOOKS,
-    below_axes,
-    draw_relative,
-    draw_simulated,
-    letter,
-    plain_ticks,
-    where,
-)
-from figures.draw.style import FULL_WIDTH, new_figure, style
+from figures.draw.agreement import below_axes, draw_relative, draw_simulated, where
+from figures.draw.looks import RULE_LABELS, RULE_LOOKS
+from figures.draw.style import FULL_WIDTH, letter, new_figure, plain_ticks, style
 
 __all__ = ["frontier", "phase_diagram", "policies"]
 

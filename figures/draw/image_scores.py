@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from figures.draw.images import METRIC_NAMES
+from figures.draw.looks import METRIC_NAMES
 from figures.draw.style import FULL_WIDTH, new_figure, style
 
 if TYPE_CHECKING:

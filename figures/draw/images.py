@@ -10,27 +10,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from data_pruning import Results
+from figures.draw.looks import METRIC_NAMES, rule_label, rule_look
 from figures.draw.style import FRONTIER, FULL_WIDTH, MARKERS, new_figure, shades, style
 from real_data.findings.frontier import Frontier, pareto_frontier, position
 from scaling_laws.comparison import ScalingComparison, compare_scaling_laws
 from scaling_laws.forms import ScalingFit
 
-__all__ = ["LOOKS", "METRIC_NAMES", "fig3", "rule_label", "rule_look"]
+__all__ = ["fig3"]
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "hard": {"color": "#440154", "marker": "o", "linestyle": "-"},
-    "easy": {"color": "#2a9d8f", "marker": "s", "linestyle": "--"},
-    "random": {"color": "0.55", "marker": "^", "linestyle": ":"},
-}
-METRIC_NAMES = {
-    "el2n": "EL2N",
-    "grand": "GraNd",
-    "forgetting": "forgetting",
-    "margin": "margin",
-    "confidence": "confidence",
-    "prototypes": "prototype",
-    "random": "random",
-}
 NUM_KEPT_LABEL = "training images kept"
 ERROR_LABEL = "test error  (%)"
 WHOLE_LOOK: dict[str, Any] = {"color": "#d55e00", "marker": "D"}
@@ -64,28 +51,6 @@ def fig3(results: Results, metric: str | None = None) -> Figure:
             return _several_pools(results, position(results, "metric", metric))
         everything = range(results["metric"].size)
         return _one_pool(results, everything if metric is None else [position(results, "metric", metric)])
-
-
-def rule_look(rule: str) -> dict[str, Any]:
-    """Colour, marker and line of a keep rule; windows run from the colour of keep-hard to that of keep-easy."""
-    import matplotlib as mpl
-
-    kind, _, number = rule.partition("@")
-    if kind == "window":
-        place = float(number)
-        marker = MARKERS[1 + int(place * 10) % (len(MARKERS) - 1)]
-        return {"color": mpl.colormaps["viridis"](0.53 * place), "marker": marker, "linestyle": "-."}
-    if kind == "policy":
-        return {"color": "#d55e00", "marker": "D", "linestyle": "-"}
-    return LOOKS[rule]
-
-
-def rule_label(rule: str) -> str:
-    """Name of a keep rule in legends and titles."""
-    kind, _, number = rule.partition("@")
-    if kind == "window":
-        return f"window at $P$ = {float(number):g}"
-    return {"hard": "keep hard", "easy": "keep easy", "policy": "policy"}.get(kind, rule)
 
 
 def _title(results: Results, m: int) -> str:

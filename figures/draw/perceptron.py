@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data_pruning import Results
-from figures.draw.style import FRONTIER, FULL_WIDTH, MARKERS, new_figure, shades, style
+from figures.draw.style import FRONTIER, FULL_WIDTH, MARKERS, letter, new_figure, shades, style
 
 __all__ = ["fig1", "fig2"]
 
@@ -44,7 +44,7 @@ def fig1(curves: Results, validation: Results) -> Figure:
         panels["easy"].set_ylim(panels["hard"].get_ylim())
         panels["hard"].legend(title="fraction kept", ncols=2, loc="lower left")
         _draw_crossover(panels["crossover"], curves)
-        _letter(panels["hard"], panels["easy"], panels["crossover"])
+        letter(panels["hard"], panels["easy"], panels["crossover"])
         return figure
 
 
@@ -83,7 +83,7 @@ def fig2(curves: Results, validation: Results) -> Figure:
         panels["hard 10"].legend(title="fraction kept", ncols=2, loc="lower left")
         _draw_frontiers(panels["frontiers"], curves)
         _draw_slopes(panels["exponents"], curves)
-        _letter(*(panels[name] for name in ("hard 10", "easy 10", "frontiers", "hard 20", "easy 20", "exponents")))
+        letter(*(panels[name] for name in ("hard 10", "easy 10", "frontiers", "hard 20", "easy 20", "exponents")))
         return figure
 
 
@@ -184,8 +184,3 @@ def _draw_slopes(axes: Axes, curves: Results) -> None:
     )
     axes.set_xlim(curves["alpha_prune"][0], curves["alpha_prune"][-1])
     axes.legend(loc="center right")
-
-
-def _letter(*panels: Axes) -> None:
-    for letter, axes in zip("abcdefgh", panels, strict=False):
-        axes.text(-0.12, 1.04, letter, transform=axes.transAxes, fontweight="bold", fontsize=11)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["FULL_WIDTH", "MARKERS", "new_figure", "shades", "style"]
+__all__ = ["FULL_WIDTH", "MARKERS", "letter", "new_figure", "plain_ticks", "shades", "style"]
 
 FULL_WIDTH = 10.0  # inches
 MARKERS = ("o", "s", "v", "D", "<", "^", ">")
@@ -53,3 +54,22 @@ def shades(count: int) -> list[tuple[float, float, float, float]]:
     import matplotlib as mpl
 
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.85, count)]
+
+
+def letter(*panels: Axes) -> None:
+    """Letters at the panels' upper left corners."""
+    for name, axes in zip("abcdefgh", panels, strict=False):
+        axes.text(-0.12, 1.04, name, transform=axes.transAxes, fontweight="bold", fontsize=11)
+
+
+def plain_ticks(axes: Axes, low: float, high: float, *, axis: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis from ``low`` to ``high`` with ticks written as plain numbers."""
+    ticks = [t * 10.0**n for n in range(-6, 5) for t in (1, 2, 5) if low <= t * 10.0**n <= high]
+    names = [f"{tick:g}" for tick in ticks]
+    if axis == "x":
+        axes.set(xscale="log", xlim=(low, high))
+        axes.set_xticks(ticks, names)
+    else:
+        axes.set(yscale="log", ylim=(low, high))
+        axes.set_yticks(ticks, names)
+    axes.tick_params(axis=axis, which="minor", labelleft=False, labelbottom=False)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from figures import jobs as reproduction
-from figures import students
-from figures.compute import best_rule
+from figures.compute import best_rule, students
 from figures.draw import best_rule as best_rule_pictures
 from perceptron_theory import KeepHard, KeepWindow, Labels, MaxMargin, Results, best_window, solve
 from perceptron_theory.best_rule import optimal_policy

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from figures.draw.image_scores import extreme_images, rank_correlations, score_histograms
-from figures.draw.images import LOOKS, fig3, rule_label, rule_look
+from figures.draw.images import fig3
+from figures.draw.looks import LOOKS, rule_label, rule_look
 from perceptron_theory import Results
 from real_data.findings.frontier import pareto_frontier
 from real_data.scores import Scores

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from figures import jobs as reproduction
-from figures import probes, queries
+from figures.compute import probes, queries
+from figures.draw.probes import probes as draw_probes
+from figures.draw.queries import queries as draw_queries
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, MaxMargin, Results, solve
 from simulations import PerceptronRule, Point, TrainedProbe, select_queries, validate
 
@@ -81,9 +83,9 @@ def test_pictures_are_drawn_from_saved_files_alone(curves, validation, picked, t
 
 
 def test_pictures_show_the_numbers(curves, validation, picked):
-    error, angle, *_ = probes.probes(curves, validation).axes
+    error, angle, *_ = draw_probes(curves, validation).axes
     lines = [line.get_ydata() for line in error.lines]
     assert any(np.array_equal(line, curves["error"][0]) for line in lines)
     assert any(np.array_equal(line, np.rad2deg(curves["probe_angle"])) for line in (x.get_ydata() for x in angle.lines))
-    shown = [line.get_ydata() for line in queries.queries(picked).axes[0].lines]
+    shown = [line.get_ydata() for line in draw_queries(picked).axes[0].lines]
     assert any(np.array_equal(line, picked["mean"][1]) for line in shown)

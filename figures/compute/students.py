@@ -6,23 +6,12 @@ import os
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data_pruning import KeepByLabel, KeepEasy, KeepHard, KeepRandom, KeepRule, Results
 from data_pruning.records.results import stored
 from figures.compute.software import software
-from figures.draw.agreement import (
-    RULE_LABELS,
-    RULE_LOOKS,
-    below_axes,
-    draw_relative,
-    draw_simulated,
-    letter,
-    plain_ticks,
-    where,
-)
-from figures.draw.style import FULL_WIDTH, MARKERS, new_figure, shades, style
+from figures.draw.students import STUDENT_LABELS
 from perceptron_theory import (
     HingeLoss,
     Labels,
@@ -35,17 +24,11 @@ from perceptron_theory import (
 )
 from simulations import Point
 
-__all__ = ["compute_label_noise", "compute_students", "label_noise", "points_to_simulate", "students"]
+__all__ = ["compute_label_noise", "compute_students", "points_to_simulate"]
 
 Folder = str | os.PathLike[str]
 
 STUDENTS: tuple[Student, ...] = (MaxMargin(), SquareLoss(0.1), LogisticLoss(0.1), HingeLoss(0.1))
-STUDENT_LABELS = {
-    "max-margin": "max margin",
-    "square": r"square, $\lambda = 0.1$",
-    "logistic": r"logistic, $\lambda = 0.1$",
-    "hinge": r"hinge, $\lambda = 0.1$",
-}
 NOISY_STUDENT = HingeLoss(0.1)
 FRACTION, THETA_DEG = 0.3, 20.0
 RULES: dict[str, KeepRule | KeepByLabel] = {
@@ -58,8 +41,6 @@ PLAIN = ("hard", "easy", "random")  # rules that do not look at labels
 SIMULATED_ALPHAS = (3.0, 10.0, 30.0)  # examples per parameter before pruning
 SIMULATED_FLIPS = (0.02, 0.1, 0.25)
 NOISY_ALPHA = 20.0  # examples per parameter before pruning, with flipped labels
-ALPHA_LABEL = r"examples per parameter  $\alpha_\mathrm{tot}$"
-FLIP_LABEL = r"share of flipped labels  $\eta$"
 
 
 def compute_students(folder: Folder, num_alphas: int = 33, *, progress: bool = False) -> Results:
@@ -170,105 +151,3 @@ def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
         for flip in SIMULATED_FLIPS
     ]
     return clean + noisy
-
-
-def students(curves: Results, validation: Results) -> Figure:
-    """Error against alpha_tot for four students: one panel per keep rule, simulation over theory below.
-
-    Args:
-        curves: from ``compute_students``.
-        validation: simulations of ``points_to_simulate``.
-
-    Returns:
-        A matplotlib figure.
-
-    Raises:
-        KeyError: the results are of something else.
-    """
-    with style():
-        figure = new_figure(FULL_WIDTH, 4.6)
-        rules, alpha = curves["rule"].tolist(), curves["alpha_tot"]
-        panels = figure.subplot_mosaic([rules, [rule + "-" for rule in rules]], height_ratios=[3, 1])
-        names = curves["student"].tolist()
-        lines = ("-", "--", ":", "-.")
-        for j, rule in enumerate(rules):
-            axes, below = panels[rule], panels[rule + "-"]
-            for i, (name, colour, marker, line) in enumerate(
-                zip(names, shades(len(names)), MARKERS, lines, strict=False)
-            ):
-                look = {"color": colour, "marker": marker}
-                rows = where(validation, rule=rule, student=name, flip_probability=0.0)
-                axes.plot(alpha, curves["error"][i, j], color=colour, linestyle=line)
-                x = validation["alpha_tot"][rows]
-                draw_simulated(axes, x, validation, rows, look)
-                draw_relative(below, x * 1.1 ** (i - 1.5), validation, rows, look)
-                axes.plot([], [], linestyle=line, label=STUDENT_LABELS[name], **look)
-            axes.set_ylabel(r"test error  $\varepsilon$")
-            axes.set_title(f"{RULE_LABELS[rule]}, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°")
-            for panel in (axes, below):
-                plain_ticks(panel, alpha[0], alpha[-1], axis="x")
-            axes.tick_params(labelbottom=False)
-            below_axes(below, 8, xlabel=ALPHA_LABEL)
-        low, high = curves["error"].min() * 0.8, curves["error"].max() * 1.2
-        for rule in rules:
-            plain_ticks(panels[rule], low, high)
-        panels[rules[0]].legend(title="student", loc="lower left")
-        letter(*(panels[rule] for rule in rules))
-        return figure
-
-
-def label_noise(curves: Results, validation: Results) -> Figure:
-    """Error and separability threshold against the share of flipped labels.
-
-    Args:
-        curves: from ``compute_label_noise``.
-        validation: simulations of ``points_to_simulate``.
-
-    Returns:
-        A matplotlib figure of two panels, simulation over theory below the first.
-
-    Raises:
-        KeyError: the results are of something else.
-    """
-    with style():
-        figure = new_figure(0.8 * FULL_WIDTH, 4.6)
-        panels = figure.subplot_mosaic([["error", "alpha_c"], ["below", "alpha_c"]], height_ratios=[3, 1])
-        flips, below = curves["flip_probability"], panels["below"]
-        for i, rule in enumerate(curves["rule"].tolist()):
-            look = RULE_LOOKS[rule]
-            # flipped labels only: without them the same student is simulated at other alpha_tot
-            rows = where(validation, rule=rule, student="hinge") & (validation["flip_probability"] > 0)
-            x = validation["flip_probability"][rows]
-            line = {"color": look["color"], "linestyle": look["linestyle"]}
-            panels["error"].plot(flips, curves["error"][i], **line)
-            draw_simulated(panels["error"], x, validation, rows, look)
-            draw_relative(below, x + 0.003 * (i - 1.5), validation, rows, look)
-            panels["error"].plot([], [], label=RULE_LABELS[rule], **look)
-            panels["alpha_c"].plot(
-                flips, np.where(np.isinf(curves["alpha_c"][i]), np.nan, curves["alpha_c"][i]), **line
-            )
-            always = bool(np.all(np.isinf(curves["alpha_c"][i])))
-            panels["alpha_c"].plot([], [], label=RULE_LABELS[rule] + (":\nalways separable" if always else ""), **line)
-        panels["error"].set(
-            xlim=(0, flips[-1]),
-            ylim=(0, None),
-            ylabel=r"test error  $\varepsilon$",
-            title=(
-                rf"hinge, $\lambda = 0.1$, $\alpha_\mathrm{{tot}} = {float(curves['alpha_tot']):g}$, "
-                f"$f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°"
-            ),
-        )
-        panels["error"].tick_params(labelbottom=False)
-        panels["error"].legend(loc="upper left")
-        below_axes(below, 8, xlim=(0, flips[-1]), xlabel=FLIP_LABEL)
-        panels["alpha_c"].set(
-            xlim=(0, flips[-1]),
-            xlabel=FLIP_LABEL,
-            ylabel=r"separable up to  $\alpha_c$  (kept examples per parameter)",
-            title=f"separability, $f = {float(curves['f']):g}$, probe at {THETA_DEG:g}°",
-        )
-        finite = curves["alpha_c"][np.isfinite(curves["alpha_c"])]
-        plain_ticks(panels["alpha_c"], 0.95 * finite.min(), 1.1 * finite.max())
-        panels["alpha_c"].legend(loc="upper right")
-        letter(panels["error"], panels["alpha_c"])
-        return figure

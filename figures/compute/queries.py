@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from data_pruning import KeepHard, KeepRandom, Results
 from figures.compute.software import software
-from figures.draw.agreement import RULE_LOOKS, letter, plain_ticks
-from figures.draw.style import FULL_WIDTH, new_figure, style
 from perceptron_theory import solve
 from simulations import select_queries
 
-__all__ = ["CASES", "compute_queries", "queries", "summary"]
+__all__ = ["CASES", "compute_queries", "summary"]
 
 Folder = str | os.PathLike[str]
 
 CASES = ((20.0, 0.2, 4), (20.0, 0.2, 16), (50.0, 0.2, 4), (50.0, 0.2, 16))  # alpha_tot, f, rounds
-ROUND_LOOKS: tuple[dict[str, Any], ...] = ({"color": "#d55e00", "marker": "D"}, {"color": "#0072b2", "marker": "o"})
 NUM_CURVE_POINTS = 61
-KEPT_LABEL = r"examples picked per parameter  $\alpha_\mathrm{kept}$"
 
 
 def compute_queries(
@@ -136,65 +129,3 @@ def summary(results: Results) -> str:
             f"perfect probe; {random:.5f} with random examples, {results['all_error'][i]:.5f} with the whole pool"
         )
     return "\n".join(lines)
-
-
-def queries(results: Results) -> Figure:
-    """Test error against examples picked, a panel for each pool.
-
-    Args:
-        results: from ``compute_queries``.
-
-    Returns:
-        A matplotlib figure: points with standard errors are simulated, lines are theory.
-
-    Raises:
-        KeyError: the results are of something else.
-    """
-    with style():
-        pools = list(dict.fromkeys(zip(results["alpha_tot"].tolist(), results["f"].tolist(), strict=True)))
-        figure = new_figure(FULL_WIDTH * max(len(pools), 2) / 2, 4.8)
-        panels = figure.subplots(1, len(pools), squeeze=False)[0]
-        for axes, (alpha_tot, f) in zip(panels, pools, strict=True):
-            _draw(axes, results, np.flatnonzero((results["alpha_tot"] == alpha_tot) & (results["f"] == f)))
-            axes.set_title(rf"pool of $\alpha_\mathrm{{tot}} = {alpha_tot:g}$, $N = {int(results['num_features'])}$")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        letter(*panels)
-        return figure
-
-
-def _draw(axes: Axes, results: Results, cases: np.ndarray) -> None:
-    longest = cases[np.argmin(results["curve_alpha_kept"][cases, 0])]
-    x, names = results["curve_alpha_kept"][longest], ("random", "perfect_ranking")
-    looks = {"random": RULE_LOOKS["random"], "perfect_ranking": RULE_LOOKS["hard"]}
-    labels = {"random": "theory, random examples", "perfect_ranking": "theory, hardest by a perfect probe"}
-    lowest = float(results["all_error"][cases[0]])
-    for name in names:
-        look = {key: looks[name][key] for key in ("color", "linestyle")}
-        axes.plot(x, results[f"curve_{name}"][longest], label=labels[name], **look)
-    for case, look in zip(cases, ROUND_LOOKS, strict=False):
-        rounds = int(results["num_rounds"][case])
-        kept = results["curve_alpha_kept"][case]
-        shown = kept >= results["alpha_kept"][case, 0]  # the first batch is what the probe is trained on
-        axes.plot(
-            kept[shown],
-            results["curve_one_ranking"][case][shown],
-            color=look["color"],
-            linestyle="--",
-            label=f"theory, hardest by the student of the first of {rounds} batches",
-        )
-        axes.errorbar(
-            results["alpha_kept"][case, :rounds],
-            results["mean"][case, :rounds],
-            results["standard_error"][case, :rounds],
-            linestyle="none",
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            markersize=4.5,
-            zorder=3,
-            label=f"simulation, picked in {rounds} batches",
-            **look,
-        )
-    axes.axhline(lowest, color="black", linewidth=0.9, linestyle=(0, (1, 1.5)), label="theory, the whole pool")
-    plain_ticks(axes, 0.7 * lowest, 0.55)
-    plain_ticks(axes, x[0], 1.06 * x[-1], axis="x")
-    axes.set(xlabel=KEPT_LABEL, ylabel=r"test error  $\varepsilon$")
