@@ -18,10 +18,10 @@ def is_traced(*values: Any) -> bool:
     return jax is not None and any(isinstance(value, jax.core.Tracer) for value in values)
 
 
-def real_array(name: str, value: Any) -> Any:
-    """``value`` as a finite float64 array, or a ``ValueError``/``TypeError`` that names the argument.
+def real_array(name: str, value: Any, *, finite: bool = True) -> Any:
+    """``value`` as a float64 array, or a ``ValueError``/``TypeError`` that names the argument.
 
-    A value that JAX traces is returned as it is.
+    A value that JAX traces is returned as it is.  With ``finite`` infinities and NaN are refused.
     """
     if is_traced(value):
         return value
@@ -29,7 +29,7 @@ def real_array(name: str, value: Any) -> Any:
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be a real number or an array of them, got {value!r}")
     array = array.astype(np.float64)
-    if not np.all(np.isfinite(array)):
+    if finite and not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, got {value!r}")
     return array
 

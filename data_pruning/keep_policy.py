@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.apportionment import apportion
 from data_pruning.arguments import fraction_kept, is_traced, real_array
-from data_pruning.keep_rules import KeepRule, _nearest
+from data_pruning.keep_rules import KeepRule, nearest_whole
 
 __all__ = ["KeepPolicy"]
 
@@ -75,8 +75,8 @@ class KeepPolicy(KeepRule):
         if num_examples < 1:
             raise ValueError(f"num_examples must be at least 1, got {num_examples}")
         lower, upper, probability = self._single().windows()
-        start, stop = (np.array([_nearest(x, num_examples) for x in edges]) for edges in (lower, upper))
-        whole = _nearest(self.fraction, num_examples)
+        start, stop = (np.array([nearest_whole(x, num_examples) for x in edges]) for edges in (lower, upper))
+        whole = nearest_whole(self.fraction, num_examples)
         total = min(whole, int(np.sum(stop - start)))
         share = (stop - start) * probability
         counts = np.minimum(apportion(total, share) if share.any() else 0 * start, stop - start)

@@ -81,10 +81,10 @@ class KeepRule:
             raise ValueError(f"num_examples must be at least 1, got {num_examples}")
         kept = []
         for lower, upper, probability in zip(*self._single().windows(), strict=True):
-            width = _nearest(upper - lower, num_examples)
-            start = min(_nearest(lower, num_examples), num_examples - width)
+            width = nearest_whole(upper - lower, num_examples)
+            start = min(nearest_whole(lower, num_examples), num_examples - width)
             stop = start + width
-            count = _nearest(probability, width)
+            count = nearest_whole(probability, width)
             if count == stop - start:
                 kept.append(np.arange(start, stop))
             elif rng is None:
@@ -102,10 +102,10 @@ class KeepRule:
         return self
 
 
-def _nearest(rank: float, num_examples: int) -> int:
+def nearest_whole(rank: float, num_examples: int) -> int:
     """``rank * num_examples`` to the nearest integer; halves go symmetrically, so edge(u) = n - edge(1 - u)."""
     if rank > 0.5:
-        return num_examples - _nearest(1 - rank, num_examples)
+        return num_examples - nearest_whole(1 - rank, num_examples)
     return math.floor(round(rank * num_examples, 9) + 0.5)  # 9 digits: 0.35 * 10 counts as the half it means
 
 

@@ -24,7 +24,7 @@ from scipy.special import erf, erfc, erfcinv, erfinv, ndtr
 
 from data_pruning.arguments import real_array
 from data_pruning.keep_rules import KeepRandom, KeepRule
-from perceptron_theory import solve
+from perceptron_theory.solution import solve
 
 __all__ = [
     "amplitude",

@@ -14,6 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepHard, KeepRule
+from perceptron_theory.frontier import pareto_frontier
 from perceptron_theory.labels import Labels
 from perceptron_theory.solution import solve
 from perceptron_theory.solver.batch import OnePoint, for_each_point
@@ -108,8 +109,6 @@ def exponential_to_power_law(theta: float, *, f_min: float = 1e-3) -> Turn:
         ValueError: theta out of range.
         RuntimeError: no turn, because the frontier runs into ``f_min`` first.
     """
-    from perceptron_theory.frontier import pareto_frontier
-
     if not 0.01 <= theta < np.pi / 2:
         raise ValueError(f"theta is in radians and must lie in [0.01, pi/2) for a turn to exist, got {theta!r}")
 

@@ -21,7 +21,7 @@ from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solver.batch import for_each_point
-from perceptron_theory.solver.limits import MIN_NORM_LAMBDA, SEPARABLE, _inverse, _separate, solve_points
+from perceptron_theory.solver.limits import MIN_NORM_LAMBDA, SEPARABLE, inverse_where, separability_solver, solve_points
 from perceptron_theory.solver.points import (
     Floats,
     broadcast_shape,
@@ -181,12 +181,12 @@ def separability_threshold(
     if not labels.noisy or 0 in shape:
         return unflatten(np.full(int(np.prod(shape)), np.inf), shape)
     points, _ = flat_points(None, keep, theta, student, labels, shape, aligned=False)
-    found = for_each_point(_separate(), (points,), lanes=8)
+    found = for_each_point(separability_solver(), (points,), lanes=8)
     noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0
     noisy = noisy & ~(found["violation"] < 1 / SEPARABLE)
     if not np.all(found["converged"][noisy] == 1):
         raise RuntimeError(f"no convergence of the separability threshold for {keep}, theta = {theta}, {labels}")
-    return unflatten(_inverse(found["violation"], noisy), shape)
+    return unflatten(inverse_where(found["violation"], noisy), shape)
 
 
 def _observed(out: dict[str, Any], theta: Any, labels: Labels, shape: tuple[int, ...], xp: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling_laws.fit import _Data, _project
+from scaling_laws.fit import Observations, project
 from scaling_laws.forms import LAWS, ScalingFit
 
 __all__ = ["ScalingComparison", "compare_scaling_laws"]
@@ -68,10 +68,10 @@ def compare_scaling_laws(
     """
     if not 0.5 < level < 1:
         raise ValueError(f"level must lie in (0.5, 1) to decide between two laws, got {level!r}")
-    data = _Data.checked(num_kept, errors, irreducible, level, num_resamples, seed)
+    data = Observations.checked(num_kept, errors, irreducible, level, num_resamples, seed)
     power, exponential = data.fit("power"), data.fit("exponential")
     means = data.resampled_means(stretch=1.0)
-    chi_squares = [_project(data.x(law), data.weights[None], means, irreducible)[3] for law in LAWS]
+    chi_squares = [project(data.x(law), data.weights[None], means, irreducible)[3] for law in LAWS]
     # where both laws fit equally well, each wins half
     share = float(np.mean(0.5 * (1 + np.sign(chi_squares[1] - chi_squares[0]))))
     difference = exponential.chi_square - power.chi_square

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from data_pruning.arguments import check_boolean, check_real, integer, real_array
 from scaling_laws.forms import LAWS, Floats, Law, ScalingFit
 
 __all__ = ["fit_scaling_law"]
@@ -68,12 +69,12 @@ def fit_scaling_law(
     """
     if law not in LAWS:
         raise ValueError(f"law must be one of {', '.join(LAWS)}, got {law!r}")
-    data = _Data.checked(num_kept, errors, irreducible, level, num_resamples, seed)
+    data = Observations.checked(num_kept, errors, irreducible, level, num_resamples, seed)
     return data.fit(law)
 
 
 @dataclass(frozen=True)
-class _Data:
+class Observations:
     """Checked points, and what all fits to them share."""
 
     num_kept: Floats  # (num_points,)
@@ -86,20 +87,21 @@ class _Data:
     @classmethod
     def checked(
         cls, num_kept: ArrayLike, errors: ArrayLike, irreducible: bool, level: float, num_resamples: int, seed: int
-    ) -> _Data:
-        K, values = np.asarray(num_kept, np.float64), np.asarray(errors, np.float64)
+    ) -> Observations:
+        K, values = real_array("num_kept", num_kept), real_array("errors", errors, finite=False)
         if K.ndim != 1 or values.ndim != 2 or values.shape[0] != K.size:
             raise ValueError(
                 "num_kept must have shape (num_points,) and errors (num_points, num_seeds), "
                 f"got {K.shape} and {values.shape}"
             )
-        if not (np.all(np.isfinite(K)) and np.all(K > 0)):
-            raise ValueError(f"num_kept must be finite and above 0, got {K.tolist()}")
+        if np.any(K <= 0):
+            raise ValueError(f"num_kept must be above 0, got {K.tolist()}")
         if not np.all((values >= 0) & (values <= 1)):
             bad = tuple(int(i) for i in np.argwhere(~((values >= 0) & (values <= 1)))[0])
             raise ValueError(f"errors must be fractions in [0, 1], but errors[{bad[0]}, {bad[1]}] = {values[bad]}")
         if values.shape[1] < 3:
             raise ValueError(f"errors must be of at least 3 seeds, got {values.shape[1]}")
+        check_boolean("irreducible", irreducible)
         num_parameters = 3 if irreducible else 2
         if np.unique(K).size < num_parameters:
             raise ValueError(
@@ -112,13 +114,9 @@ class _Data:
                 f"all seeds have the same error at num_kept = {K[constant[0]]:g}, so that its standard error is not "
                 "known: run more seeds or leave the point out"
             )
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie in (0, 1), got {level!r}")
-        if num_resamples < 100:
-            raise ValueError(f"num_resamples must be at least 100, got {num_resamples!r}")
-        if seed < 0:
-            raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
-        return cls(K, values, bool(irreducible), float(level), int(num_resamples), int(seed))
+        check_real("level", level, "(0, 1)")
+        num_resamples, seed = integer("num_resamples", num_resamples, 100), integer("seed", seed, 0)
+        return cls(K, values, irreducible, float(level), num_resamples, seed)
 
     @property
     def num_points(self) -> int:
@@ -153,7 +151,7 @@ class _Data:
 
         S, x, weights = self.errors.shape[1], self.x(law), self.weights
         mean = self.errors.mean(axis=1)
-        a, b, c, chi_square = (float(v[0]) for v in _project(x, weights[None], mean[None], self.irreducible))
+        a, b, c, chi_square = (float(v[0]) for v in project(x, weights[None], mean[None], self.irreducible))
         b_min, b_max = _search_limits(x)
         # a fall by exp(-10) between the first two points is as good as any faster one
         steepest = min(10 / np.diff(np.unique(x))[0], b_max * (1 - 1e-6))
@@ -166,7 +164,7 @@ class _Data:
 
         tail = (1 + self.level) / 2
         means = self.resampled_means(float(stats.t.ppf(tail, S - 1) / stats.norm.ppf(tail)))
-        amplitude, exponent, irreducible, _ = _project(x, weights[None], means, self.irreducible)
+        amplitude, exponent, irreducible, _ = project(x, weights[None], means, self.irreducible)
         prefactor = amplitude * np.exp(exponent * x.min())
         low, high = _interval(exponent, tail)
         limited = (low if low > b_min * (1 + 1e-6) else 0.0, high if high < steepest else math.inf)
@@ -194,7 +192,7 @@ class _Data:
         rng = np.random.default_rng([self.seed, 1])
         noise = rng.standard_normal((self.num_resamples, S, lengths.size)) @ (lengths[:, None] * axes)
         weights = S / noise.var(axis=1, ddof=1)
-        simulated = _project(x, weights, fitted + noise.mean(axis=1), self.irreducible)[3]
+        simulated = project(x, weights, fitted + noise.mean(axis=1), self.irreducible)[3]
         # chi-squares below 1e-9 are rounding errors; never 0, as it is an estimate
         return float((1 + np.sum(simulated >= chi_square - 1e-9)) / (1 + simulated.size))
 
@@ -210,7 +208,7 @@ def _search_limits(x: Floats) -> tuple[float, float]:
     return 1e-3 / (points[-1] - points[0]), min(30 / (points[1] - points[0]), 600 / max(abs(points[0]), 1e-3))
 
 
-def _project(x: Floats, weights: Floats, means: Floats, irreducible: bool) -> tuple[Floats, Floats, Floats, Floats]:
+def project(x: Floats, weights: Floats, means: Floats, irreducible: bool) -> tuple[Floats, Floats, Floats, Floats]:
     """Least squares of a exp(-b (x - min x)) + c, one fit per row.
 
     Args:

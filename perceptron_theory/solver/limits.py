@@ -66,17 +66,17 @@ def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> 
 
 
 def thresholds(points: Point) -> Floats:
-    found = for_each_point(_separate(), (points,), lanes=8)
-    return _inverse(found["violation"], (found["converged"] == 1) & (found["violation"] > 1 / SEPARABLE))
+    found = for_each_point(separability_solver(), (points,), lanes=8)
+    return inverse_where(found["violation"], (found["converged"] == 1) & (found["violation"] > 1 / SEPARABLE))
 
 
-def _inverse(values: Floats, where: Any) -> Floats:
+def inverse_where(values: Floats, where: Any) -> Floats:
     """1 / values where the condition holds, infinity elsewhere."""
     return np.divide(1.0, values, out=np.full_like(values, np.inf), where=where)
 
 
 @cache
-def _separate() -> OnePoint:
+def separability_solver() -> OnePoint:
     def one(point: Point) -> dict[str, jax.Array]:
         strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
         nothing = jnp.zeros_like(point.theta)
