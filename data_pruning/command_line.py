@@ -3,45 +3,133 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Literal, NoReturn
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NoReturn
 
 import tyro
 
 from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule
 
-__all__ = ["RULES", "RuleName", "main", "table"]
+__all__ = ["EXTRAS", "RULES", "CommandLine", "RuleName", "table"]
 
 RuleName = Literal["hard", "easy", "random"]
 RULES: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
 
+EXTRAS = {
+    "real-data": ("flax", "optax", "orbax", "PIL", "pooch", "sklearn"),
+    "cluster": ("dask", "distributed", "submitit"),
+}
+"""Modules that are installed with an extra of the package."""
 
-def main(app: tyro.extras.SubcommandApp, prog: str, description: str | None) -> None:
-    """Run a command line whose commands return, as a function, what is to be done.
+
+class CommandLine:
+    """The commands of a room.  A command is a plain function; its arguments are the options.
 
     Bad input ends with one line on stderr and exit code 2, Ctrl-C with what is saved and exit code 130.
+
+    Args:
+        prog: how the command line is called, for example ``python -m simulations``.
+        description: what ``--help`` says first.
     """
-    complaint = io.StringIO()
+
+    def __init__(self, prog: str, description: str | None):
+        self.prog = prog
+        self.description = description
+        self.functions: dict[str, Callable[..., None]] = {}
+
+    def command(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Decorator that makes a function a command, of its own name with hyphens."""
+        self.functions[function.__name__.strip("_").replace("_", "-")] = function
+        return function
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """Parse the arguments (those of the process where there are none) and run the command.
+
+        Raises:
+            SystemExit: with code 2 after bad input, 130 after Ctrl-C, 0 after ``--help``.
+        """
+        complaint = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(complaint):  # parsing only: the work is done below
+                work = tyro.extras.subcommand_cli_from_dict(
+                    {name: _deferred(function) for name, function in self.functions.items()},
+                    prog=self.prog,
+                    description=self.description,
+                    args=arguments,
+                )
+            with _interrupts_are_not_lost():
+                work()
+        except BrokenPipeError:  # whoever reads the output has read enough, as head does
+            sys.stderr.close()
+            sys.exit(1)
+        except ModuleNotFoundError as error:
+            self._stop_for_missing(error)
+        except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
+            _stop(2, f"{self.prog}: " + "; ".join([_one_line(error), *getattr(error, "__notes__", [])]))
+        except MemoryError as error:
+            _stop(2, f"{self.prog}: not enough memory: {_one_line(error) or 'give smaller sizes'}")
+        except KeyboardInterrupt as interrupt:
+            _stop(130, f"\nInterrupted. {interrupt}".rstrip())
+        except SystemExit as stop:
+            if stop.code:
+                print(f"{self.prog}: {_without_box(complaint.getvalue())}", file=sys.stderr)
+            raise
+
+    def _stop_for_missing(self, error: ModuleNotFoundError) -> NoReturn:
+        """Name the extra that has the module; a module of nobody's is a fault of ours, and traced."""
+        module = (error.name or "").split(".")[0]
+        for extra, modules in EXTRAS.items():
+            if module in modules:
+                _stop(
+                    2,
+                    f"{self.prog}: the package {module} is missing: pip install 'data-pruning-theory[{extra}]'",
+                )
+        raise error
+
+
+def _deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """The function, called later: so that what it prints is not taken for a complaint about its arguments."""
+
+    @functools.wraps(function)
+    def later(*values: Any, **options: Any) -> Callable[[], None]:
+        return functools.partial(function, *values, **options)
+
+    return later
+
+
+@contextlib.contextmanager
+def _interrupts_are_not_lost() -> Iterator[None]:
+    """A Ctrl-C that falls into a callback, from where no exception gets out, is delivered again."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            import _thread
+
+            _thread.interrupt_main()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
     try:
-        with contextlib.redirect_stderr(complaint):  # parsing only: the work is done below
-            command: Callable[[], None] = app.cli(prog=prog, description=description)
-        command()
-    except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
-        _stop(2, f"{prog}: " + "; ".join([str(error), *getattr(error, "__notes__", [])]))
-    except KeyboardInterrupt as interrupt:
-        _stop(130, f"\nInterrupted. {interrupt}".rstrip())
-    except SystemExit as stop:
-        if stop.code:
-            print(f"{prog}: {_without_box(complaint.getvalue())}", file=sys.stderr)
-        raise
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _stop(code: int, message: str) -> NoReturn:
     print(message, file=sys.stderr)
     sys.exit(code)
+
+
+def _one_line(error: BaseException) -> str:
+    """The first line of what an error says: those of compilers go on for pages."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _without_box(message: str) -> str:

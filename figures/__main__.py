@@ -4,155 +4,136 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
-from data_pruning import command_line
+from data_pruning.command_line import CommandLine
 
-app = tyro.extras.SubcommandApp()
+cli = CommandLine("python -m figures", __doc__)
 
 
-@app.command
-def reproduce(
-    out: Path = Path("results"), num_features: int = 200, num_trials: int = 60, seed: int = 0
-) -> Callable[[], None]:
+@dataclass(frozen=True)
+class Job:
+    """What theory is compared with, and where it goes.
+
+    Attributes:
+        out: folder for data (NetCDF) and figures (PDF, PNG).
+        num_features: parameters of the simulated students, N.
+        num_trials: independent trials per simulated point, at least 2.
+        seed: seed of the simulations.
+    """
+
+    out: Path = Path("results")
+    num_features: int = 200
+    num_trials: int = 40
+    seed: int = 0
+
+    def run(self, work: Callable[..., Any]) -> Any:
+        """Do the work with these settings."""
+        return work(self.out, num_features=self.num_features, num_trials=self.num_trials, seed=self.seed)
+
+
+JobOptions = Annotated[Job, tyro.conf.arg(name="")]
+
+
+@cli.command
+def reproduce(job: JobOptions = Job(num_trials=60)) -> None:
     """Compute theory, simulate, run the digits experiment and draw all figures: a few minutes on two cores.
 
     Run again after Ctrl-C to continue.  Prints how well theory and simulation agree and where the files are.
-
-    Args:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students, N.
-        num_trials: independent trials per simulated point, at least 2.
-        seed: seed of the simulations.
     """
-    return _job("reproduce", out, num_features, num_trials, seed)
+    from figures.jobs import reproduce
+
+    _compare(job, reproduce)
 
 
-@app.command(name="best-rule")
-def best_rule(
-    out: Path = Path("results"), num_features: int = 200, num_trials: int = 60, seed: int = 0
-) -> Callable[[], None]:
+@cli.command
+def best_rule(job: JobOptions = Job(num_trials=60)) -> None:
     """Phase diagram, certificates and frontier of the best keep rule: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
-
-    Args:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students, N.
-        num_trials: independent trials per simulated point, at least 2.
-        seed: seed of the simulations.
     """
-    return _job("find_best_rule", out, num_features, num_trials, seed)
+    from figures.jobs import find_best_rule
+
+    _compare(job, find_best_rule)
 
 
-@app.command
-def students(
-    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
-) -> Callable[[], None]:
+@cli.command
+def students(job: JobOptions = Job()) -> None:
     """Max margin, square, logistic and hinge loss on pruned data, and label noise: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
-
-    Args:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students, N.
-        num_trials: independent trials per simulated point, at least 2.
-        seed: seed of the simulations.
     """
-    return _job("compare_students", out, num_features, num_trials, seed)
+    from figures.jobs import compare_students
+
+    _compare(job, compare_students)
 
 
-@app.command
-def probes(
-    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
-) -> Callable[[], None]:
+@cli.command
+def probes(job: JobOptions = Job()) -> None:
     """Pruning by probes that were trained: their angle, and the test error it costs; a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
-
-    Args:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students and probes, N.
-        num_trials: independent trials per simulated point, at least 2.
-        seed: seed of the simulations.
     """
-    return _job("compare_probes", out, num_features, num_trials, seed)
+    from figures.jobs import compare_probes
+
+    _compare(job, compare_probes)
 
 
-@app.command
-def queries(
-    out: Path = Path("results"), num_features: int = 200, num_trials: int = 40, seed: int = 0
-) -> Callable[[], None]:
+@cli.command
+def queries(job: JobOptions = Job()) -> None:
     """Students that pick their examples batch by batch, against one ranking for all: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
-
-    Args:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students, N.
-        num_trials: independent trials per case, at least 2.
-        seed: seed of the simulations.
     """
+    from figures.compute.queries import summary
+    from figures.jobs import compare_queries
 
-    def work() -> None:
-        from figures.compute.queries import summary
-        from figures.jobs import compare_queries
-
-        found, files = compare_queries(out, num_features=num_features, num_trials=num_trials, seed=seed)
-        print(summary(found))
-        _say_saved(files)
-
-    return work
+    found, files = job.run(compare_queries)
+    print(summary(found))
+    _say_saved(files)
 
 
-def _job(name: str, out: Path, num_features: int, num_trials: int, seed: int) -> Callable[[], None]:
-    def work() -> None:
-        from figures import jobs as reproduction
-
-        start = time.monotonic()
-        run = getattr(reproduction, name)
-        validation, files = run(out, num_features=num_features, num_trials=num_trials, seed=seed)
-        print(f"\nTheory against simulation: {validation.summary()}")
-        print("Every simulated student is certified: the gap bounds how far it is from the exact one.")
-        print("Files: " + ", ".join(str(path) for path in files))
-        print(f"Finished in {time.monotonic() - start:.0f} s")
-
-    return work
+def _compare(job: Job, work: Callable[..., Any]) -> None:
+    start = time.monotonic()
+    validation, files = job.run(work)
+    print(f"\nTheory against simulation: {validation.summary()}")
+    print("Every simulated student is certified: the gap bounds how far it is from the exact one.")
+    print("Files: " + ", ".join(str(path) for path in files))
+    print(f"Finished in {time.monotonic() - start:.0f} s")
 
 
-def _redraw(name: str, folder: Path) -> Callable[[], None]:
-    def work() -> None:
-        from figures import jobs as reproduction
+def _redraw(name: str, folder: Path) -> None:
+    from figures.jobs import draw
 
-        print("wrote " + ", ".join(str(path) for path in reproduction.draw(folder, (name,))))
-
-    return work
+    print("wrote " + ", ".join(str(path) for path in draw(folder, (name,))))
 
 
-@app.command
-def fig1(folder: Path = Path("results")) -> Callable[[], None]:
+@cli.command
+def fig1(folder: Path = Path("results")) -> None:
     """Redraw figure 1 (perfect probe: curves, frontier, crossover) from saved data.
 
     Args:
         folder: where curves.nc and validation.nc are, and the figure goes.
     """
-    return _redraw("fig1", folder)
+    _redraw("fig1", folder)
 
 
-@app.command
-def fig2(folder: Path = Path("results")) -> Callable[[], None]:
+@cli.command
+def fig2(folder: Path = Path("results")) -> None:
     """Redraw figure 2 (imperfect probes: the frontier bends to a power law) from saved data.
 
     Args:
         folder: where curves.nc and validation.nc are, and the figure goes.
     """
-    return _redraw("fig2", folder)
+    _redraw("fig2", folder)
 
 
-@app.command
-def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | None = None) -> Callable[[], None]:
+@cli.command
+def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | None = None) -> None:
     """Redraw figure 3 (real images: error against examples kept) from saved data.
 
     With several pools also the Pareto frontier, and whether a power law or an exponential fits better.
@@ -162,19 +143,15 @@ def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | 
         dataset: name of the data set.
         metric: score of difficulty; needed where there are several pools and several scores.
     """
+    from data_pruning import Results
+    from figures.draw.images import fig3
+    from figures.jobs import save_figure
 
-    def do() -> None:
-        from data_pruning import Results
-        from figures.draw.images import fig3
-        from figures.jobs import save_figure
-
-        results = Results.load(folder / f"{dataset}.nc")
-        _say_saved(save_figure(fig3(results, metric), folder / "-".join(["fig3", *([metric] if metric else [])])))
-
-    return do
+    results = Results.load(folder / f"{dataset}.nc")
+    _say_saved(save_figure(fig3(results, metric), folder / "-".join(["fig3", *([metric] if metric else [])])))
 
 
-@app.command
+@cli.command
 def scores(
     files: tyro.conf.Positional[tuple[Path, ...]],
     dataset: str = "digits",
@@ -182,7 +159,7 @@ def scores(
     image_size: int | None = None,
     num_per_class: int = 5,
     out: Path = Path("results"),
-) -> Callable[[], None]:
+) -> None:
     """Draw scores of difficulty: histograms, hardest and easiest images of every class, rank correlations.
 
     Args:
@@ -193,48 +170,40 @@ def scores(
         num_per_class: images shown of each class, at each end.
         out: folder for the figures.
     """
+    from figures import extreme_images, rank_correlations, score_histograms
+    from figures.jobs import save_figure
+    from real_data import Scores, load
 
-    def do() -> None:
-        from figures import extreme_images, rank_correlations, score_histograms
-        from figures.jobs import save_figure
-        from real_data import Scores, load
-
-        data = load(dataset, path, image_size=image_size)
-        found = [Scores.load(file, data) for file in files]
-        classes = range(min(20, data.num_classes))
-        written = save_figure(score_histograms(found), out / "score-histograms")
-        if data.num_classes <= len(classes):
-            by_class = score_histograms(found, data.train_labels, class_names=data.class_names or None)
-            written += save_figure(by_class, out / "score-histograms-by-class")
-        stems = [file.stem for file in files]
-        for stem, one in zip(stems, found, strict=True):
-            written += save_figure(extreme_images(data, one, num_per_class, classes=classes), out / f"extremes-{stem}")
-        if len(found) > 1:
-            names = stems if len({one.metric for one in found}) < len(found) else None
-            written += save_figure(rank_correlations(found, names=names), out / "rank-correlations")
-        _say_saved(written)
-
-    return do
+    data = load(dataset, path, image_size=image_size)
+    found = [Scores.load(file, data) for file in files]
+    classes = range(min(20, data.num_classes))
+    written = save_figure(score_histograms(found), out / "score-histograms")
+    if data.num_classes <= len(classes):
+        by_class = score_histograms(found, data.train_labels, class_names=data.class_names or None)
+        written += save_figure(by_class, out / "score-histograms-by-class")
+    stems = [file.stem for file in files]
+    for stem, one in zip(stems, found, strict=True):
+        written += save_figure(extreme_images(data, one, num_per_class, classes=classes), out / f"extremes-{stem}")
+    if len(found) > 1:
+        names = stems if len({one.metric for one in found}) < len(found) else None
+        written += save_figure(rank_correlations(found, names=names), out / "rank-correlations")
+    _say_saved(written)
 
 
-@app.command
-def windows(folder: Path = Path("results/study")) -> Callable[[], None]:
+@cli.command
+def windows(folder: Path = Path("results/study")) -> None:
     """Draw what the study of windows found, beside the theory, from saved data.
 
     Args:
         folder: folder of ``python -m real_data study``; the figure goes there.
     """
+    from data_pruning import Results
+    from figures import windows
+    from figures.jobs import save_figure
 
-    def do() -> None:
-        from data_pruning import Results
-        from figures import windows
-        from figures.jobs import save_figure
-
-        stems = {"fashion-mnist": "Fashion-MNIST", "noisy-digits": "digits, 10 % wrong labels"}
-        predictions = [Results.load(folder / f"{stem}-prediction.nc") for stem in stems]
-        _say_saved(save_figure(windows(predictions, list(stems.values())), folder / "windows"))
-
-    return do
+    stems = {"fashion-mnist": "Fashion-MNIST", "noisy-digits": "digits, 10 % wrong labels"}
+    predictions = [Results.load(folder / f"{stem}-prediction.nc") for stem in stems]
+    _say_saved(save_figure(windows(predictions, list(stems.values())), folder / "windows"))
 
 
 def _say_saved(written: list[Path]) -> None:
@@ -244,7 +213,7 @@ def _say_saved(written: list[Path]) -> None:
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2."""
-    command_line.main(app, "python -m figures", __doc__)
+    cli.main()
 
 
 if __name__ == "__main__":

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from data_pruning import KeepRule, KeepWindow, command_line
-from data_pruning.command_line import RULES
+from data_pruning import KeepRule, KeepWindow
+from data_pruning.command_line import RULES, CommandLine, table
 from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
-app = tyro.extras.SubcommandApp()
+cli = CommandLine("python -m perceptron_theory", __doc__)
 
 UNITS = {
     "rule": "keep rule",
@@ -52,7 +49,7 @@ def _student(name: StudentName, lam: float | None) -> Student:
     return MaxMargin() if name == "max-margin" else losses[name](lam)
 
 
-@app.command
+@cli.command
 def solve(
     alpha_tot: tuple[float, ...],
     rule: tuple[Literal["hard", "easy", "random", "window"], ...] = ("hard",),
@@ -64,7 +61,7 @@ def solve(
     lam: float | None = None,
     flip_probability: float = 0.0,
     csv: Path | None = None,
-) -> Callable[[], None]:
+) -> None:
     """Test error and overlaps of the student, for all combinations of the values given.
 
     Example: python -m perceptron_theory solve --alpha-tot 1 4 10 --rule hard easy --f 0.2 0.5 --theta-deg 0 20
@@ -81,7 +78,7 @@ def solve(
         flip_probability: fraction of wrong labels, in [0, 0.5).
         csv: write the table to this file too, with all digits.
     """
-    return partial(_solve, alpha_tot, rule, f, lower, upper, theta_deg, student, lam, flip_probability, csv)
+    _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, lam, flip_probability, csv)
 
 
 def _solve(
@@ -129,14 +126,14 @@ def _solve(
     _show(columns, rows, path, f"{who}, {100 * flip_probability:g} % of the labels flipped, on pruned data")
 
 
-@app.command
+@cli.command
 def frontier(
     alpha_prune: tuple[float, ...],
     theta_deg: tuple[float, ...] = (0.0,),
     rule: Literal["best", "hard", "easy"] = "best",
     f_min: float = 0.01,
     csv: Path | None = None,
-) -> Callable[[], None]:
+) -> None:
     """Lowest test error at each number of kept examples, over the fraction f = alpha_prune / alpha_tot kept.
 
     Example: python -m perceptron_theory frontier --alpha-prune 1 2 4 8 --theta-deg 0 20
@@ -148,7 +145,7 @@ def frontier(
         f_min: smallest fraction kept, in [1e-4, 1): the pool is at most alpha_prune / f_min.
         csv: write the table to this file too, with all digits.
     """
-    return partial(_frontier, alpha_prune, theta_deg, rule, f_min, csv)
+    _frontier(alpha_prune, theta_deg, rule, f_min, csv)
 
 
 def _frontier(
@@ -171,12 +168,12 @@ def _frontier(
     _show(columns, rows, path, f"Lowest test error over f in [{f_min:g}, 1]")
 
 
-@app.command
+@cli.command
 def crossover(
     f: tuple[float, ...],
     theta_deg: tuple[float, ...] = (0.0,),
     csv: Path | None = None,
-) -> Callable[[], None]:
+) -> None:
     """The alpha_tot above which keeping the hardest examples beats keeping the easiest.
 
     Example: python -m perceptron_theory crossover --f 0.1 0.2 0.5 --theta-deg 0 10
@@ -186,7 +183,7 @@ def crossover(
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
         csv: write the table to this file too, with all digits.
     """
-    return partial(_crossover, f, theta_deg, csv)
+    _crossover(f, theta_deg, csv)
 
 
 def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None) -> None:
@@ -204,7 +201,7 @@ def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None
     _show(columns, rows, path, "Where keep-hard overtakes keep-easy")
 
 
-@app.command
+@cli.command
 def recommend(
     alpha_tot: float,
     keep: float,
@@ -213,7 +210,7 @@ def recommend(
     lam: float | None = None,
     flip_probability: float = 0.0,
     csv: Path | None = None,
-) -> Callable[[], None]:
+) -> None:
     """Which difficulty ranks to keep: the best of all keep rules, what it gives, and how certain that is.
 
     Example: python -m perceptron_theory recommend --alpha-tot 20 --theta-deg 15 --keep 0.2
@@ -227,7 +224,7 @@ def recommend(
         flip_probability: fraction of wrong labels, in [0, 0.5).
         csv: write what examples of each rank are worth to this file.
     """
-    return partial(_recommend, alpha_tot, keep, theta_deg, student, lam, flip_probability, csv)
+    _recommend(alpha_tot, keep, theta_deg, student, lam, flip_probability, csv)
 
 
 def _recommend(
@@ -251,7 +248,7 @@ def _recommend(
         rows.append(["best window", best.window_error, best.window_error / best.error])
     others = (("hard", best.hard_error), ("easy", best.easy_error), ("random", best.random_error))
     rows += [[name, error, error / best.error] for name, error in others]
-    print(command_line.table(["rule", "error", "over best"], [[str(r[0]), f"{r[1]:.6g}", f"{r[2]:.4g}"] for r in rows]))
+    print(table(["rule", "error", "over best"], [[str(r[0]), f"{r[1]:.6g}", f"{r[2]:.4g}"] for r in rows]))
     kind = "one window" if len(best.windows) == 1 else f"{len(best.windows)} windows, which beat any one window"
     print(
         f"Certificate: {kind}; to first order no other rule that keeps this fraction lowers the error by more than "
@@ -284,7 +281,7 @@ def _show(columns: list[str], rows: list[list[Cell]], path: Path | None, title: 
             return "yes" if cell else "no"
         return cell if isinstance(cell, str) else f"{cell:.8g}"
 
-    print(command_line.table(columns, [[text(cell) for cell in row] for row in rows]))
+    print(table(columns, [[text(cell) for cell in row] for row in rows]))
     if path is not None:
         _write(path, columns, rows, title)
 
@@ -302,7 +299,7 @@ def _write(path: Path, columns: list[str], rows: list[list[Cell]], title: str) -
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2."""
-    command_line.main(app, "python -m perceptron_theory", __doc__)
+    cli.main()
 
 
 if __name__ == "__main__":

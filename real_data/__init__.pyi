@@ -2,14 +2,16 @@ from .datasets import ImageDataset as ImageDataset
 from .datasets import load as load
 from .datasets import load_digits as load_digits
 from .experiments.config import Experiment as Experiment
+from .experiments.config import TrainingRun as TrainingRun
 from .experiments.experiment import run_experiment as run_experiment
 from .experiments.training_run import load_networks as load_networks
 from .experiments.training_run import run_training as run_training
-from .experiments.training_run_config import TrainingRun as TrainingRun
 from .findings.error_table import error_table as error_table
 from .findings.frontier import pareto_frontier as pareto_frontier
 from .models.config import ModelConfig as ModelConfig
 from .models.perceptron import MLP as MLP
+from .recipes import RECIPES as RECIPES
+from .recipes import Recipe as Recipe
 from .scores import Scores as Scores
 from .scores import el2n as el2n
 from .scores import score as score

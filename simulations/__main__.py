@@ -10,18 +10,18 @@ from typing import Any, Literal
 
 import tyro
 
-from data_pruning import KeepRule, KeepWindow, Results, command_line
-from data_pruning.command_line import RULES, RuleName
+from data_pruning import KeepRule, KeepWindow, Results
+from data_pruning.command_line import RULES, CommandLine, RuleName, table
 from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
-app = tyro.extras.SubcommandApp()
+cli = CommandLine("python -m simulations", __doc__)
 
 StudentName = Literal["max-margin", "square", "logistic", "hinge"]
 ProbeName = Literal["max-margin", "square", "logistic", "hinge", "perceptron"]
 LOSSES: dict[str, Callable[[float], Student]] = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
 
 
-@app.command
+@cli.command
 def run(
     alpha_tot: float,
     rule: Literal["hard", "easy", "random", "window"] = "hard",
@@ -45,7 +45,7 @@ def run(
     out: Path | None = None,
     save: Path | None = None,
     quiet: bool = False,
-) -> Callable[[], None]:
+) -> None:
     """Simulate one point and print the test error (a fraction, not per cent) with its standard error.
 
     Example, to a standard error of 3e-4, on disk as it goes, to be run again after Ctrl-C to continue:
@@ -75,38 +75,31 @@ def run(
         save: file for the trials as one result (NetCDF, suffix .nc).
         quiet: no progress bar.
     """
+    from simulations import simulate
 
-    def work() -> None:
-        from simulations import simulate
-
-        _check_suffix(save)
-        found = simulate(
-            alpha_tot,
-            _rule(rule, f, lower, upper),
-            _probe(theta_deg, probe_alpha, probe_student, probe_lam, probe_epochs),
-            num_features,
-            num_trials,
-            seed,
-            student=_student(student, lam),
-            labels=_labels(flip_probability, truth_angle_deg, probe_truth_angle_deg),
-            target=target,
-            out=out,
-            progress=not quiet,
-        )
-        print(
-            f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {found.num_trials} trials, "
-            f"N = {num_features}"
-        )
-        if probe_alpha is not None:
-            angles = found.probe_angles * 180 / math.pi
-            print(f"probe {angles.mean():.3f} degrees from the teacher, standard deviation {angles.std(ddof=1):.3f}")
-        print(
-            f"{found.num_kept:g} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}"
-        )
-        if save is not None:
-            print(f"saved in {found.results().save(save)}")
-
-    return work
+    _check_suffix(save)
+    found = simulate(
+        alpha_tot,
+        _rule(rule, f, lower, upper),
+        _probe(theta_deg, probe_alpha, probe_student, probe_lam, probe_epochs),
+        num_features,
+        num_trials,
+        seed,
+        student=_student(student, lam),
+        labels=_labels(flip_probability, truth_angle_deg, probe_truth_angle_deg),
+        target=target,
+        out=out,
+        progress=not quiet,
+    )
+    print(
+        f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {found.num_trials} trials, N = {num_features}"
+    )
+    if probe_alpha is not None:
+        angles = found.probe_angles * 180 / math.pi
+        print(f"probe {angles.mean():.3f} degrees from the teacher, standard deviation {angles.std(ddof=1):.3f}")
+    print(f"{found.num_kept:g} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}")
+    if save is not None:
+        print(f"saved in {found.results().save(save)}")
 
 
 def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
@@ -154,7 +147,7 @@ def _labels(flip_probability: float, truth_angle_deg: float, probe_truth_angle_d
     return Labels(flip_probability, math.radians(truth_angle_deg), math.radians(probe_truth_angle_deg))
 
 
-@app.command
+@cli.command
 def validate(
     alpha_prune: tuple[float, ...] = (0.5, 1, 2, 4, 8),
     rule: tuple[RuleName, ...] = ("hard", "easy"),
@@ -169,7 +162,7 @@ def validate(
     seed: int = 0,
     out: Path = Path("results/simulations"),
     quiet: bool = False,
-) -> Callable[[], None]:
+) -> None:
     """Compare theory and simulation at all combinations of the settings, and extrapolated to infinite N.
 
     Writes each finished batch of trials to OUT/points at once, and OUT/validation.nc; run again after Ctrl-C to
@@ -191,30 +184,26 @@ def validate(
         out: folder for the results.
         quiet: no progress bar.
     """
+    from simulations.validation.point import Point
+    from simulations.validation.validation import validate as compare
 
-    def work() -> None:
-        from simulations.validation.point import Point
-        from simulations.validation.validation import validate as compare
-
-        if not num_features:
-            raise ValueError("--num-features is empty: give at least one size")
-        sizes = num_features[0] if len(num_features) == 1 else num_features
-        who, labels = _student(student, lam), Labels(flip_probability)
-        points = []
-        for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
-            if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
-                continue
-            keep = RULES[name](fraction)
-            points.append(Point(alpha / fraction, keep, math.radians(theta), sizes, num_trials, who, labels, target))
-        found = compare(points, seed=seed, out=out / "points", progress=not quiet)
-        print(validation_table(found.results()))
-        print(found.summary())
-        print(f"saved in {found.results().save(out / 'validation.nc')}")
-
-    return work
+    if not num_features:
+        raise ValueError("--num-features is empty: give at least one size")
+    sizes = num_features[0] if len(num_features) == 1 else num_features
+    who, labels = _student(student, lam), Labels(flip_probability)
+    points = []
+    for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
+        if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
+            continue
+        keep = RULES[name](fraction)
+        points.append(Point(alpha / fraction, keep, math.radians(theta), sizes, num_trials, who, labels, target))
+    found = compare(points, seed=seed, out=out / "points", progress=not quiet)
+    print(validation_table(found.results()))
+    print(found.summary())
+    print(f"saved in {found.results().save(out / 'validation.nc')}")
 
 
-@app.command
+@cli.command
 def queries(
     alpha_tot: float,
     f: float = 0.2,
@@ -230,7 +219,7 @@ def queries(
     out: Path | None = None,
     save: Path | None = None,
     quiet: bool = False,
-) -> Callable[[], None]:
+) -> None:
     """Let students pick their examples batch by batch, those nearest to their own hyperplane.
 
     Prints the test error (a fraction) after every batch, beside the theory of random examples and of the same number
@@ -252,44 +241,40 @@ def queries(
         save: file for the trials as one result (NetCDF, suffix .nc).
         quiet: no progress bar.
     """
+    from data_pruning import KeepHard, KeepRandom
+    from perceptron_theory import solve
+    from simulations import select_queries
 
-    def work() -> None:
-        from data_pruning import KeepHard, KeepRandom
-        from perceptron_theory import solve
-        from simulations import select_queries
-
-        _check_suffix(save)
-        who, labels = _student(student, lam), Labels(flip_probability)
-        found = select_queries(
-            alpha_tot,
-            f,
-            rounds,
-            num_features,
-            num_trials,
-            seed,
-            theta=None if theta_deg is None else math.radians(theta_deg),
-            student=who,
-            labels=labels,
-            target=target,
-            out=out,
-            progress=not quiet,
-        )
-        share = found.alpha_kept / found.alpha_tot
-        theories = [
-            solve(found.alpha_tot, rule(share), 0.0, student=who, labels=labels, on_failure="flag").error
-            for rule in (KeepRandom, KeepHard)
-        ]
-        header = ["picked", "per parameter", "test error", "+-", "theory, random", "theory, perfect probe", "gap"]
-        columns = (found.kept, found.alpha_kept, found.mean, found.standard_error, *theories, found.gaps.max(axis=0))
-        rows = [
-            [f"{kept}", f"{alpha:g}", *(f"{value:.5f}" for value in values), f"{gap:.1e}"]
-            for kept, alpha, *values, gap in zip(*columns, strict=True)
-        ]
-        print(command_line.table(header, rows))
-        if save is not None:
-            print(f"saved in {found.results().save(save)}")
-
-    return work
+    _check_suffix(save)
+    who, labels = _student(student, lam), Labels(flip_probability)
+    found = select_queries(
+        alpha_tot,
+        f,
+        rounds,
+        num_features,
+        num_trials,
+        seed,
+        theta=None if theta_deg is None else math.radians(theta_deg),
+        student=who,
+        labels=labels,
+        target=target,
+        out=out,
+        progress=not quiet,
+    )
+    share = found.alpha_kept / found.alpha_tot
+    theories = [
+        solve(found.alpha_tot, rule(share), 0.0, student=who, labels=labels, on_failure="flag").error
+        for rule in (KeepRandom, KeepHard)
+    ]
+    header = ["picked", "per parameter", "test error", "+-", "theory, random", "theory, perfect probe", "gap"]
+    columns = (found.kept, found.alpha_kept, found.mean, found.standard_error, *theories, found.gaps.max(axis=0))
+    rows = [
+        [f"{kept}", f"{alpha:g}", *(f"{value:.5f}" for value in values), f"{gap:.1e}"]
+        for kept, alpha, *values, gap in zip(*columns, strict=True)
+    ]
+    print(table(header, rows))
+    if save is not None:
+        print(f"saved in {found.results().save(save)}")
 
 
 def _check_suffix(save: Path | None) -> None:
@@ -297,14 +282,14 @@ def _check_suffix(save: Path | None) -> None:
         raise ValueError(f"--save must be a file with the suffix .nc, got {save}")
 
 
-@app.command
-def show(path: tyro.conf.Positional[Path]) -> Callable[[], None]:
+@cli.command
+def show(path: tyro.conf.Positional[Path]) -> None:
     """Print the table of a result file.
 
     Args:
         path: a file that ``validate`` wrote, OUT/validation.nc.
     """
-    return lambda: print(validation_table(Results.load(path)))
+    print(validation_table(Results.load(path)))
 
 
 def validation_table(results: Results) -> str:
@@ -328,12 +313,12 @@ def validation_table(results: Results) -> str:
         ]
     entries.append(("gap", "gap", "{:.1e}".format))
     columns = [[text(value) for value in results[name]] for _, name, text in entries]
-    return command_line.table([header for header, _, _ in entries], list(zip(*columns, strict=True)))
+    return table([header for header, _, _ in entries], list(zip(*columns, strict=True)))
 
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2."""
-    command_line.main(app, "python -m simulations", __doc__)
+    cli.main()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-__all__ = ["Config", "digest_of", "from_json", "to_json"]
+__all__ = ["Config", "digest_of", "from_json", "read_json", "to_json"]
 
 
 Config = TypeVar("Config")
@@ -59,6 +60,27 @@ def _from_json_at(name: str, kind: type[Config], value: Any) -> Config:
         return from_json(kind, value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a settings file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not JSON in UTF-8, or has a name twice, of which one would be lost.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once_each)
+    except ValueError as error:  # JSON and Unicode errors are such
+        raise ValueError(f"{path} is not a settings file: {error}") from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(name for name in names if names.count(name) > 1)!r} stands there twice")
+    return table
 
 
 def digest_of(value: Any) -> str:

@@ -28,6 +28,8 @@ def load(
     *,
     split_seed: int = 0,
     image_size: int | None = None,
+    test_folder: str | None = None,
+    skip_undecodable: bool = False,
     download: bool = False,
 ) -> ImageDataset:
     """Load a data set by its name.
@@ -41,6 +43,8 @@ def load(
         split_seed: non-negative integer, divides a data set that comes without a test set.
         image_size: width and height that the images of ``imagenet`` (None is 224) and ``folder`` (None keeps theirs)
             are decoded to.
+        test_folder: of a ``folder``, which of several folders beside ``train`` has the test images.
+        skip_undecodable: leave out images of a ``folder`` that cannot be decoded, instead of refusing it.
         download: whether to download the files that are missing, into ``path`` or the data folder.
 
     Returns:
@@ -57,6 +61,9 @@ def load(
         raise ValueError(
             f"image_size is for imagenet and folder, but {name} has images of one size; got {image_size!r}"
         )
+    for option, given in (("test_folder", test_folder is not None), ("skip_undecodable", skip_undecodable)):
+        if given and name != "folder":
+            raise ValueError(f"{option} is for folder, not for {name}")
     if name == "digits":
         if path is not None:
             raise ValueError(f"path must be None for digits, which come with scikit-learn, got {os.fspath(path)!r}")
@@ -64,7 +71,13 @@ def load(
     if name == "folder":
         if path is None:
             raise ValueError("path must be given for folder")
-        return read_image_folder(Path(path).expanduser(), split_seed=split_seed, image_size=image_size)
+        return read_image_folder(
+            Path(path).expanduser(),
+            split_seed=split_seed,
+            image_size=image_size,
+            test_folder=test_folder,
+            skip_undecodable=skip_undecodable,
+        )
     source, read = _source_and_reader(name, image_size)
     if path is None:
         places = (source_files.data_folder() / source.folder, *source.elsewhere)

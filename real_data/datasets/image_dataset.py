@@ -31,6 +31,7 @@ class ImageDataset:
         class_names: what the classes are called, by label; None if they have no names.
         train_names: file name of every training image, which published scores are aligned by; None if the images come
             without names.
+        notes: what the reader of the files has to say: what it passed over, left out or set aside, a sentence each.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ImageDataset:
     num_classes: int
     class_names: tuple[str, ...] | None = None
     train_names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):

@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["center_crop", "random_resized_crop", "whole_image"]
+__all__ = ["CENTER", "center_crop", "random_resized_crop", "try_to_decode", "whole_image"]
 
 GRAY = ("1", "L")
 EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Pillow's modes of at most eight bits per channel; the others would be clipped on the way to RGB."""
 
 CENTER = 224 / 256
+"""Share of the short side that the central square of an ImageNet image has: 224 of 256 pixels, as customary."""
+ORIENTATION = 0x0112  # the EXIF tag
+UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""Pillow's transposition that brings an image of an EXIF orientation upright."""
+MOST_PIXELS = 200_000_000
+"""Images of more pixels, 0.6 GB decoded, are refused: their files may be a thousand times smaller."""
 AREAS = (0.08, 1.0)
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 
@@ -39,18 +45,31 @@ def whole_image(content: bytes, name: str) -> NDArray[np.uint8]:
         ValueError: Pillow cannot decode it, or it has more than eight bits per channel.
     """
     with _opened(content, name) as image:
-        return np.asarray(image.convert("L") if image.mode in GRAY else _rgb(image))
+        return np.asarray(_upright(image, image.convert("L") if image.mode in GRAY else _rgb(image)))
 
 
-def center_crop(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
-    """The central square of an image, with sides 7/8 of its short side, at size x size pixels.
+def try_to_decode(content: bytes, name: str) -> None:
+    """Decode an image, a JPEG at an eighth of its size, which is several times faster.
 
-    The same as resizing the short side to 256/224 times the size and cutting out the centre.
+    Raises:
+        ValueError: as for :func:`whole_image`.
+    """
+    with _opened(content, name) as image:
+        image.draft("RGB", (image.size[0] // 8, image.size[1] // 8))
+        image.load()
+
+
+def center_crop(content: bytes, name: str, size: int, share: float = CENTER) -> NDArray[np.uint8]:
+    """The central square of an image at size x size pixels.
+
+    The same as resizing the short side to size / share and cutting out the centre.  A square image of this size stays
+    as it is where the share is 1.
 
     Args:
         content: bytes of the file.
         name: what errors call it.
         size: width and height wanted, at least 1.
+        share: side of the square as a share of the short side of the image, in (0, 1]; see ``CENTER``.
 
     Returns:
         Shape (size, size, 3), RGB.
@@ -60,7 +79,7 @@ def center_crop(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
     """
     with _opened(content, name) as image:
         width, height = image.size
-        side = CENTER * min(width, height)
+        side = share * min(width, height)
         return _resized(image, ((width - side) / 2, (height - side) / 2, side, side), size)
 
 
@@ -110,7 +129,15 @@ def _resized(image: Image, box: tuple[float, float, float, float], size: int) ->
     image.draft("RGB", (math.ceil(full[0] * size / width), math.ceil(full[1] * size / height)))
     factor = next(n for n in (1, 2, 4, 8) if (-(-full[0] // n), -(-full[1] // n)) == image.size)
     corners = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
-    return np.asarray(_rgb(image).resize((size, size), Resampling.BILINEAR, box=corners))
+    return np.asarray(_upright(image, _rgb(image).resize((size, size), Resampling.BILINEAR, box=corners)))
+
+
+def _upright(original: Image, pixels: Image) -> Image:
+    """Pixels of an image, turned and mirrored as the EXIF orientation of the original says."""
+    from PIL.Image import Transpose
+
+    method = UPRIGHT.get(original.getexif().get(ORIENTATION, 1))
+    return pixels if method is None else pixels.transpose(Transpose(method))
 
 
 def _rgb(image: Image) -> Image:
@@ -128,6 +155,8 @@ def _opened(content: bytes, name: str) -> Iterator[Image]:
         with open_image(io.BytesIO(content)) as image:
             if image.mode not in EIGHT_BIT:
                 raise ValueError(f"pixels of mode {image.mode}; at most 8 bits per channel can be read")
+            if image.size[0] * image.size[1] > MOST_PIXELS:
+                raise ValueError(f"{image.size[0]} x {image.size[1]} pixels; at most {MOST_PIXELS:,} are read")
             yield image
     except MemoryError:
         raise

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from real_data.datasets.image_decoding import center_crop, random_resized_crop, whole_image
+from real_data.datasets.image_decoding import CENTER, center_crop, random_resized_crop, try_to_decode, whole_image
 from real_data.datasets.tar_index import Member
 
 __all__ = ["ImageFiles"]
@@ -24,7 +24,8 @@ class ImageFiles:
 
     Indexing decodes: ``images[indices]`` is a NumPy array of the images asked for, each the centre of its file at size
     x size pixels; ``images.crops(indices, seeds)`` takes random rectangles instead.  Several threads decode at once;
-    the outcome does not depend on how many.  Transparency, orientation marks and all frames but the first are ignored.
+    the outcome does not depend on how many.  Photographs are turned upright (EXIF); transparency and all frames but the
+    first are ignored.
 
     Attributes:
         names: name of each image, with ``/`` between folders.
@@ -35,6 +36,7 @@ class ImageFiles:
             like the last part of its name.
         image_size: width and height of the decoded images, at least 1.
         num_threads: threads that decode, at least 1; None is as many as there are processors, and four.
+        share: side of the central square that is taken, as a share of the short side, in (0, 1].
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class ImageFiles:
     offsets: NDArray[np.int64]
     image_size: int
     num_threads: int | None = None
+    share: float = CENTER
 
     def __post_init__(self) -> None:
         for name, value in (("image_size", self.image_size), ("num_threads", self.num_threads)):
@@ -57,13 +60,16 @@ class ImageFiles:
                 )
 
     @classmethod
-    def in_folders(cls, paths: Sequence[Path], names: Sequence[str], image_size: int) -> ImageFiles:
+    def in_folders(
+        cls, paths: Sequence[Path], names: Sequence[str], image_size: int, share: float = CENTER
+    ) -> ImageFiles:
         """Images that are files by themselves.
 
         Args:
             paths: the files.
             names: name of each, ending in the name of the file.
             image_size: width and height of the decoded images.
+            share: side of the central square that is taken, as a share of the short side.
         """
         numbers: dict[Path, int] = {}
         place_of = [numbers.setdefault(path.parent, len(numbers)) for path in paths]
@@ -74,6 +80,7 @@ class ImageFiles:
             np.array(place_of, np.int32),
             np.full(len(names), -1, np.int64),
             image_size,
+            share=share,
         )
 
     @classmethod
@@ -115,7 +122,9 @@ class ImageFiles:
     def __getitem__(self, index: Any) -> NDArray[np.uint8]:
         indices = np.arange(len(self))[index]
         size = self.image_size
-        images = self._decoded(indices.ravel(), lambda n, i: center_crop(self._content(i), self._where(i), size))
+        images = self._decoded(
+            indices.ravel(), lambda n, i: center_crop(self.content(i), self._where(i), size, self.share)
+        )
         return images.reshape(*indices.shape, size, size, 3)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
@@ -139,7 +148,7 @@ class ImageFiles:
             raise ValueError(f"indices must lie in [0, {len(self)}), got {chosen.min()} to {chosen.max()}")
         return self._decoded(
             chosen,
-            lambda n, i: random_resized_crop(self._content(i), self._where(i), self.image_size, int(seed_of[n])),
+            lambda n, i: random_resized_crop(self.content(i), self._where(i), self.image_size, int(seed_of[n])),
         )
 
     def subset(self, indices: ArrayLike) -> ImageFiles:
@@ -165,10 +174,10 @@ class ImageFiles:
         Raises:
             ValueError: images differ in size, or the array would be too large.
         """
-        first = whole_image(self._content(0), self._where(0))
+        first = whole_image(self.content(0), self._where(0))
 
         def decoded(i: int) -> NDArray[np.uint8]:
-            pixels = whole_image(self._content(i), self._where(i))
+            pixels = whole_image(self.content(i), self._where(i))
             if pixels.shape[:2] != first.shape[:2]:
                 raise ValueError(
                     f"images are not of one size: {self.names[0]} has {_by(first)} pixels, {self.names[i]} has "
@@ -188,9 +197,22 @@ class ImageFiles:
             image[...] = pixels if pixels.ndim == 3 else pixels[..., None]
         return images
 
+    def undecodable(self) -> dict[int, str]:
+        """Which images cannot be decoded, and why: every one is tried, large JPEGs at an eighth of their size."""
+
+        def complaint(i: int) -> str | None:
+            try:
+                try_to_decode(self.content(i), self._where(i))
+            except ValueError as error:
+                return str(error)
+            return None
+
+        found = self._in_threads(complaint, range(len(self)))
+        return {i: text for i, text in enumerate(found) if text is not None}
+
     def update(self, digest: Any) -> None:
         """Feed a hash with what tells these images from others: names, sizes of the files, size of the images."""
-        digest.update(f"files{self.shape}".encode())
+        digest.update(f"files{self.shape}{self.share:g}".encode())
         for name in self.names:
             digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
         digest.update(self.num_bytes.astype("<i8").data)
@@ -213,7 +235,8 @@ class ImageFiles:
                 executor.shutdown(cancel_futures=True)
                 raise
 
-    def _content(self, i: int) -> bytes:
+    def content(self, i: int) -> bytes:
+        """Bytes of the file of image number ``i``."""
         place, offset, expected = self.places[self.place_of[i]], int(self.offsets[i]), int(self.num_bytes[i])
         if offset < 0:
             path = place / PurePosixPath(self.names[i]).name

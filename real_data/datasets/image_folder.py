@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from data_pruning.records.fingerprint import sha256_of
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.stratification import stratified_choice
 
-__all__ = ["images_by_class", "read_image_folder"]
+__all__ = ["ClassFolders", "class_folders", "labels_of", "read_image_folder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-NOT_DATA = ("thumbs.db", "desktop.ini")
+TEST_FOLDERS = ("test", "val", "valid", "validation")
 MOST_BYTES = 2 * 2**30
 """Images of more than this many bytes, 2 GiB, are decoded as needed instead of kept in memory."""
+MOST_LISTED = 10
+"""Bad files that an error lists by name; it gives the number of all."""
 
 
-def read_image_folder(path: Path, *, split_seed: int = 0, image_size: int | None = None) -> ImageDataset:
+def read_image_folder(
+    path: Path,
+    *,
+    split_seed: int = 0,
+    image_size: int | None = None,
+    test_folder: str | None = None,
+    skip_undecodable: bool = False,
+) -> ImageDataset:
     """Images in a folder with one sub-folder for each class, which is called like the class.
 
-    If the folder has sub-folders ``train`` and ``test``, these have the sub-folders of the classes.  Otherwise a third
-    of the images becomes the test set: of every class its share to within one image, chosen at random.  Files are
-    taken in the order of class and name; those whose names begin with a dot are passed over.
+    If the folder has a sub-folder ``train`` beside ``test``, ``val``, ``valid`` or ``validation``, these have the
+    sub-folders of the classes.  Otherwise a third of the images becomes the test set: of every class its share to
+    within one image, chosen at random.  Images may lie in sub-folders of their class; files are taken in the order of
+    class and name.  Files that are no images by their names are passed over, and counted in ``notes``.  Every image is
+    decoded once, so that all that cannot be are known before anything else is done.
 
     Args:
         path: the folder.
         split_seed: non-negative integer, the seed of that choice.
         image_size: None keeps the images as they are, in memory, which needs images of one size; a number decodes them
-            when they are needed, to image_size x image_size pixels, see :class:`ImageFiles`.
+            when they are needed, the short side brought to image_size and the central square cut out; images of that
+            size stay as they are.
+        test_folder: which of the folders beside ``train`` has the test images; needed where there are several.
+        skip_undecodable: leave out images that cannot be decoded, and name them in ``notes``.
 
     Returns:
         The data set, called like the folder: uint8 images with one channel if all are gray and in memory, otherwise
@@ -38,68 +56,135 @@ def read_image_folder(path: Path, *, split_seed: int = 0, image_size: int | None
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the folder is not laid out like this, a file is not an image, images differ in size, or there are
-            fewer than three images to divide.
+        ValueError: the folder is not laid out like this, a file called like an image is none or no regular file,
+            images differ in size, or there are fewer than three images to divide.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not a folder")
-    divided = (path / "train").is_dir() and (path / "test").is_dir()
-    parts = [images_by_class(path / part) for part in (("train", "test") if divided else (".",))]
-    classes = tuple(parts[0])
-    for of_test in parts[1:]:
-        unknown = sorted(set(of_test) - set(classes))
+    train_folder, test = _layout(path, test_folder)
+    parts = [class_folders(folder) for folder in (train_folder, test) if folder is not None]
+    classes = tuple(parts[0].files)
+    for part in parts[1:]:
+        unknown = sorted(set(part.files) - set(classes))
         if unknown:
-            raise ValueError(f"{path / 'test'} has a class {unknown[0]!r} that {path / 'train'} has not")
-    paths = [file for part in parts for files in part.values() for file in files]
-    labels = np.concatenate([labels_of(part, classes) for part in parts])
-    if divided:
-        in_train = np.arange(labels.size) < sum(map(len, parts[0].values()))
+            raise ValueError(f"{test} has a class {unknown[0]!r} that {train_folder} has not")
+    paths = [file for part in parts for files in part.files.values() for file in files]
+    labels = np.concatenate([labels_of(part.files, classes) for part in parts])
+    names = [file.relative_to(path).as_posix() for file in paths]
+    files = ImageFiles.in_folders(paths, names, 1 if image_size is None else image_size, share=1.0)
+    notes = _notes_of_others(parts)
+    in_first = np.arange(labels.size) < sum(map(len, parts[0].files.values()))
+
+    good = _decodable(files, path, skip_undecodable)
+    if not good.all():
+        left = [name for name, fine in zip(names, good, strict=True) if not fine]
+        notes.append(f"{len(left)} images that cannot be decoded are left out: {_listed(left)}")
+        files, labels, in_first = files.subset(np.flatnonzero(good)), labels[good], in_first[good]
+        empty = sorted(set(range(len(classes))) - set(labels[in_first].tolist()))
+        if empty:
+            raise ValueError(f"no image of the class {classes[empty[0]]!r} can be decoded")
+    if test is not None:
+        in_train = in_first
+        notes += _notes_of_copies(files, in_train)
     elif labels.size < 3:
         raise ValueError(f"{path} has {labels.size} images; at least 3 are needed to divide them")
     else:
         in_train = np.zeros(labels.size, bool)
         in_train[stratified_choice(labels, labels.size - round(labels.size / 3), len(classes), split_seed)] = True
-
-    names = [file.relative_to(path).as_posix() for file in paths]
-    files = ImageFiles.in_folders(paths, names, 1 if image_size is None else image_size)
-    train, test = np.flatnonzero(in_train), np.flatnonzero(~in_train)
+        notes.append(
+            f"{path} is not divided into train and test: {np.sum(~in_train)} of {labels.size} images are set aside as "
+            "test images, positions count the other ones"
+        )
+    train, tested = np.flatnonzero(in_train), np.flatnonzero(~in_train)
     # ImageFiles would be decoded by []
-    part = files.subset if image_size is not None else files.originals(MOST_BYTES).__getitem__
+    part_of = files.subset if image_size is not None else files.originals(MOST_BYTES).__getitem__
     return ImageDataset(
         path.resolve().name,
-        part(train),
+        part_of(train),
         labels[train],
-        part(test),
-        labels[test],
+        part_of(tested),
+        labels[tested],
         len(classes),
         classes,
-        tuple(names[i] for i in train),
+        tuple(files.names[i] for i in train),
+        tuple(notes),
     )
 
 
-def images_by_class(folder: Path) -> dict[str, list[Path]]:
-    """Image files of every sub-folder, in the order of names.
+def _layout(path: Path, test_folder: str | None) -> tuple[Path, Path | None]:
+    """The folder of the training images, and that of the test images if there is one."""
+    if test_folder is not None:
+        for name in ("train", test_folder):
+            if not (path / name).is_dir():
+                raise FileNotFoundError(f"test_folder is given, so {path} must have a folder {name!r}")
+        return path / "train", path / test_folder
+    if not (path / "train").is_dir():
+        return path, None
+    found = [name for name in TEST_FOLDERS if (path / name).is_dir()]
+    if len(found) > 1:
+        raise ValueError(
+            f"{path} has {' and '.join(found)} beside train: say which has the test images, with test_folder "
+            f"(--test-folder {found[0]})"
+        )
+    if found:
+        return path / "train", path / found[0]
+    beside = [entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return (path / "train", None) if beside == ["train"] else (path, None)
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The image files of every class, and what else lay there.
+
+    Attributes:
+        files: image files by class, in the order of names.
+        others: how many files were passed over, by the ending of their names.
+    """
+
+    files: dict[str, list[Path]]
+    others: Counter[str]
+
+
+def class_folders(folder: Path) -> ClassFolders:
+    """Image files of every sub-folder and the folders in it.
 
     Args:
-        folder: has one sub-folder for each class; files beside the sub-folders are passed over.
+        folder: has one sub-folder for each class; files beside the sub-folders are passed over, and so are files and
+            folders whose names begin with a dot.
 
     Raises:
-        ValueError: there is no sub-folder, or one has no images, or has a folder or a file that is no image.
+        ValueError: there is no sub-folder, one has no images, or a file called like an image is no regular file.
     """
     classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
         raise ValueError(f"{folder} has no sub-folders; it must have one for each class")
-    found = {}
+    found, others = {}, Counter[str]()
     for of_class in classes:
-        files = sorted(file for file in of_class.iterdir() if not _ignored(file.name))
-        for file in files:
+        files = []
+        for file in _files_below(of_class):
             if file.suffix.lower() not in SUFFIXES:
-                what = "a folder" if file.is_dir() else "no image by its name, which must end in " + ", ".join(SUFFIXES)
-                raise ValueError(f"{file}: the folder of a class must have images only, but this is {what}")
+                others[file.suffix.lower() or file.name] += 1
+            elif not file.is_file():
+                raise ValueError(f"{file} is called like an image but is no regular file, or a link that leads nowhere")
+            else:
+                files.append(file)
         if not files:
-            raise ValueError(f"{of_class} has no images")
+            raise ValueError(f"{of_class} has no images, no file that ends in {', '.join(SUFFIXES)}")
         found[of_class.name] = files
-    return found
+    return ClassFolders(found, others)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder and the folders in it, by name; each folder once, wherever links lead."""
+    seen: set[str] = set()
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            found += [Path(place) / name for name in files if not name.startswith(".")]
+        seen.add(real)
+    return iter(sorted(found))
 
 
 def labels_of(files: Mapping[str, list[Path]], classes: tuple[str, ...]) -> np.ndarray:
@@ -108,5 +193,56 @@ def labels_of(files: Mapping[str, list[Path]], classes: tuple[str, ...]) -> np.n
     return np.repeat([label[name] for name in files], [len(each) for each in files.values()]).astype(np.int64)
 
 
-def _ignored(name: str) -> bool:
-    return name.startswith(".") or name.lower() in NOT_DATA
+_known_as_decodable: set[str] = set()
+
+
+def _decodable(files: ImageFiles, path: Path, skip: bool) -> np.ndarray:
+    """Which images can be decoded, shape (num,); with ``skip`` False all of them, or an error that lists the others."""
+    digest = sha256_of(files) + str(path.resolve())
+    if digest in _known_as_decodable:  # an experiment reads the same folder many times
+        return np.ones(len(files), bool)
+    complaints = files.undecodable()
+    if complaints and not skip:
+        raise ValueError(
+            f"{len(complaints)} of {len(files)} images in {path} cannot be decoded: "
+            f"{_listed(list(complaints.values()))}. Remove them, or leave them out with skip_undecodable "
+            "(--skip-undecodable)"
+        )
+    if not complaints:
+        _known_as_decodable.add(digest)
+    return np.array([i not in complaints for i in range(len(files))])
+
+
+def _listed(entries: list[str]) -> str:
+    more = f" and {len(entries) - MOST_LISTED} more" if len(entries) > MOST_LISTED else ""
+    return "; ".join(entries[:MOST_LISTED]) + more
+
+
+def _notes_of_others(parts: list[ClassFolders]) -> list[str]:
+    others = sum((part.others for part in parts), Counter[str]())
+    if not others:
+        return []
+    kinds = ", ".join(f"{number} {ending}" for ending, number in sorted(others.items()))
+    return [f"{sum(others.values())} files that are no images by their names were passed over: {kinds}"]
+
+
+def _notes_of_copies(files: ImageFiles, in_train: np.ndarray) -> list[str]:
+    """Whether test images are among the training images, byte for byte."""
+    sizes: dict[int, list[int]] = {}
+    for i, size in enumerate(files.num_bytes.tolist()):
+        sizes.setdefault(size, []).append(i)
+    copies = []
+    for same in sizes.values():
+        if len({bool(in_train[i]) for i in same}) < 2:
+            continue
+        content = {i: files.content(i) for i in same}
+        trained = {content[i]: i for i in same if in_train[i]}
+        copies += [
+            f"{files.names[i]} is {files.names[trained[content[i]]]}"
+            for i in same
+            if not in_train[i] and content[i] in trained
+        ]
+    if not copies:
+        return []
+    what = "test images are training images too, byte for byte, so that errors look lower"
+    return [f"{len(copies)} {what}: {_listed(copies)}"]

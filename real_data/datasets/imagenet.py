@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
-from real_data.datasets.image_folder import images_by_class, labels_of
+from real_data.datasets.image_folder import class_folders, labels_of
 from real_data.datasets.source_files import Source, SourceFile, data_folder
 from real_data.datasets.tar_index import members_of, nested_members_of
 
@@ -66,7 +66,7 @@ def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
     Source: Russakovsky et al. 2015, arXiv:1409.0575; https://image-net.org.
     """
     if (folder / "train").is_dir():
-        by_class = images_by_class(folder / "train")
+        by_class = class_folders(folder / "train").files
         classes = tuple(by_class)
         paths = [path for files in by_class.values() for path in files]
         train = ImageFiles.in_folders(paths, [f"{path.parent.name}/{path.name}" for path in paths], image_size)
@@ -88,7 +88,7 @@ def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
 def _validation(folder: Path, classes: tuple[str, ...], image_size: int) -> tuple[ImageFiles, NDArray[np.int64]]:
     val = folder / "val"
     if val.is_dir() and any(entry.is_dir() for entry in val.iterdir()):
-        by_class = images_by_class(val)
+        by_class = class_folders(val).files
         _check_known(list(by_class), classes, str(val))
         paths = [path for each in by_class.values() for path in each]
         order = sorted(range(len(paths)), key=lambda i: paths[i].name)

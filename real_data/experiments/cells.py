@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from data_pruning import Results
 from data_pruning.records.results import DISK_FULL
 from data_pruning.records.settings import digest_of
+
+COLUMNS = {
+    "errors": "test error, fraction",
+    "num_kept": "number of examples kept",
+    "training_errors": "error in the last quarter of the training, fraction",
+    "learned": "whether the network is better than the most frequent class of its training images",
+    "learning_rates": "learning rate of the training, lower than that of the settings where that failed",
+}
+"""What is saved of each cell, the fields of its outcome."""
 
 __all__ = ["Cell", "CellFolder", "Outcome", "group_name"]
 
@@ -32,10 +43,21 @@ class Cell:
 
 
 class Outcome(NamedTuple):
-    """What came of a cell: the test error, as a fraction, and the number of examples kept."""
+    """What came of a cell.
+
+    Attributes:
+        error: test error, a fraction.
+        num_kept: number of examples kept.
+        training_error: error in the last quarter of the training, a fraction.
+        learned: whether the network is better than the most frequent class of its training images.
+        learning_rate: the one it was trained at in the end; lower than that of the settings where that failed.
+    """
 
     error: float
     num_kept: int
+    training_error: float
+    learned: bool
+    learning_rate: float
 
 
 class CellFolder:
@@ -59,14 +81,14 @@ class CellFolder:
             if path not in self._read:
                 found = Results.load(path)
                 try:
-                    keys, errors, num_kept = ([str(key) for key in found["key"]], found["errors"], found["num_kept"])
+                    keys = [str(key) for key in found["key"]]
+                    columns = [found[name].tolist() for name in COLUMNS]
                     if not path.stem.endswith(_name_of(keys)):
                         raise ValueError("its cells are not those of its name")
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"{path} is damaged or not a file of cells ({error}): delete it") from error
-                self._read[path] = {
-                    key: Outcome(float(e), int(n)) for key, e, n in zip(keys, errors, num_kept, strict=True)
-                }
+                outcomes = (Outcome(e, n, t, bool(ok), rate) for e, n, t, ok, rate in zip(*columns, strict=True))
+                self._read[path] = dict(zip(keys, outcomes, strict=True))
         return {key: outcome for found in self._read.values() for key, outcome in found.items()}
 
     def add(self, stem: str, cells: Sequence[Cell], outcomes: Sequence[Outcome], config: dict[str, Any]) -> Path:
@@ -76,13 +98,12 @@ class CellFolder:
             OSError: the disk is full, among others; the message says what is lost and what is not.
         """
         keys = [cell.key for cell in cells]
-        errors, num_kept = zip(*outcomes, strict=True)
         results = Results("Test errors of networks trained on kept examples", config)
         results.add("key", "cell", keys, "", "what determines the outcome, digest")
         results.add("rule", "cell", [cell.rule for cell in cells], "", "keep rule")
         results.add("fraction", "cell", [cell.fraction for cell in cells], "1", "fraction of the pool kept")
-        results.add("errors", "cell", errors, "1", "test error, fraction")
-        results.add("num_kept", "cell", num_kept, "1", "number of examples kept")
+        for (name, description), values in zip(COLUMNS.items(), zip(*outcomes, strict=True), strict=True):
+            results.add(name, "cell", np.array(values), "1", description)
         path = self.path / f"{stem}-{group_name(cells)}.nc"
         try:
             return results.save(path)

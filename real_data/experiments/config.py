@@ -1,25 +1,37 @@
-"""Settings of networks, training, scores and experiments, checked when they are made; cheap to import."""
+"""Settings of experiments and of single trainings, checked when they are made; cheap to import."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from data_pruning.arguments import check_different, check_integer, check_real, check_settings, check_string, check_tuple
+from data_pruning.arguments import (
+    check_boolean,
+    check_different,
+    check_integer,
+    check_real,
+    check_settings,
+    check_string,
+    check_tuple,
+)
 from data_pruning.rule_names import keep_rule
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
 from real_data.training.config import TrainingConfig
 
-__all__ = ["Experiment"]
+__all__ = ["MOST_SEED", "Experiment", "TrainingRun"]
 
 
 MOST_SEED = 2**31 - 1
 """Largest seed: result files hold 32-bit integers."""
 
 
-def _check_image_size(value: int | None) -> None:
-    if value is not None:
-        check_integer("image_size", value, 1)
+def _check_reading(config: Experiment | TrainingRun) -> None:
+    """Check what says which images of the data set are taken."""
+    check_string("path", config.path, optional=True)
+    check_string("test_folder", config.test_folder, optional=True)
+    check_boolean("skip_undecodable", config.skip_undecodable)
+    if config.image_size is not None:
+        check_integer("image_size", config.image_size, 1)
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,8 @@ class Experiment:
         path: folder or file of the data set; None looks where its reader says.
         image_size: width and height that images of ``imagenet`` and ``folder`` are brought to; None is 224, or their
             own.
+        test_folder: name of the folder of test images of a ``folder``, where there are several beside train.
+        skip_undecodable: whether image files of a ``folder`` that cannot be decoded are left out.
         scores: how difficulty is scored, each metric once.
         rules: keep rules by name; see :func:`keep_rule`.
         fractions: fractions kept f of the training pool, each in (0, 1]; the whole pool (f = 1) is always
@@ -64,6 +78,8 @@ class Experiment:
     dataset: str = "digits"
     path: str | None = None
     image_size: int | None = None
+    test_folder: str | None = None
+    skip_undecodable: bool = False
     scores: tuple[ScoreConfig, ...] = (ScoreConfig(),)
     rules: tuple[str, ...] = ("hard", "easy", "random")
     fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
@@ -78,14 +94,13 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_string("dataset", self.dataset)
-        check_string("path", self.path, optional=True)
+        _check_reading(self)
         check_tuple("scores", self.scores, ScoreConfig)
         check_tuple("rules", self.rules, str)
         check_tuple("fractions", self.fractions)
         check_tuple("pool_sizes", self.pool_sizes)
         check_settings("model", self.model, ModelConfig)
         check_settings("retraining", self.retraining, TrainingConfig)
-        _check_image_size(self.image_size)
         check_different("the metrics of scores", tuple(score.metric for score in self.scores))
         check_different("rules", self.rules)
         for f in self.fractions:
@@ -109,3 +124,66 @@ class Experiment:
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the repetitions."""
         return tuple(range(self.first_seed, self.first_seed + self.num_seeds))
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The training of networks on the kept part of a data set, from scores that were saved.
+
+    Attributes:
+        dataset: name of the data set; for images of your own: folder.
+        path: folder or file of the data set; None looks in the usual places.
+        image_size: width and height that images of imagenet and folder are brought to; None is 224, or their own.
+        test_folder: name of the folder of test images of a ``folder``, where there are several beside train.
+        skip_undecodable: whether image files of a ``folder`` that cannot be decoded are left out.
+        scores: file of the scores, from python -m real_data score; None where the rule needs none.
+        kept: file with the examples to keep, their positions or names, one a line, as the command prune writes them; in
+            place of scores and rule.  None keeps by the rule.
+        rule: hard, easy, random, window@P, policy@EDGES/PROBABILITIES, or all, which keeps all examples.
+        fraction: fraction kept f, in (0, 1]; 1 with the rule all.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1].
+        prune_seed: seed of the keep rule; in [0, 2^31).
+        seeds: one network for each, in [0, 2^31).
+        model: the network.
+        training: its training.
+    """
+
+    dataset: str = "digits"
+    path: str | None = None
+    image_size: int | None = None
+    test_folder: str | None = None
+    skip_undecodable: bool = False
+    scores: str | None = None
+    kept: str | None = None
+    rule: str = "all"
+    fraction: float = 1.0
+    min_class_share: float = 1.0
+    prune_seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "rule"):
+            check_string(name, getattr(self, name))
+        for name in ("scores", "kept"):
+            check_string(name, getattr(self, name), optional=True)
+        _check_reading(self)
+        check_tuple("seeds", self.seeds)
+        check_settings("model", self.model, ModelConfig)
+        check_settings("training", self.training, TrainingConfig)
+        check_real("fraction", self.fraction, "(0, 1]")
+        if self.kept is not None and (self.scores is not None or self.rule != "all"):
+            raise ValueError("kept names the examples to keep: leave out scores and rule")
+        if self.rule == "all":
+            if self.fraction != 1:
+                raise ValueError(f"rule all keeps everything: fraction must be 1, got {self.fraction}")
+        else:
+            keep_rule(self.rule, self.fraction)
+            if self.scores is None and self.rule != "random":
+                raise ValueError(f"rule {self.rule} needs scores, a file from the command score")
+        check_real("min_class_share", self.min_class_share, "[0, 1]")
+        check_integer("prune_seed", self.prune_seed, 0, MOST_SEED)
+        for seed in self.seeds:
+            check_integer("each of seeds", seed, 0, MOST_SEED)
+        check_different("seeds", self.seeds)

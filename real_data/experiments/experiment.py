@@ -10,6 +10,8 @@ import itertools
 import math
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
 from data_pruning.records.settings_file import write_settings
 from data_pruning.rule_names import keep_rule
-from real_data.experiments.cells import CellFolder, Outcome
+from real_data.experiments.cells import COLUMNS, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.task import Task, load_for, pool_of, run_task
@@ -39,6 +41,7 @@ def run_experiment(
     executor: Any = None,
     networks_at_once: int | None = None,
     progress: bool = True,
+    report: Callable[[int, int, float], Any] | None = None,
 ) -> Results:
     """Measure test error against the number of examples kept.
 
@@ -59,13 +62,16 @@ def run_experiment(
             data.  None runs them here.
         networks_at_once: networks that are trained side by side; see :func:`real_data.training.train.train`.
         progress: show a progress bar on stderr.
+        report: is told, whenever cells have finished, how many have in this call, how many there were to do, and the
+            seconds since it began.
 
     Returns:
         Errors as fractions: ``errors`` (metric, pool, rule, fraction, seed), their ``mean`` and ``standard_error`` over
-        seeds (metric, pool, rule, fraction), ``num_kept`` (metric, pool, rule, fraction, seed); ``errors_all`` (pool,
-        seed), ``mean_all`` and ``standard_error_all`` (pool) of the whole training pool; coordinates ``metric``,
-        ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is needed to compute it
-        again.
+        seeds (metric, pool, rule, fraction), ``num_kept``, ``training_errors``, ``learned`` (1 where the network is
+        better than the most frequent class of its training images) and ``learning_rates`` (metric, pool, rule,
+        fraction, seed); ``errors_all`` (pool, seed) and so on, ``mean_all`` and ``standard_error_all`` (pool) of the
+        whole training pool; coordinates ``metric``, ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's
+        ``config`` holds what is needed to compute it again.
 
     Raises:
         FileNotFoundError: the data set is not there.
@@ -79,16 +85,23 @@ def run_experiment(
         raise ValueError("an executor needs out, a folder that its workers see too")
     if out is None:
         with tempfile.TemporaryDirectory() as temporary:
-            return _run(config, Path(temporary), None, networks_at_once, progress, kept=False)
+            return _run(config, Path(temporary), None, networks_at_once, progress, report, kept=False)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    results = _run(config, folder, executor, networks_at_once, progress, kept=True)
+    results = _run(config, folder, executor, networks_at_once, progress, report, kept=True)
     results.save(folder / f"{config.dataset}.nc")
     return results
 
 
 def _run(
-    config: Experiment, folder: Path, executor: Any, networks_at_once: int | None, progress: bool, *, kept: bool
+    config: Experiment,
+    folder: Path,
+    executor: Any,
+    networks_at_once: int | None,
+    progress: bool,
+    report: Callable[[int, int, float], Any] | None,
+    *,
+    kept: bool,
 ) -> Results:
     # of a worker: the machine that hands out the work may be another
     versions = software() if executor is None else executor.submit(software).result()
@@ -100,6 +113,13 @@ def _run(
     wanted = {cell.key for task in tasks for cell in task.cells().values()}
     done = wanted & cells.outcomes().keys()
     failures: list[FloatingPointError] = []
+    began, num_open = time.monotonic(), len(wanted) - len(done)
+
+    def finished(number: int) -> None:
+        bar.update(number)
+        if report is not None:
+            report(bar.n - len(done), num_open, time.monotonic() - began)
+
     try:
         with tqdm(total=len(wanted), initial=len(done), desc=config.dataset, unit="cell", disable=not progress) as bar:
             open_tasks = [task for task in tasks if not {c.key for c in task.cells().values()} <= done]
@@ -107,12 +127,12 @@ def _run(
                 for task in open_tasks:
                     bar.set_postfix_str(task.name)
                     try:
-                        run_task(task, folder, bar.update)
+                        run_task(task, folder, finished)
                     except FloatingPointError as error:
                         failures.append(error)
             else:
                 for _ in finished_in_turn(executor, run_task, [(task, folder) for task in open_tasks]):
-                    bar.update(len(wanted & cells.outcomes().keys()) - bar.n)
+                    finished(len(wanted & cells.outcomes().keys()) - bar.n)
     except KeyboardInterrupt:
         number = len(wanted & cells.outcomes().keys())
         where = f"saved in {folder}. Run the same again to continue" if kept else "nothing was saved, as out is None"
@@ -165,24 +185,29 @@ def _assembled(
     results.add("fraction", "fraction", list(config.fractions), "1", "fraction of the training pool kept, f")
     results.add("seed", "seed", list(config.seeds), "1", "seed of pool, scores and training")
     shape = (len(config.scores), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
-    errors, num_kept = np.empty(shape), np.empty(shape, dtype=np.int64)
-    whole = np.empty((len(sizes), len(config.seeds)))
+    of_cells = {name: np.empty(shape, np.int64 if name in ("num_kept", "learned") else float) for name in COLUMNS}
+    of_pools = {name: np.empty((len(sizes), len(config.seeds)), values.dtype) for name, values in of_cells.items()}
     for task in tasks:
         pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
         for (score, rule, fraction), cell in task.cells().items():
             outcome = outcomes[cell.key]
-            if rule == "all":
-                whole[pool, seed] = outcome.error
-            else:
-                at = (score, pool, config.rules.index(rule), config.fractions.index(fraction), seed)
-                errors[at], num_kept[at] = outcome
+            for name, value in zip(COLUMNS, outcome, strict=True):
+                if rule == "all":
+                    of_pools[name][pool, seed] = value
+                else:
+                    r, f = config.rules.index(rule), config.fractions.index(fraction)
+                    of_cells[name][score, pool, r, f, seed] = value
     cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
     root = math.sqrt(len(config.seeds))
-    results.add("num_kept", runs, num_kept, "1", "number of training examples kept")
-    results.add("errors", runs, errors, "1", "test error, fraction of test images classified wrongly")
+    for name, description in COLUMNS.items():
+        results.add(name, runs, of_cells[name], "1", description)
+        if name != "num_kept":
+            results.add(
+                f"{name}_all", ("pool", "seed"), of_pools[name], "1", f"{description}; of the whole pool (f = 1)"
+            )
+    errors, whole = of_cells["errors"], of_pools["errors"]
     results.add("mean", cells, errors.mean(axis=-1), "1", "mean of errors over seeds")
     results.add("standard_error", cells, errors.std(axis=-1, ddof=1) / root, "1", "standard error of mean")
-    results.add("errors_all", ("pool", "seed"), whole, "1", "test error after training on the whole pool (f = 1)")
     results.add("mean_all", "pool", whole.mean(axis=-1), "1", "mean of errors_all over seeds")
     results.add("standard_error_all", "pool", whole.std(axis=-1, ddof=1) / root, "1", "standard error of mean_all")
     return results

@@ -131,14 +131,19 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
                     groups = [[cell] for cell in cells] + groups
                 continue
             errors = networks.errors(data.test_images, data.test_labels)
-            outcomes = [Outcome(float(e), kept[cell.key].size) for e, cell in zip(errors, cells, strict=True)]
+            outcomes = [
+                Outcome(float(error), kept[cell.key].size, float(training_error), bool(learned), rates[-1])
+                for cell, error, training_error, learned, rates in zip(
+                    cells, errors, networks.training_errors, networks.learned, networks.learning_rates, strict=True
+                )
+            ]
             store.add(task.name, cells, outcomes, _provenance(task))
             _discard(checkpoints)
             report(len(cells))
     if failures:
         raise FloatingPointError(
             f"training diverged with pool {task.pool_size}, seed {task.seed}: {', '.join(failures)}; all other cells "
-            f"are saved. Lower the learning_rate of {config.retraining}"
+            f"are saved. Lower retraining.learning_rate, {config.retraining.learning_rate:g} now"
         )
 
 
@@ -202,7 +207,8 @@ def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
     """
     # with holdout the test images are those that everything else calls test images, and are left alone
     split_seed = seed if config.dataset in datasets.UNDIVIDED and config.holdout == 0 else 0
-    data = _load(config.dataset, config.path, config.image_size, split_seed)
+    reading = (config.image_size, config.test_folder, config.skip_undecodable)
+    data = _load(config.dataset, config.path, *reading, split_seed)
     if config.holdout == 0:
         return data
     number = data.train_labels.size
@@ -233,8 +239,22 @@ def _scored(
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, path: str | None, image_size: int | None, split_seed: int) -> datasets.ImageDataset:
-    return datasets.load(name, path, split_seed=split_seed, image_size=image_size)
+def _load(
+    name: str,
+    path: str | None,
+    image_size: int | None,
+    test_folder: str | None,
+    skip_undecodable: bool,
+    split_seed: int,
+) -> datasets.ImageDataset:
+    return datasets.load(
+        name,
+        path,
+        split_seed=split_seed,
+        image_size=image_size,
+        test_folder=test_folder,
+        skip_undecodable=skip_undecodable,
+    )
 
 
 def _provenance(task: Task) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from data_pruning.records.settings import to_json
 from data_pruning.records.settings_file import check_settings, write_settings
 from data_pruning.rule_names import keep_rule
 from real_data import datasets, models, scores
-from real_data.experiments.training_run_config import TrainingRun
+from real_data.experiments.config import TrainingRun
 from real_data.selection import pruning
+from real_data.selection.kept_list import read_kept
 from real_data.software import software
 from real_data.training import train as training
 from real_data.training.networks import TrainedNetworks
@@ -43,7 +44,8 @@ def run_training(
         progress: show a progress bar.
 
     Returns:
-        ``errors`` (seed), test errors as fractions; ``losses`` (seed, step); ``kept``, indices of the kept examples.
+        ``errors`` (seed), test errors as fractions; ``losses`` (seed, step); ``kept``, indices of the kept examples;
+        ``learned``, ``training_errors`` and ``learning_rates`` (seed), see :class:`real_data.TrainedNetworks`.
 
     Raises:
         ValueError: another process is training in the folder; the folder belongs to other settings, data or software,
@@ -52,9 +54,17 @@ def run_training(
         FloatingPointError: the training diverged.
     """
     folder = Path(out)
-    data = datasets.load(config.dataset, config.path, image_size=config.image_size)
+    data = datasets.load(
+        config.dataset,
+        config.path,
+        image_size=config.image_size,
+        test_folder=config.test_folder,
+        skip_undecodable=config.skip_undecodable,
+    )
     kept = np.arange(data.train_labels.size)
-    if config.rule != "all":
+    if config.kept is not None:
+        kept = read_kept(config.kept, data)
+    elif config.rule != "all":
         found = None if config.scores is None else scores.Scores.load(config.scores, data)
         kept = pruning.prune(
             np.zeros(kept.size) if found is None else found.values,
@@ -99,7 +109,7 @@ def _train_and_test(
     checkpoint_every: int,
     progress: bool,
 ) -> Results:
-    settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": ("path", "scores")}
+    settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": ("path", "scores", "kept")}
     check_settings(**settings)
     # files may be moved: their digests say whether they are still the same
     write_settings(folder / "data.json", {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(kept)})
@@ -118,6 +128,7 @@ def _train_and_test(
     )
     provenance = {
         "training_run": to_json(config),
+        "notes": list(data.notes),
         "dataset": {"name": data.name, "sha256": data.fingerprint},
         "software": software(),
     }
@@ -127,6 +138,14 @@ def _train_and_test(
     results.add("kept", "kept", kept, "1", "indices of the kept examples in the training set")
     results.add("losses", ("seed", "step"), networks.losses, "1", "training loss")
     errors = networks.errors(data.test_images, data.test_labels)
+    results.add("learned", "seed", networks.learned.astype(int), "1", "better than the most frequent class")
+    results.add(
+        "training_errors", "seed", networks.training_errors, "1", "error in the last quarter of the training, fraction"
+    )
+    rates = [tried[-1] for tried in networks.learning_rates]
+    results.add(
+        "learning_rates", "seed", rates, "1", "learning rate; lower than that of the settings where that failed"
+    )
     results.add("errors", "seed", errors, "1", "test error, fraction of test images classified wrongly")
     results.save(folder / "result.nc")
     return results

@@ -22,8 +22,8 @@ def error_table(results: Results) -> str:
 
 
 def _one_table(results: Results, m: int, p: int, title: str) -> str:
-    def cell(mean: float, standard_error: float) -> str:
-        return f"{100 * mean:6.2f} +- {100 * standard_error:4.2f}"
+    def cell(mean: float, standard_error: float, learned: bool) -> str:
+        return f"{100 * mean:6.2f} +- {100 * standard_error:4.2f}{' ' if learned else '*'}"
 
     def count(numbers: np.ndarray) -> str:
         least, most = numbers.min(), numbers.max()
@@ -35,8 +35,12 @@ def _one_table(results: Results, m: int, p: int, title: str) -> str:
         ["number kept", *(count(num_kept[:, i]) for i in range(results["fraction"].size)), ""],
     ]
     for i, rule in enumerate(results["rule"]):
-        rows.append([str(rule), *map(cell, results["mean"][m, p, i], results["standard_error"][m, p, i]), ""])
-    rows[-1][-1] = cell(float(results["mean_all"][p]), float(results["standard_error_all"][p]))
+        learned = results["learned"][m, p, i].all(axis=-1)
+        rows.append([str(rule), *map(cell, results["mean"][m, p, i], results["standard_error"][m, p, i], learned), ""])
+    whole = results["mean_all"][p], results["standard_error_all"][p], results["learned_all"][p].all()
+    rows[-1][-1] = cell(*whole)
     table = "\n".join(f"{row[0]:13}" + "".join(f"{entry:>16}" for entry in row[1:]) for row in rows)
     head = f"{title}: " if title else ""
+    if not (results["learned"][m, p].all() and results["learned_all"][p].all()):
+        table += "\n* with networks that are no better than the most frequent class of their training images"
     return f"{head}Test error in %, mean +- standard error over {results.sizes['seed']} seeds\n{table}"

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_pruning import Results
+from data_pruning.records.settings import to_json
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
+    from real_data.models.config import ModelConfig
+    from real_data.scores.config import ScoreConfig
 
-__all__ = ["Scores"]
+__all__ = ["Scores", "taken"]
 
 _TITLE = "Difficulty of training examples"
 
@@ -113,3 +116,26 @@ class Scores:
         except ValueError as error:
             raise ValueError(f"{Path(path)}: {error}") from error
         return scores
+
+
+def taken(path: Path, dataset: ImageDataset, config: ScoreConfig, model: ModelConfig, seed: int) -> bool:
+    """Whether a file has these scores already; False if there is no such file.
+
+    Args:
+        path: the file.
+        dataset: the data set to score.
+        config: the score.
+        model: the networks.
+        seed: seed of the networks.
+
+    Raises:
+        ValueError: the file has other scores, which would be lost, or is no file of scores.
+    """
+    if not path.exists():
+        return False
+    about = Results.load(path).config
+    settings = {"score": to_json(config), "model": to_json(model), "seed": int(seed)}
+    if about.get("fingerprint") != dataset.train_fingerprint or about.get("settings") != settings:
+        what = "images" if about.get("fingerprint") != dataset.train_fingerprint else "settings"
+        raise ValueError(f"{path} holds scores of other {what}, which would be lost: give another folder")
+    return True

@@ -73,6 +73,7 @@ def score(
     Raises:
         ValueError: images that are not finite, a training too short for ``forgetting``, or ``batch_size`` below 1.
         FloatingPointError: a training diverged, or a score is not finite.
+        RuntimeError: a network is no better than the most frequent class of its training images.
     """
     return score_all(dataset, [config], model=model, seed=seed, batch_size=batch_size, progress=progress)[0]
 
@@ -105,7 +106,7 @@ def score_all(
 
     Raises:
         ValueError: see :func:`score`.
-        FloatingPointError: see :func:`score`.
+        FloatingPointError, RuntimeError: see :func:`score`.
     """
     check_settings(seed, batch_size)
     images, labels = dataset.train_images, np.asarray(dataset.train_labels)
@@ -128,6 +129,7 @@ def score_all(
             folder=None if folder is None else Path(folder) / digest_of([num_networks, to_json(training)]),
             progress=progress,
         )
+        _check_learned(networks, training)
         of_each = scores_of_networks(networks, metrics, images, labels, batch_size=batch_size)
         for metric, of_networks in of_each.items():
             values[num_networks, training, metric] = of_networks.mean(axis=0)
@@ -289,6 +291,20 @@ def check_settings(seed: int, batch_size: int) -> None:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
 
+def _check_learned(networks: TrainedNetworks, training: TrainingConfig) -> None:
+    """Refuse scores of networks that know nothing of the images."""
+    failed = np.flatnonzero(~networks.learned)
+    if failed.size:
+        i = failed[0]
+        raise RuntimeError(
+            f"{failed.size} of {networks.num_networks} networks that score are no better than the most frequent class "
+            f"of their training images (the first: {100 * networks.training_errors[i]:.1f} % error, the class alone "
+            f"{100 * (1 - networks.most_frequent[i]):.1f} %), so that their scores mean nothing. Train the scoring "
+            f"networks longer (num_steps, {networks.losses.shape[1]} now) or at another learning_rate "
+            f"({training.learning_rate:g} now): of --scoring, or of --training in the command score"
+        )
+
+
 def _check_data(images: np.ndarray, labels: np.ndarray, num_classes: int | None = None) -> None:
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu" or not labels.size:
         raise ValueError(
@@ -310,5 +326,8 @@ def _check_data(images: np.ndarray, labels: np.ndarray, num_classes: int | None 
 def _check_finite(name: str, values: np.ndarray) -> np.ndarray:
     bad = int(np.sum(~np.isfinite(values)))
     if bad:
-        raise FloatingPointError(f"{name} must be finite, but {bad} of {values.size} are not: lower learning_rate")
+        raise FloatingPointError(
+            f"{name} must be finite, but {bad} of {values.size} are not: lower the learning_rate of the networks that "
+            "score"
+        )
     return values

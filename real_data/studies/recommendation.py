@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
-from typing import Any
+import sys
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
+from tqdm import tqdm
 
 from data_pruning import KeepRandom, KeepRule, KeepWindow, Results
 from real_data.experiments.config import Experiment
 from real_data.findings.best_window import CONFIDENCE, WindowVerdict, judge_windows, place_of
 from real_data.models.config import ModelConfig
+from real_data.recipes import default_recipe
 from real_data.scores.config import ScoreConfig
+from real_data.studies.pilot import pilot, size_of
 from real_data.training.config import TrainingConfig
 
-__all__ = ["Recommendation", "pilot", "recommend"]
+if TYPE_CHECKING:
+    from real_data.datasets import ImageDataset
 
-LEAST_KEPT_PER_CLASS = 2
+__all__ = ["Recommendation", "conclude", "recommend", "recommend_by"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Recommendation:
         continued: whether a power law was continued from the pools of the pilot to the whole data set; if not, the
             error is that of the largest pool.
         verdicts: best window of each pool of the pilot, the largest last.
+        failed: rules of which networks are no better than the most frequent class of their training images.
     """
 
     rule: KeepRule
@@ -44,6 +51,7 @@ class Recommendation:
     interval: tuple[float, float]
     continued: bool
     verdicts: list[WindowVerdict]
+    failed: tuple[str, ...] = ()
 
     @property
     def rule_name(self) -> str:
@@ -71,8 +79,16 @@ class Recommendation:
             basis += "not fall beyond the noise, or there are fewer than three pools."
         else:
             basis = "measured with all images."
+        failed = f" Networks of {', '.join(self.failed)} did not learn." if self.failed else ""
+        words = {"better": "surely better than", "worse": "surely worse than", "level": "level with"}
+        sure = ", ".join(
+            f"{words[d.verdict]} {name}"
+            for name, d in last.over.items()
+            if last.place != {"hard": 0.0, "easy": 1.0}.get(name)
+        )
         lines = [
             advice,
+            f"The best window is {sure} (level: {last.num_judges} judging seeds cannot tell).{failed}",
             f"{reason} (pilot pool {last.pool_size}, {last.num_judges} judging seeds, 95 %)",
             f"Error to expect: {100 * self.expected_error:.2f} %, 95 % interval {low:.2f} to {high:.2f} %, {basis}",
             "The pilot (validation error in %):",
@@ -91,87 +107,25 @@ class Recommendation:
         return "\n".join(lines)
 
 
-def pilot(
-    dataset: str,
-    num_images: int,
-    num_classes: int,
-    *,
-    keep: float,
-    path: str | None = None,
-    image_size: int | None = None,
-    model: ModelConfig | None = None,
-    score: ScoreConfig | None = None,
-    retraining: TrainingConfig | None = None,
-    num_seeds: int = 12,
-    num_places: int = 7,
-    max_pool: int = 16_000,
-    holdout: float = 0.2,
-) -> Experiment:
-    """The experiment that finds out which window to keep.
-
-    Args:
-        dataset: name of the data set; see :func:`real_data.datasets.load`.
-        num_images: its number of training images.
-        num_classes: its number of classes.
-        keep: what to keep: a fraction in (0, 1), or a number of images, at least 1 and below ``num_images``.
-        path: where the data set is.
-        image_size: see :class:`real_data.Experiment`.
-        model: the network; see :class:`real_data.ModelConfig`.
-        score: how difficulty is scored.
-        retraining: how the network is trained.
-        num_seeds: repetitions, at least 4: half of them choose the window, the other half judge it.
-        num_places: windows tried, from the hardest to the easiest, at least 3.
-        max_pool: largest pool; the pools are this or what there is, a half and a quarter of it.
-        holdout: share of the training images that errors are measured on, in (0, 1); test images are not touched.
-
-    Raises:
-        ValueError: an argument out of range, or so few images that a class would be left with fewer than two.
-    """
-    fraction = keep / num_images if keep >= 1 else keep
-    if not 0 < fraction < 1:
-        raise ValueError(f"keep must be a fraction in (0, 1) or a number of images in [1, {num_images}), got {keep!r}")
-    if num_seeds < 4:
-        raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {num_seeds}")
-    if num_places < 3:
-        raise ValueError(f"num_places must be at least 3, got {num_places}")
-    if max_pool < 1:
-        raise ValueError(f"max_pool must be at least 1, got {max_pool}")
-    if not 0 < holdout < 1:
-        raise ValueError(f"holdout must lie in (0, 1), got {holdout!r}")
-    largest = min(max_pool, num_images - round(holdout * num_images))
-    least = math.ceil(LEAST_KEPT_PER_CLASS * num_classes / fraction)
-    pools = [largest // part for part in (4, 2, 1) if largest // part >= least]
-    if not pools:
-        raise ValueError(
-            f"keep = {keep!r} leaves fewer than {LEAST_KEPT_PER_CLASS} images per class in a pilot of {largest}: "
-            f"keep at least {least / largest:.3f} of them or raise max_pool"
-        )
-    windows = [f"window@{i / (num_places - 1):.6g}" for i in range(1, num_places - 1)]
-    return Experiment(
-        dataset=dataset,
-        path=path,
-        image_size=image_size,
-        scores=(score or ScoreConfig(),),
-        rules=("hard", *windows, "easy", "random"),
-        fractions=(fraction,),
-        pool_sizes=tuple(pools),
-        num_seeds=num_seeds,
-        holdout=holdout,
-        model=model or ModelConfig(),
-        retraining=retraining or TrainingConfig(),
-    )
-
-
 def recommend(
     dataset: str,
     *,
     keep: float,
     path: str | None = None,
     image_size: int | None = None,
+    test_folder: str | None = None,
+    skip_undecodable: bool = False,
+    model: ModelConfig | None = None,
+    score: ScoreConfig | None = None,
+    retraining: TrainingConfig | None = None,
+    num_seeds: int | None = None,
+    num_places: int | None = None,
+    num_pools: int | None = None,
+    max_pool: int = 16_000,
+    holdout: float = 0.2,
     out: str | os.PathLike[str] | None = None,
     executor: Any = None,
     progress: bool = True,
-    **settings: Any,
 ) -> Recommendation:
     """Which images of a data set to keep, and what error to expect, from a pilot on parts of it.
 
@@ -180,26 +134,121 @@ def recommend(
         keep: the budget: a fraction in (0, 1), or a number of images.
         path: where the data set is.
         image_size: see :class:`real_data.Experiment`.
+        test_folder: see there.
+        skip_undecodable: see there.
+        model: see :func:`real_data.studies.pilot.pilot`; so the next seven.
+        score: see there; None is the scoring of the data set's recipe.
+        retraining: see there; None is the training of the data set's recipe.
+        num_seeds: see there.
+        num_places: see there.
+        num_pools: see there.
+        max_pool: see there.
+        holdout: see there.
         out: folder of the pilot, which continues there when it was interrupted; None saves nothing.
         executor: see :func:`real_data.run_experiment`.
-        progress: show a progress bar.
-        settings: further settings of :func:`pilot`.
+        progress: show a progress bar, and on stderr how many trainings there will be.
 
     Raises:
-        ValueError: an argument out of range; see :func:`pilot`.
+        ValueError: an argument out of range; see :func:`real_data.studies.pilot.pilot`.
         FileNotFoundError: the data set is not there.
+        RuntimeError: the networks learned nothing, so that there is no advice.
     """
     from real_data.datasets import load
+
+    data = load(dataset, path, image_size=image_size, test_folder=test_folder, skip_undecodable=skip_undecodable)
+    network, recipe = model or ModelConfig(), default_recipe(dataset)
+    size = size_of(network.kind)
+    config = pilot(
+        len(data.train_labels),
+        data.num_classes,
+        keep=keep,
+        dataset=dataset,
+        path=path,
+        image_size=image_size,
+        test_folder=test_folder,
+        skip_undecodable=skip_undecodable,
+        model=network,
+        score=score or ScoreConfig(num_networks=size.num_score_networks, training=recipe.scoring),
+        retraining=retraining or replace(recipe.training, **size.retraining),
+        num_seeds=num_seeds,
+        num_places=num_places,
+        num_pools=num_pools,
+        max_pool=max_pool,
+        holdout=holdout,
+    )
+    return recommend_by(config, data, out=out, executor=executor, progress=progress)
+
+
+def recommend_by(
+    config: Experiment,
+    data: ImageDataset,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    executor: Any = None,
+    progress: bool = True,
+) -> Recommendation:
+    """The recommendation from a pilot; see :func:`recommend`.
+
+    Args:
+        config: the pilot, from :func:`real_data.studies.pilot.pilot`.
+        data: its data set.
+        out: see :func:`recommend`, as the others.
+        executor: see there.
+        progress: see there.
+    """
     from real_data.experiments.experiment import run_experiment
 
-    data = load(dataset, path, image_size=image_size)
-    number = len(data.train_labels)
-    config = pilot(dataset, number, data.num_classes, keep=keep, path=path, image_size=image_size, **settings)
-    return conclude(run_experiment(config, out=out, executor=executor, progress=progress), number)
+    clock = _Clock(config) if progress else None
+    results = run_experiment(config, out=out, executor=executor, progress=progress, report=clock)
+    most_frequent = float(np.bincount(data.train_labels).max() / data.train_labels.size)
+    return conclude(results, len(data.train_labels), most_frequent)
 
 
-def conclude(results: Results, num_images: int) -> Recommendation:
-    """The recommendation for a data set of ``num_images``, from the results of its pilot."""
+class _Clock:
+    """Says on stderr how many trainings a pilot has, and after the first of them how long it will take."""
+
+    def __init__(self, config: Experiment):
+        self.began = time.monotonic()
+        self.first: int | None = None
+        each = len(config.rules) + 1
+        trainings = each * len(config.pool_sizes) * config.num_seeds
+        networks = config.scores[0].num_networks * len(config.pool_sizes) * config.num_seeds
+        guess = SECONDS_PER_TRAINING[config.model.kind]
+        print(
+            f"pilot: {trainings} trainings ({config.num_seeds} seeds x {len(config.pool_sizes)} pools x {each} kept "
+            f"sets) and {networks} short ones to score; about {_minutes((trainings + networks / 4) * guess)} for "
+            "small images on two cores, corrected after the first",
+            file=sys.stderr,
+        )
+
+    def __call__(self, done: int, total: int, seconds: float) -> None:
+        if self.first is None and done:
+            self.first = done
+            left = seconds / done * (total - done)
+            tqdm.write(f"after the first {done} of {total}: about {_minutes(left)} to go", file=sys.stderr)
+
+
+SECONDS_PER_TRAINING = {"mlp": 1.5, "cnn": 12.0, "resnet18": 400.0, "resnet50": 1000.0}
+"""A first guess of the time of one training of the pilot on images of 32 x 32 pixels, two cores of 2020 to 2025."""
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def conclude(results: Results, num_images: int, most_frequent: float) -> Recommendation:
+    """The recommendation for a data set, from the results of its pilot.
+
+    Args:
+        results: of the pilot.
+        num_images: number of training images of the data set.
+        most_frequent: share of its most frequent class.
+
+    Raises:
+        RuntimeError: networks trained on random or on all images are no better than the most frequent class, of their
+            own training images or of those held out: nothing can be said.
+    """
+    _check_learned(results, most_frequent)
     order = np.argsort(results["pool_size"])
     verdicts = judge_windows(results)
     verdicts = [verdicts[i] for i in order]
@@ -218,7 +267,34 @@ def conclude(results: Results, num_images: int) -> Recommendation:
         (max(0.0, error - half_width), min(1.0, error + half_width)),
         continued,
         verdicts,
+        tuple(rule for r, rule in enumerate(rules) if not results["learned"][:, :, r].all()),
     )
+
+
+def _check_learned(results: Results, most_frequent: float) -> None:
+    """Refuse advice from networks that know nothing of the images."""
+    rules = [str(rule) for rule in results["rule"]]
+    random = rules.index("random")
+    learned = np.concatenate([results["learned"][0, :, random, 0].ravel(), results["learned_all"].ravel()]) == 1
+    trained = np.concatenate(
+        [results["training_errors"][0, :, random, 0].ravel(), results["training_errors_all"].ravel()]
+    )
+    remedy = (
+        "no advice rests on them. Train longer (--retraining.num-steps), at another rate "
+        "(--retraining.learning-rate), with another network (--model.kind), or look at the images and their folders"
+    )
+    if not learned.all():
+        raise RuntimeError(
+            f"{np.sum(~learned)} of {learned.size} networks trained on random or all images are no better than the "
+            f"most frequent class of their own training images ({100 * trained[~learned].mean():.1f} % training error "
+            f"on average): {remedy}"
+        )
+    for size, errors in zip(results["pool_size"], results["errors_all"], strict=True):
+        if errors.mean() + 2 * errors.std(ddof=1) / math.sqrt(errors.size) >= 1 - most_frequent:
+            raise RuntimeError(
+                f"networks trained on whole pools of {size} images have {100 * errors.mean():.1f} % error on images "
+                f"held out, no better than the most frequent class ({100 * (1 - most_frequent):.1f} %): {remedy}"
+            )
 
 
 def _continued(pool_sizes: np.ndarray, errors: np.ndarray, num_images: int) -> tuple[float, float, bool]:

@@ -29,6 +29,8 @@ class TrainingConfig:
         warmup: share of the training in which the learning rate rises linearly from 0, in [0, 1).
         momentum: Nesterov momentum, in [0, 1).
         weight_decay: coefficient of |w|^2 / 2 in the loss, at least 0.
+        gradient_clip: a gradient longer than this, over all weights, is shortened to it, above 0; None shortens none
+            (Pascanu, Mikolov, Bengio 2013).
         augmentation: none; crop: shifts by up to an eighth of the image, zeros outside; flip: mirror
             images, left to right; crop_flip: both.  Images of files (ImageNet) are cropped at random sizes
             instead of shifted.
@@ -39,13 +41,14 @@ class TrainingConfig:
     num_steps: int | None = 400
     num_epochs: int | None = None
     batch_size: int = 64
-    learning_rate: float = 0.3
+    learning_rate: float = 0.1
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    warmup: float = 0.0
+    warmup: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    gradient_clip: float | None = 1.0
     augmentation: Literal["none", "crop", "flip", "crop_flip"] = "none"
-    standardize: bool = False
+    standardize: bool = True
 
     def __post_init__(self) -> None:
         if (self.num_steps is None) == (self.num_epochs is None):
@@ -63,6 +66,8 @@ class TrainingConfig:
         check_real("warmup", self.warmup, "[0, 1)")
         check_real("momentum", self.momentum, "[0, 1)")
         check_real("weight_decay", self.weight_decay, "[0, inf)")
+        if self.gradient_clip is not None:
+            check_real("gradient_clip", self.gradient_clip, "(0, inf)")
         check_choice("augmentation", self.augmentation, ("none", "crop", "flip", "crop_flip"))
         check_boolean("standardize", self.standardize)
 

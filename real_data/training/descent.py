@@ -30,6 +30,7 @@ class Hyperparameters(NamedTuple):
 
     momentum: np.float32
     weight_decay: np.float32
+    gradient_norm: np.float32  # longest gradient that is taken as it is; inf for any
     standardization: Standardization
 
 
@@ -66,6 +67,9 @@ def _step_of_one(
         return value, (batch_stats, logits.argmax(axis=-1) == labels)
 
     (value, (batch_stats, right)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    length = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient)))
+    shortened = jnp.minimum(1.0, numbers.gradient_norm / jnp.maximum(length, 1e-30))
+    gradient = jax.tree.map(lambda g: shortened * g, gradient)
     optimizer = _optimizer(rate, numbers.momentum, numbers.weight_decay)
     updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
     return State(optax.apply_updates(state.params, updates), batch_stats, optimizer_state), value, right

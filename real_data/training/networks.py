@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
+from real_data.training.learning_check import has_learned, last_quarter
 
 __all__ = ["Architecture", "Model", "Params", "TrainedNetworks", "architecture_of", "of_each"]
 
@@ -78,6 +79,9 @@ class TrainedNetworks:
             (num_networks, num_steps, batch_size).
         subsets: indices of the kept examples of each network.
         seeds: seed of each network.
+        most_frequent: share of the most frequent class among the kept examples of each network, shape (num_networks,).
+        learning_rates: learning rates that each network was trained at, the last being that of these weights; several
+            where earlier trainings failed; see :func:`real_data.training.train.train`.
     """
 
     architecture: Architecture
@@ -88,6 +92,18 @@ class TrainedNetworks:
     correct: NDArray[np.bool_]
     subsets: tuple[np.ndarray, ...]
     seeds: tuple[int, ...]
+    most_frequent: NDArray[np.float64]
+    learning_rates: tuple[tuple[float, ...], ...]
+
+    @property
+    def training_errors(self) -> NDArray[np.float64]:
+        """Share of wrong answers in the batches of the last quarter of the training, shape (num_networks,)."""
+        return 1 - last_quarter(self.correct).mean(axis=(1, 2))
+
+    @property
+    def learned(self) -> NDArray[np.bool_]:
+        """Whether each network is better than its most frequent class; see :mod:`real_data.training.learning_check`."""
+        return has_learned(self.correct, np.array([len(kept) for kept in self.subsets]), self.most_frequent)
 
     @property
     def graphdef(self) -> Any:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,19 @@ from tqdm import tqdm
 from data_pruning.records.fingerprint import sha256_of
 from data_pruning.records.settings import to_json
 from real_data.software import software
-from real_data.training.augmentation import standardization_of
+from real_data.training.augmentation import Standardization, standardization_of
 from real_data.training.batches import batch_indices
 from real_data.training.config import TrainingConfig
 from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
-from real_data.training.networks import Model, Params, TrainedNetworks, architecture_of
+from real_data.training.learning_check import label_statistics, stands_still
+from real_data.training.networks import Architecture, Model, Params, TrainedNetworks, architecture_of
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
 
 __all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
 
 STEPS_AT_ONCE = 64
+MOST_RESTARTS = 3
 
 
 def train(
@@ -59,6 +62,11 @@ def train(
 
     A network depends on its subset and seed alone, not on the others trained beside it (beyond float32
     rounding).  All devices that JAX sees share the work: each has some of the networks, or a part of every batch.
+
+    A network that diverges, or is stuck (no better than the most frequent class of its own examples, with the loss of
+    a constant answer), is trained again from its initial weights at a third of the learning rate, up to three times;
+    this is said on stderr, and ``learning_rates`` of the result tells it.  Whether it learned in the end, ``learned``
+    tells.
 
     Args:
         model: builds one network; see :data:`Model`.
@@ -81,7 +89,7 @@ def train(
         ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, the subsets need
             different numbers of steps, the folder belongs to another training or to other software, or its last
             checkpoint is damaged.
-        FloatingPointError: a loss or weight is no longer finite.
+        FloatingPointError: a loss or weight is no longer finite, at the lowest learning rate tried.
     """
     if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
         raise ValueError(
@@ -112,38 +120,150 @@ def train(
         networks_at_once = default_networks_at_once(model, images)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray):
         raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
-    standardization = standardization_of(images, standardize=config.standardize)
-    data = None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)}
-    trained = []
+    job = _Job(
+        images,
+        labels.astype(np.int32),
+        config,
+        architecture,
+        standardization_of(images, standardize=config.standardize),
+        None if folder is None else Path(folder),
+        None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)},
+        checkpoint_every,
+    )
     num_steps = config.steps_for(len(subsets[0]))
+    all_kept = [np.asarray(subset) for subset in subsets]
+    trained = []
     with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
         for first in range(0, len(seeds), networks_at_once):
             group = slice(first, first + networks_at_once)
-            run = None
-            if folder is not None and data is not None:
-                own = {"seeds": list(map(int, seeds[group])), "subsets_sha256": sha256_of(*subsets[group])}
-                settings = {"training": to_json(config), "layers": architecture.layers, **data, **own}
-                settings["software"] = software()
-                run = RunFolder(Path(folder) / f"network-{first}", settings)
-            trained.append(
-                _fit(
-                    TrainedNetworks(
-                        architecture,
-                        *_initial(model, seeds[group]),
-                        standardization,
-                        np.zeros((len(seeds[group]), num_steps), np.float32),
-                        np.zeros((len(seeds[group]), num_steps, config.batch_size), bool),
-                        tuple(np.asarray(kept) for kept in subsets[group]),
-                        tuple(map(int, seeds[group])),
-                    ),
-                    images,
-                    labels.astype(np.int32),
-                    config,
-                    run,
-                    checkpoint_every,
-                    bar,
-                )
-            )
+            params, batch_stats = _initial(model, seeds[group])
+            start = job.start(params, batch_stats, all_kept[group], tuple(map(int, seeds[group])))
+            trained.append(_with_restarts(job, start, f"network-{first}", bar))
+    return _joined(trained)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all networks of one call of :func:`train` share."""
+
+    images: np.ndarray
+    labels: NDArray[np.int32]
+    config: TrainingConfig
+    architecture: Architecture
+    standardization: Standardization
+    folder: Path | None
+    data: dict[str, str] | None  # digests of images and labels, where there is a folder
+    checkpoint_every: int
+
+    def start(
+        self, params: Params, batch_stats: Params, subsets: list[np.ndarray], seeds: tuple[int, ...]
+    ) -> TrainedNetworks:
+        """Networks before their first step."""
+        num_networks, num_steps = len(seeds), self.config.steps_for(len(subsets[0]))
+        return TrainedNetworks(
+            self.architecture,
+            params,
+            batch_stats,
+            self.standardization,
+            np.zeros((num_networks, num_steps), np.float32),
+            np.zeros((num_networks, num_steps, self.config.batch_size), bool),
+            tuple(subsets),
+            seeds,
+            np.array([label_statistics(self.labels[subset])[0] for subset in subsets]),
+            ((),) * num_networks,
+        )
+
+    def run_folder(self, name: str, networks: TrainedNetworks, config: TrainingConfig) -> RunFolder | None:
+        """Where the checkpoints of these networks are."""
+        if self.folder is None or self.data is None:
+            return None
+        own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*networks.subsets)}
+        settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
+        return RunFolder(self.folder / name, settings | {"software": software()})
+
+
+def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> TrainedNetworks:
+    """Networks trained; those that failed from the start again, at a third of the learning rate, a few times."""
+    networks = _fit(job, start, job.config, job.run_folder(name, start, job.config), bar)
+    for restart in range(1, MOST_RESTARTS + 1):
+        failed = np.flatnonzero(_failed(job, networks))
+        if failed.size == 0:
+            break
+        config = replace(job.config, learning_rate=job.config.learning_rate / 3**restart)
+        again = _picked(start, failed)
+        seeds = ", ".join(map(str, again.seeds))
+        tqdm.write(
+            f"training failed at learning rate {job.config.learning_rate / 3 ** (restart - 1):.4g} (seed {seeds}: "
+            f"diverged or stuck at chance): started again at {config.learning_rate:.4g}",
+            file=sys.stderr,
+        )
+        bar.total += again.losses.size
+        again = _fit(job, again, config, job.run_folder(f"{name}-restart-{restart}", again, config), bar)
+        networks = _replaced(networks, failed, again)
+    diverged = ~_finite(networks)
+    if diverged.any():
+        i = int(np.flatnonzero(diverged)[0])
+        rates = ", ".join(f"{rate:.4g}" for rate in networks.learning_rates[i])
+        raise FloatingPointError(
+            f"training diverged at learning rates {rates} (seed {networks.seeds[i]}): lower the learning_rate of "
+            f"{job.config}"
+        )
+    return networks
+
+
+def _failed(job: _Job, networks: TrainedNetworks) -> NDArray[np.bool_]:
+    """Which networks diverged, or are stuck: no better than the most frequent class, the loss that of no answer."""
+    entropy = np.array([label_statistics(job.labels[kept])[1] for kept in networks.subsets])
+    return ~_finite(networks) | (~networks.learned & stands_still(networks.losses, entropy))
+
+
+def _finite(networks: TrainedNetworks) -> NDArray[np.bool_]:
+    """Whether all losses and weights of each network are finite."""
+    finite = np.all(np.isfinite(networks.losses), axis=1)
+    for array in jax.tree.leaves((networks.params, networks.batch_stats)):
+        finite &= np.all(np.isfinite(array.reshape(len(array), -1)), axis=1)
+    return finite
+
+
+def _picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetworks:
+    """Some of the networks."""
+    pick = partial(jax.tree.map, lambda array: array[chosen])
+    return replace(
+        networks,
+        params=pick(networks.params),
+        batch_stats=pick(networks.batch_stats),
+        losses=networks.losses[chosen],
+        correct=networks.correct[chosen],
+        subsets=tuple(networks.subsets[i] for i in chosen),
+        seeds=tuple(networks.seeds[i] for i in chosen),
+        most_frequent=networks.most_frequent[chosen],
+        learning_rates=tuple(networks.learning_rates[i] for i in chosen),
+    )
+
+
+def _replaced(networks: TrainedNetworks, chosen: NDArray[np.intp], others: TrainedNetworks) -> TrainedNetworks:
+    """The networks with those chosen exchanged for others, whose earlier learning rates they keep."""
+
+    def put(array: np.ndarray, new: np.ndarray) -> np.ndarray:
+        array = np.array(array)
+        array[chosen] = new
+        return array
+
+    rates = list(networks.learning_rates)
+    for i, new in zip(chosen, others.learning_rates, strict=True):
+        rates[i] = rates[i] + new
+    return replace(
+        networks,
+        params=jax.tree.map(put, networks.params, others.params),
+        batch_stats=jax.tree.map(put, networks.batch_stats, others.batch_stats),
+        losses=put(networks.losses, others.losses),
+        correct=put(networks.correct, others.correct),
+        learning_rates=tuple(rates),
+    )
+
+
+def _joined(trained: list[TrainedNetworks]) -> TrainedNetworks:
+    """The networks of several groups, one after another."""
     if len(trained) == 1:
         return trained[0]
     join = partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
@@ -154,7 +274,9 @@ def train(
         losses=np.concatenate([one.losses for one in trained]),
         correct=np.concatenate([one.correct for one in trained]),
         subsets=tuple(kept for one in trained for kept in one.subsets),
-        seeds=tuple(map(int, seeds)),
+        seeds=tuple(seed for one in trained for seed in one.seeds),
+        most_frequent=np.concatenate([one.most_frequent for one in trained]),
+        learning_rates=tuple(rates for one in trained for rates in one.learning_rates),
     )
 
 
@@ -172,15 +294,10 @@ def default_networks_at_once(model: Model, images: np.ndarray) -> int:
 
 
 def _fit(
-    start: TrainedNetworks,
-    images: np.ndarray,
-    labels: np.ndarray,
-    config: TrainingConfig,
-    run: RunFolder | None,
-    checkpoint_every: int,
-    bar: tqdm,
+    job: _Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder | None, bar: tqdm
 ) -> TrainedNetworks:
-    """Train one group of networks, from the checkpoint if the folder has one."""
+    """Train one group of networks, from the checkpoint if the folder has one; ends early where all have diverged."""
+    images, checkpoint_every = job.images, job.checkpoint_every
     architecture, losses, correct = start.architecture, start.losses, start.correct
     num_networks, num_steps = losses.shape
     state = initial_state(start.params, start.batch_stats)
@@ -193,10 +310,15 @@ def _fit(
     fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
     state = place.per_network(state)
     pool = place.everywhere(images) if in_memory else images
-    targets = place.everywhere(labels)
+    targets = place.everywhere(job.labels)
     keys = place.per_network(_keys(np.asarray(start.seeds, np.uint32)))
     rates = learning_rates(config, num_steps)
-    numbers = Hyperparameters(np.float32(config.momentum), np.float32(config.weight_decay), start.standardization)
+    numbers = Hyperparameters(
+        np.float32(config.momentum),
+        np.float32(config.weight_decay),
+        np.float32(np.inf if config.gradient_clip is None else config.gradient_clip),
+        start.standardization,
+    )
     augmentation = config.augmentation
     if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
         augmentation = "flip" if "flip" in augmentation else "none"
@@ -236,8 +358,6 @@ def _fit(
                 found.append(values)
             losses[:, part] = np.stack([loss for loss, _ in found], axis=1)
             correct[:, part] = np.stack([right for _, right in found], axis=1)
-        if not np.all(np.isfinite(losses[:, part])):
-            raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
         step += count
         bar.update(count * num_networks)
         if run is not None:
@@ -251,10 +371,15 @@ def _fit(
             began = time.perf_counter()
             if step % checkpoint_every == 0 or step == num_steps:
                 run.save(step, (jax.tree.map(np.asarray, state), losses, correct))
+        if not np.any(np.all(np.isfinite(losses[:, part]), axis=1)):
+            losses[:, step:] = np.nan
+            bar.total -= (num_steps - step) * num_networks
+            break
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
-    if not all(np.all(np.isfinite(array)) for array in jax.tree.leaves((params, batch_stats))):
-        raise FloatingPointError(f"training diverged with {config}: lower learning_rate")
-    return replace(start, params=params, batch_stats=batch_stats, losses=losses, correct=correct)
+    rates_so_far = tuple((*rates, config.learning_rate) for rates in start.learning_rates)
+    return replace(
+        start, params=params, batch_stats=batch_stats, losses=losses, correct=correct, learning_rates=rates_so_far
+    )
 
 
 def learning_rates(config: TrainingConfig, num_steps: int) -> NDArray[np.float32]:

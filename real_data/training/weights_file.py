@@ -63,6 +63,7 @@ def save_weights(
         "num_classes": networks.architecture.num_classes,
         "layers": networks.architecture.layers,
         "batch_size": networks.correct.shape[-1],
+        "learning_rates": [list(rates) for rates in networks.learning_rates],
         **provenance,
     }
     arrays = {
@@ -73,6 +74,7 @@ def save_weights(
         "standardization/scale": networks.standardization.scale,
         "seeds": np.asarray(networks.seeds, np.int64),
         "kept": networks.subsets[0],
+        "most_frequent": networks.most_frequent,
         "losses": networks.losses,
         "correct": np.packbits(networks.correct, axis=-1),
     }
@@ -126,6 +128,8 @@ def load_weights(path: Path) -> TrainedNetworks:
         np.unpackbits(arrays["correct"], axis=-1, count=description["batch_size"]).astype(bool),
         (arrays["kept"],) * len(seeds),
         seeds,
+        arrays["most_frequent"],
+        tuple(tuple(rates) for rates in description["learning_rates"]),
     )
 
 

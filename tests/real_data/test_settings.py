@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from data_pruning.records.settings import from_json, to_json
-from real_data.experiments.config import Experiment
-from real_data.experiments.training_run_config import TrainingRun
+from real_data.experiments.config import Experiment, TrainingRun
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
 from real_data.training.config import TrainingConfig

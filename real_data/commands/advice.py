@@ -1,0 +1,129 @@
+"""The command that says which examples to keep."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from data_pruning.records.writable import check_folder
+from real_data.commands.options import (
+    ImageOptions,
+    Images,
+    ModelOptions,
+    TrainingOptions,
+    cli,
+    resolved,
+    say_recipe,
+    shell_options,
+)
+from real_data.experiments.config import Experiment
+from real_data.scores.config import MetricName, ScoreConfig
+
+__all__ = ["recommend"]
+
+
+@cli.command
+def recommend(
+    keep: float,
+    images: ImageOptions = Images(),  # noqa: B008  (frozen)
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    metric: MetricName = "el2n",
+    num_score_networks: int | None = None,
+    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
+    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
+    num_seeds: int | None = None,
+    num_places: int | None = None,
+    num_pools: int | None = None,
+    max_pool: int = 16_000,
+    holdout: float = 0.2,
+    executor: str = "here",
+    out: Path = Path("results/pilot"),
+    quiet: bool = False,
+) -> None:
+    """Say which examples of a data set to keep within a budget, and what error to expect: from a small pilot.
+
+    Trains on pools of the training images, a quarter, a half and all of max_pool, tests on a part held out, chooses the
+    window of ranks on half of the seeds and judges it on the others.  Test images are not touched; of digits, and
+    of a folder that is not divided into train and test, a third is set aside as test images.  Networks with
+    convolutions get a smaller pilot: see the numbers below.  Networks that learn nothing give no advice.
+
+    Args:
+        keep: the budget: a fraction in (0, 1), or a number of images.
+        images: the images.
+        model: the network of the pilot.
+        metric: score of difficulty.
+        num_score_networks: networks that the score is averaged over; None is 10, with convolutions 3.
+        scoring: their training.
+        retraining: training on the kept examples; with convolutions 200 steps of 32 images unless given.
+        num_seeds: repetitions, at least 4; None is 10, with convolutions 6.
+        num_places: windows tried, at least 3; None is 5, with convolutions 3.
+        num_pools: pools, 1 to 3; None is 3, with convolutions 1.
+        max_pool: images in the largest pool.
+        holdout: share of the training images that errors are measured on.
+        executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
+        out: folder of the pilot; run again to continue there.
+        quiet: no progress bar.
+    """
+    from real_data.experiments.execution import executor_named
+    from real_data.studies.pilot import pilot, size_of
+    from real_data.studies.recommendation import recommend_by
+
+    check_folder("out", out)
+    recipe = images.chosen_recipe
+    network = resolved(recipe.model, model)
+    size = size_of(network.kind)
+    of_recipe = resolved(recipe.training, TrainingOptions(**size.retraining))
+    score = ScoreConfig(metric, num_score_networks or size.num_score_networks, resolved(recipe.scoring, scoring))
+    data = images.load()
+    config = pilot(
+        len(data.train_labels),
+        data.num_classes,
+        keep=keep,
+        **images.arguments(),
+        model=network,
+        score=score,
+        retraining=resolved(of_recipe, retraining),
+        num_seeds=num_seeds,
+        num_places=num_places,
+        num_pools=num_pools,
+        max_pool=max_pool,
+        holdout=holdout,
+    )
+    say_recipe(images, {"model": network, "scoring": score.training, "retraining": config.retraining})
+    with executor_named(executor, out) as chosen:
+        found = recommend_by(config, data, out=out, executor=chosen, progress=not quiet)
+    print(found)
+    print("To do so, with the network and the training of the pilot (a longer training may do better):")
+    for words in next_commands(images, config, found.rule_name, found.num_kept / found.num_images):
+        print(f"  {shlex.join(words)}")
+
+
+def next_commands(images: Images, config: Experiment, rule: str, fraction: float) -> list[list[str]]:
+    """The commands that score and train as the pilot did, word by word.
+
+    Args:
+        images: the images.
+        config: the pilot.
+        rule: name of the keep rule.
+        fraction: fraction to keep.
+    """
+    recipe, (score,) = images.chosen_recipe, config.scores
+    which = ["--dataset", images.dataset]
+    for name in ("path", "image_size", "test_folder", "recipe"):
+        if getattr(images, name) is not None:
+            which += [f"--{name.replace('_', '-')}", str(getattr(images, name))]
+    if images.skip_undecodable:
+        which.append("--skip-undecodable")
+    which += shell_options("model", config.model, recipe.model)
+    train = ["python", "-m", "real_data", "train", *which]
+    commands = []
+    if rule != "random":
+        commands.append(
+            ["python", "-m", "real_data", "score", *which, "--metrics", score.metric, "--out", "scores"]
+            + (["--num-networks", str(score.num_networks)] if score.num_networks != 10 else [])
+            + shell_options("training", score.training, recipe.scoring)
+        )
+        train += ["--scores", f"scores/{images.dataset}-{score.metric}.nc"]
+    train += ["--rule", rule, "--fraction", f"{fraction:.6g}"]
+    commands.append(train + shell_options("training", config.retraining, recipe.training))
+    return commands

@@ -1,0 +1,194 @@
+"""Commands that run experiments, and print what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from data_pruning import Results
+from data_pruning.records.settings import from_json, read_json
+from data_pruning.records.writable import check_folder
+from real_data.commands.options import ImageOptions, Images, ModelOptions, TrainingOptions, cli, resolved, say_recipe
+from real_data.experiments.config import Experiment, TrainingRun
+from real_data.findings.error_table import error_table
+from real_data.scores.config import MetricName, ScoreConfig
+
+__all__ = ["recipes", "rerun", "run", "scaling_law", "show", "study"]
+
+
+@cli.command
+def run(
+    images: ImageOptions = Images(),  # noqa: B008  (frozen)
+    metrics: tuple[MetricName, ...] = ("el2n",),
+    rules: tuple[str, ...] = ("hard", "easy", "random"),
+    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
+    pool_sizes: tuple[int | None, ...] = (None,),
+    num_seeds: int = 10,
+    first_seed: int = 0,
+    min_class_share: float = 1.0,
+    label_noise: float = 0.0,
+    holdout: float = 0.0,
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    num_score_networks: int = 10,
+    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
+    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
+    executor: str = "here",
+    out: Path = Path("results/real_data"),
+    quiet: bool = False,
+) -> None:
+    """Measure test error against the number of examples kept.  The default: handwritten digits, nothing to download.
+
+    Writes OUT/DATASET.nc, errors as fractions, OUT/DATASET.json, the settings, and OUT/scores and OUT/cells as it goes;
+    run again after Ctrl-C to continue.  Prints test errors in per cent, mean +- standard error over seeds.
+
+    Args:
+        images: the images.
+        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, random.
+        rules: keep rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), policy@EDGES/PROBABILITIES.
+        fractions: fractions of the pool kept, in (0, 1].
+        pool_sizes: numbers of training images before pruning; None is all.
+        num_seeds: repetitions, at least 2.
+        first_seed: the first seed.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        label_noise: share of wrong labels put into the pool, in [0, 1).
+        holdout: share of the training images that takes the place of the test images, in [0, 1); 0 tests on the
+            test images.
+        model: the network.
+        num_score_networks: networks that a score is averaged over.
+        scoring: training of the networks that score.
+        retraining: training on the kept examples.
+        executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
+        out: folder for the results.
+        quiet: no progress bar.
+    """
+    recipe = images.chosen_recipe
+    score_training = resolved(recipe.scoring, scoring)
+    config = Experiment(
+        **images.arguments(),
+        scores=tuple(ScoreConfig(metric, num_score_networks, score_training) for metric in metrics),
+        rules=rules,
+        fractions=fractions,
+        pool_sizes=pool_sizes,
+        num_seeds=num_seeds,
+        first_seed=first_seed,
+        min_class_share=min_class_share,
+        label_noise=label_noise,
+        holdout=holdout,
+        model=resolved(recipe.model, model),
+        retraining=resolved(recipe.training, retraining),
+    )
+    say_recipe(images, {"model": config.model, "scoring": score_training, "retraining": config.retraining})
+    _run(config, executor, out, quiet)
+
+
+@cli.command
+def rerun(
+    settings: tyro.conf.Positional[Path],
+    out: Path | None = None,
+    executor: str = "here",
+    quiet: bool = False,
+) -> None:
+    """Run an experiment or a training again from its settings file: to continue it, or elsewhere to repeat it.
+
+    Args:
+        settings: DATASET.json of an experiment or settings.json of a training.
+        out: folder for the results; the default is the folder of the settings file.
+        executor: as for run.
+        quiet: no progress bar.
+    """
+    from real_data.commands.training import run_and_report
+
+    value = read_json(settings)
+    folder = settings.parent if out is None else out
+    if isinstance(value, dict) and "training" in value:
+        run_and_report(from_json(TrainingRun, value), folder, 1000, quiet)
+    else:
+        _run(from_json(Experiment, value), executor, folder, quiet)
+
+
+@cli.command
+def show(path: tyro.conf.Positional[Path]) -> None:
+    """Print the tables of a result file: test errors in per cent, mean +- standard error over seeds.
+
+    Args:
+        path: a file that ``run`` wrote, OUT/DATASET.nc.
+    """
+    print(error_table(_results_of_run(path)))
+
+
+@cli.command
+def scaling_law(path: tyro.conf.Positional[Path], metric: str | None = None) -> None:
+    """Does error fall as a power law of the examples kept, or exponentially?  For the Pareto frontier and whole pools.
+
+    The frontier, the lowest error at each number kept, is chosen on half of the seeds and measured on the others.
+
+    Args:
+        path: a file that ``run`` wrote, with several pool sizes, OUT/DATASET.nc.
+        metric: score of difficulty; needed where there are several.
+    """
+    from real_data.findings.frontier import pareto_frontier
+    from scaling_laws.comparison import compare_scaling_laws
+
+    results = _results_of_run(path)
+    frontier = pareto_frontier(results, metric=metric)
+    series = {
+        "Pareto frontier": (frontier.num_kept, frontier.errors),
+        "whole pools": (results["pool_size"], results["errors_all"]),
+    }
+    for name, (num_kept, errors) in series.items():
+        print(f"{name}, {len(num_kept)} points:")
+        try:
+            found = compare_scaling_laws(num_kept, errors)
+        except ValueError as reason:
+            print(f"  no fit: {reason}")
+            continue
+        print(f"  {found.power}\n  {found.exponential}\n  {found.reason}")
+
+
+@cli.command
+def study(
+    out: Path = Path("results/study"), path: str | None = None, executor: str = "processes:2", quiet: bool = False
+) -> None:
+    """Is a window of intermediate difficulty best, and does the theory foresee it?  About 15 minutes on two cores.
+
+    Fashion-MNIST at three pool sizes and digits with wrong labels; run again after Ctrl-C to continue.
+
+    Args:
+        out: folder for the results.
+        path: folder of the Fashion-MNIST files; the default looks in the usual places.
+        executor: as for run; small networks keep one core busy each.
+        quiet: no progress bar.
+    """
+    from real_data.experiments.execution import executor_named
+    from real_data.studies.windows import run_study
+
+    check_folder("out", out)
+    with executor_named(executor, out) as chosen:
+        print(run_study(out, path=path, executor=chosen, progress=not quiet))
+
+
+@cli.command
+def recipes() -> None:
+    """List the recipes: settings of network and training by name, where they come from, what they should reach."""
+    from real_data.recipes import RECIPES
+
+    print("\n".join(map(str, RECIPES.values())))
+
+
+def _results_of_run(path: Path) -> Results:
+    results = Results.load(path)
+    if "experiment" not in results.config or "mean" not in results.variables:
+        raise ValueError(f"{path} is not a result of the command run, but: {results.title}")
+    return results
+
+
+def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
+    from real_data.experiments.execution import executor_named
+    from real_data.experiments.experiment import run_experiment
+
+    check_folder("out", out)
+    with executor_named(executor, out) as chosen:
+        results = run_experiment(config, out=out, executor=chosen, progress=not quiet)
+    print(error_table(results))
+    print(f"saved in {out / f'{config.dataset}.nc'}")
