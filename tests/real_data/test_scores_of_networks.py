@@ -18,7 +18,7 @@ from real_data.scores import rank_correlation, score, score_all, scores_of_netwo
 from real_data.scores.config import METRICS
 
 MODEL = ModelConfig()
-TRAINING = TrainingConfig(num_steps=50, learning_rate=0.1)
+TRAINING = TrainingConfig(num_steps=50, learning_rate=0.1, standardize=False)
 
 
 def digits(seed):
