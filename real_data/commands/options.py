@@ -85,6 +85,10 @@ class Images:
 ImageOptions = Annotated[Images, tyro.conf.arg(name="")]
 
 
+def _may_be_none(kind: Any) -> bool:
+    return type(None) in get_args(kind)
+
+
 def _overrides(config: type) -> Any:
     """A class with the fields of a settings class, each None where the recipe's value is meant.
 
@@ -94,7 +98,7 @@ def _overrides(config: type) -> Any:
     table = []
     for each in fields(config):
         kind: Any = types[each.name]
-        if type(None) in get_args(kind):
+        if _may_be_none(kind):
             kind = kind | Literal["none"]
         table.append((each.name, kind | None, field(default=None)))
     text = f"{(config.__doc__ or '').partition('.')[0]}; None is as the recipe says."
@@ -114,7 +118,8 @@ TrainingOptions = _overrides(TrainingConfig)
 def resolved(of_recipe: Config, options: Any) -> Config:
     """Settings of a recipe with those that were given in their place."""
     given = {f.name: getattr(options, f.name) for f in fields(options) if getattr(options, f.name) is not None}
-    given = {name: None if value == "none" else value for name, value in given.items()}
+    types = get_type_hints(type(of_recipe))
+    given = {name: None if value == "none" and _may_be_none(types[name]) else value for name, value in given.items()}
     for one, other in (("num_steps", "num_epochs"), ("num_epochs", "num_steps")):
         if given.get(one) is not None and other not in given:
             given[other] = None  # a number of epochs takes the place of a number of steps, and the other way round

@@ -55,7 +55,7 @@ def try_to_decode(content: bytes, name: str) -> None:
         ValueError: as for :func:`whole_image`.
     """
     with _opened(content, name) as image:
-        image.draft("RGB", (image.size[0] // 8, image.size[1] // 8))
+        image.draft("RGB", (max(1, image.size[0] // 8), max(1, image.size[1] // 8)))
         image.load()
 
 

@@ -26,6 +26,12 @@ def results_of(errors, pool_sizes=(1000,), fractions=(0.2,)):
     kept = np.asarray(pool_sizes)[:, None, None, None] * np.asarray(fractions)[:, None]
     results.add("num_kept", dims, np.broadcast_to(kept, errors.shape)[None].astype(int), "1", "")
     results.add("mean", dims[:-1], errors[None].mean(axis=-1), "1", "")
+    results.add("learned", dims, np.ones((1, *errors.shape), int), "1", "")
+    results.add("training_errors", dims, np.zeros((1, *errors.shape)), "1", "")
+    whole = errors[:, -1, 0] / 2  # the last rule is random
+    results.add("errors_all", ("pool", "seed"), whole, "1", "")
+    results.add("learned_all", ("pool", "seed"), np.ones(whole.shape, int), "1", "")
+    results.add("training_errors_all", ("pool", "seed"), np.zeros(whole.shape), "1", "")
     return results
 
 
@@ -94,7 +100,7 @@ def test_recommendation_continues_the_power_law():
     inside = []
     for _ in range(200):
         sizes, errors = _power_law(rng, 0.5)
-        found = conclude(results_of(errors, sizes), 16000)
+        found = conclude(results_of(errors, sizes), 16000, 0.1)
         assert found.rule == KeepWindow(0.4, 0.6000000000000001)
         inside.append(found.interval[0] < truth < found.interval[1])
     assert 0.9 < np.mean(inside) < 0.99
@@ -107,34 +113,53 @@ def test_recommendation_continues_the_power_law():
 
 def test_random_is_recommended_where_it_is_as_good():
     sizes, errors = _power_law(np.random.default_rng(3), 1.1)
-    found = conclude(results_of(errors, sizes), 4000)
+    found = conclude(results_of(errors, sizes), 4000, 0.1)
     assert found.rule == KeepRandom(0.2)
-    assert str(found).startswith("Keep 800 of 4000 images at random.\nNo window is better beyond the noise")
+    assert str(found).startswith("Keep 800 of 4000 images at random.\nThe best window is surely better than hard")
+    assert "No window is better beyond the noise" in str(found)
     assert found.expected_error == pytest.approx(2 * 4000**-0.5, rel=0.1)
 
 
 def test_an_error_that_does_not_fall_is_not_continued():
     _, errors = _power_law(np.random.default_rng(3), 1.1)
-    found = conclude(results_of(errors[::-1], (1000, 2000, 4000)), 64000)
+    found = conclude(results_of(errors[::-1], (1000, 2000, 4000)), 64000, 0.1)
     assert found.expected_error == pytest.approx(2 * 1000**-0.5, rel=0.1)
     assert "a power law continued" not in str(found)
     assert "of the largest pool, 4000 images: not continued to 64000" in str(found)
 
 
+def test_networks_that_learned_nothing_give_no_advice():
+    """On their own training images, or on those held out: of four classes of equal size 75 % is what anybody has."""
+    sizes, errors = _power_law(np.random.default_rng(3), 1.1)
+    results = results_of(errors, sizes)
+    results["learned"][0, -1, -1, 0, 2] = 0
+    with pytest.raises(RuntimeError, match=r"1 of \d+ networks trained on random or all images are no better .*--mod"):
+        conclude(results, 4000, 0.25)
+    results = results_of(errors, sizes)
+    results["errors_all"][-1] = 0.751
+    with pytest.raises(RuntimeError, match=r"75.1 % error on images held out, no better than .*\(75.0 %\)"):
+        conclude(results, 4000, 0.25)
+    results = results_of(errors, sizes)
+    results["learned"][0, 0, 0] = 0  # of another rule: named, no more
+    assert f"Networks of {RULES[0]} did not learn." in str(conclude(results, 4000, 0.25))
+
+
 def test_pilot_keeps_within_the_data():
-    config = pilot("folder", 10_000, 10, keep=500)
+    config = pilot(10_000, 10, keep=500)
     assert config.fractions == (0.05,)
     assert config.pool_sizes == (2000, 4000, 8000)
     assert config.rules[0] == "hard"
     assert config.rules[-2:] == ("easy", "random")
     assert config.holdout == 0.2
-    assert pilot("folder", 10_000, 10, keep=50).pool_sizes == (4000, 8000)  # two images of every class at least
-    with pytest.raises(ValueError, match=r"keep must be a fraction in \(0, 1\) or a number of images in \[1, 10000\)"):
-        pilot("folder", 10_000, 10, keep=10_000)
+    assert pilot(10_000, 10, keep=50).pool_sizes == (4000, 8000)  # two images of every class at least
+    with pytest.raises(
+        ValueError, match=r"keep must be a fraction in \(0, 1\) or a whole number of images in \[1, 100"
+    ):
+        pilot(10_000, 10, keep=10_000)
     with pytest.raises(ValueError, match="leaves fewer than 2 images per class in a pilot of 8000"):
-        pilot("folder", 10_000, 10, keep=0.001)
-    with pytest.raises(ValueError, match="num_seeds must be at least 4"):
-        pilot("folder", 10_000, 10, keep=0.1, num_seeds=3)
+        pilot(10_000, 10, keep=0.001)
+    with pytest.raises(ValueError, match=r"num_seeds .* must be at least 4, got 3"):
+        pilot(10_000, 10, keep=0.1, num_seeds=3)
 
 
 def test_theory_is_calibrated_on_one_pool_and_recovers_its_own_numbers(monkeypatch):

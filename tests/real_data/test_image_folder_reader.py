@@ -110,13 +110,8 @@ def test_what_is_not_such_a_folder_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"b has no images"):
         load("folder", tmp_path)
     (tmp_path / "b" / "labels.csv").write_text("1,2")
-    with pytest.raises(ValueError, match=r"labels.csv: .* this is no image by its name, which must end in .bmp, "):
+    with pytest.raises(ValueError, match=r"b has no images, no file that ends in .bmp, "):
         load("folder", tmp_path)
-    (tmp_path / "b" / "labels.csv").unlink()
-    (tmp_path / "b" / "deeper").mkdir()
-    with pytest.raises(ValueError, match=r"deeper: the folder of a class must have images only, but this is a folder"):
-        load("folder", tmp_path)
-    (tmp_path / "b" / "deeper").rmdir()
     (tmp_path / "b" / "0.png").write_bytes((tmp_path / "a" / "000.png").read_bytes()[:40])
     with pytest.raises(ValueError, match=r"b/0.png in .*b cannot be decoded: "):
         load("folder", tmp_path)

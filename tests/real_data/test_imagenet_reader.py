@@ -87,8 +87,8 @@ def test_archives_are_read_in_place(tmp_path):
     assert data.train_images.shape == (9, 16, 16, 3)
     for n, name in enumerate(data.train_names):
         wnid, file = name.split("/")
-        assert data.train_images._content(n) == TRAIN[wnid][file]
-    assert [data.test_images._content(n) for n in range(4)] == list(VAL.values())
+        assert data.train_images.content(n) == TRAIN[wnid][file]
+    assert [data.test_images.content(n) for n in range(4)] == list(VAL.values())
     assert data.train_images[[8, 0]].shape == (2, 16, 16, 3)
     assert len(list(tmp_path.iterdir())) == 3
     assert read_imagenet(tmp_path).train_images.image_size == 224

@@ -1,0 +1,166 @@
+"""Folders of images as people have them: layouts, captions, damaged files, photographs taken upright, pipes, copies."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from real_data import Experiment, TrainingRun, load
+from real_data.datasets import image_decoding
+from real_data.selection.kept_list import read_kept
+
+RNG = np.random.default_rng(0)
+
+
+def write(folder, number, size=(6, 5), first=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(first, first + number):
+        Image.fromarray(RNG.integers(0, 256, (*size, 3), np.uint8)).save(folder / f"{n}.png")
+
+
+def two_classes(path, number=3):
+    for name in ("cat", "dog"):
+        write(path / name, number)
+
+
+@pytest.mark.parametrize("name", ["test", "val", "valid", "validation"])
+def test_train_beside_any_customary_name(tmp_path, name):
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / name, 1)
+    data = load("folder", tmp_path)
+    assert (len(data.train_labels), len(data.test_labels)) == (6, 2)
+
+
+def test_two_of_them_are_a_question(tmp_path):
+    for name, number in (("train", 3), ("val", 2), ("test", 1)):
+        two_classes(tmp_path / name, number)
+    with pytest.raises(ValueError, match=r"has test and val beside train: say which .*--test-folder test"):
+        load("folder", tmp_path)
+    assert len(load("folder", tmp_path, test_folder="val").test_labels) == 4
+    assert len(load("folder", tmp_path, test_folder="test").test_labels) == 2
+    with pytest.raises(FileNotFoundError, match="must have a folder 'dev'"):
+        load("folder", tmp_path, test_folder="dev")
+    with pytest.raises(ValueError, match="test_folder is for folder, not for digits"):
+        load("digits", test_folder="val")
+
+
+def test_a_folder_without_division_says_what_is_set_aside(tmp_path):
+    two_classes(tmp_path / "train")
+    data = load("folder", tmp_path)  # train alone is divided, not taken for a class
+    assert data.class_names == ("cat", "dog")
+    (note,) = data.notes
+    assert "2 of 6 images are set aside as test images" in note
+
+
+def test_sub_folders_are_read_and_other_files_counted(tmp_path):
+    write(tmp_path / "cat" / "2021" / "june", 2)
+    write(tmp_path / "cat", 1, first=7)
+    write(tmp_path / "dog", 3)
+    for name in ("0.txt", "1.txt", "Thumbs.db"):
+        (tmp_path / "cat" / name).write_text("a cat")
+    (tmp_path / "cat" / ".DS_Store").write_text("")
+    (tmp_path / "cat" / "2021" / "round").symlink_to(tmp_path / "cat", target_is_directory=True)  # no end of it
+    data = load("folder", tmp_path)
+    names = sorted(data.train_names)
+    assert len(data.train_labels) + len(data.test_labels) == 6
+    assert {"cat/2021/june/0.png", "cat/2021/june/1.png", "cat/7.png"} & set(names)
+    assert data.notes[0] == "3 files that are no images by their names were passed over: 1 .db, 2 .txt"
+
+
+@pytest.mark.parametrize("image_size", [None, 4])
+def test_all_undecodable_images_are_listed_before_anything_else(tmp_path, image_size):
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / "test", 2)
+    photograph = Image.fromarray(RNG.integers(0, 256, (6, 5, 3), np.uint8))
+    photograph.save(tmp_path / "train" / "cat" / "whole.jpg", quality=95)
+    content = (tmp_path / "train" / "cat" / "whole.jpg").read_bytes()
+    bad = [tmp_path / "train" / "cat" / "cut.jpg", tmp_path / "test" / "dog" / "cut.jpg"]
+    for path in bad:
+        path.write_bytes(content[: len(content) // 2])
+    (tmp_path / "train" / "dog" / "text.png").write_text("not at all")
+    with pytest.raises(ValueError, match=r"3 of 14 images in .* cannot be decoded") as refused:
+        load("folder", tmp_path, image_size=image_size)
+    for name in ("train/cat/cut.jpg", "test/dog/cut.jpg", "train/dog/text.png", "--skip-undecodable"):
+        assert name in str(refused.value)
+    data = load("folder", tmp_path, image_size=image_size, skip_undecodable=True)
+    assert (len(data.train_labels), len(data.test_labels)) == (7, 4)
+    assert "3 images that cannot be decoded are left out: " in data.notes[0]
+    assert "train/cat/cut.jpg" not in data.train_names
+    # it is part of the settings, and the images are what the fingerprint is of
+    assert Experiment(dataset="folder", path="x", skip_undecodable=True) != Experiment(dataset="folder", path="x")
+    assert TrainingRun(dataset="folder", path="x", test_folder="val").test_folder == "val"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photographs_are_turned_upright(tmp_path, orientation):
+    """Each orientation as the camera stores it, by the definition of the EXIF tag: rows and columns of the scene."""
+    scene = RNG.integers(0, 256, (4, 6, 3), np.uint8)
+    stored = {
+        1: scene,
+        2: scene[:, ::-1],
+        3: scene[::-1, ::-1],
+        4: scene[::-1],
+        5: scene.transpose(1, 0, 2),
+        6: scene.transpose(1, 0, 2)[::-1],  # taken with the camera turned: the 0th row is the right side
+        7: scene.transpose(1, 0, 2)[::-1, ::-1],
+        8: scene.transpose(1, 0, 2)[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[image_decoding.ORIENTATION] = orientation
+    path = tmp_path / "x.png"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+    np.testing.assert_array_equal(image_decoding.whole_image(path.read_bytes(), "x"), scene)
+    square = image_decoding.center_crop(path.read_bytes(), "x", 4, 1.0)
+    np.testing.assert_array_equal(square, scene[:, 1:5])
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    two_classes(tmp_path)
+    os.mkfifo(tmp_path / "cat" / "x.png")
+    with pytest.raises(ValueError, match=r"x.png is called like an image but is no regular file"):
+        load("folder", tmp_path)
+
+
+def test_images_of_the_size_asked_for_stay_as_they_are(tmp_path):
+    for name in ("train", "test"):
+        for of_class in ("cat", "dog"):
+            write(tmp_path / name / of_class, 2, (8, 8))
+    asked, own = load("folder", tmp_path, image_size=8), load("folder", tmp_path)
+    np.testing.assert_array_equal(asked.train_images[:], own.train_images)
+
+
+def test_copies_of_test_images_among_the_training_images_are_named(tmp_path):
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / "test", 2)
+    content = (tmp_path / "train" / "cat" / "1.png").read_bytes()
+    (tmp_path / "test" / "dog" / "1.png").write_bytes(content)
+    (note,) = load("folder", tmp_path).notes
+    assert "1 test images are training images too" in note
+    assert "test/dog/1.png is train/cat/1.png" in note
+
+
+def test_huge_pictures_in_small_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_decoding, "MOST_PIXELS", 100)
+    two_classes(tmp_path, 2)
+    Image.new("L", (50, 50)).save(tmp_path / "cat" / "bomb.png")
+    with pytest.raises(ValueError, match=r"bomb.png .*50 x 50 pixels; at most 100 are read"):
+        load("folder", tmp_path)
+
+
+def test_kept_lists_name_images_by_position_or_name(tmp_path):
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / "test", 1)
+    data = load("folder", tmp_path)
+    listed = tmp_path / "kept.txt"
+    listed.write_text("4\n0\n\ntrain/cat/2.png\n")
+    assert read_kept(listed, data).tolist() == [0, 2, 4]
+    for text, message in (
+        ("6\n", r"line 1: positions must lie in \[0, 6\), got 6"),
+        ("0\ntrain/cat/0.png\n", "line 2: the image of line 1 again"),
+        ("bird\n", "line 1: 'bird' is neither a position nor the name"),
+        ("\n", "names no image"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_kept(listed, data)
