@@ -57,7 +57,7 @@ tests="tests/real_data/test_el2n.py tests/real_data/test_augmentation.py"
 throughput="--sizes 50 --seconds 1"
 step="--batch 8 --rounds 1"
 training="--model.width 0.1 --training.num-epochs 2 --training.batch-size 32"
-limits=(60 60 120 120)
+limits=(120 120 120 120)
 if [ -z "$small" ]; then
   tests="$tests tests/real_data/test_gradient_norm.py tests/real_data/test_residual_networks.py
     tests/simulations/test_ensemble.py tests/simulations/test_interior_point.py

@@ -59,7 +59,7 @@ def test_commands_of_the_readme_are_understood(command, monkeypatch):
     idle = {name: wraps(function)(lambda *_, **__: None) for name, function in cli.functions.items()}
     monkeypatch.setattr(cli, "functions", idle)
     if "--help" in arguments:
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             cli.main(arguments)
     else:
         cli.main(arguments)  # bad options are a SystemExit with code 2, their name on stderr
