@@ -96,6 +96,21 @@ class KeepRule:
             raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
         return positions
 
+    def num_kept(self, num_examples: int) -> int:
+        """How many of ``num_examples`` examples ``kept_positions`` keeps, without a list of them.
+
+        Raises:
+            ValueError: as ``kept_positions``.
+        """
+        if num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
+        count = 0
+        for lower, upper, probability in zip(*self._single().windows(), strict=True):
+            count += nearest_whole(probability, nearest_whole(upper - lower, num_examples))
+        if count == 0:
+            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
+        return count
+
     def _single(self) -> KeepRule:
         if self.shape != ():
             raise ValueError(f"one keep rule is needed here, got an array of rules of shape {self.shape}")

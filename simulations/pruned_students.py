@@ -27,6 +27,7 @@ from simulations.trials.store import Column
 
 __all__ = ["PrunedStudents", "array_size"]
 
+MOST_EXAMPLES = 2.0**53  # of a trial: more cannot be counted in double precision
 PROBE = 3  # which key of a trial its probe has; those of the pool are in ``ensemble``
 COLUMNS = {
     "errors": Column("1", "test error: angle between student and truth over pi"),
@@ -92,6 +93,11 @@ class PrunedStudents:
                 raise ValueError(
                     f"num_features must be at least 3 for a truth that is not the teacher, got {self.num_features}"
                 )
+        if self.alpha_tot * self.num_features >= MOST_EXAMPLES:
+            raise ValueError(
+                f"alpha_tot = {self.alpha_tot:g} with num_features = {self.num_features} gives more than "
+                f"{MOST_EXAMPLES:g} examples: take a smaller alpha_tot"
+            )
         if self.num_examples < 1:
             raise ValueError(f"alpha_tot = {self.alpha_tot:g} with num_features = {self.num_features} gives no example")
 
@@ -261,9 +267,8 @@ class PrunedStudents:
         return min(array_size(count), self.num_features) if count <= self.num_features else array_size(count)
 
     def _most_kept(self) -> int:
-        rng = np.random.default_rng(0)
         rules = [self.keep] if isinstance(self.keep, KeepRule) else [self.keep.agree, self.keep.disagree]
-        counts = [rule.kept_positions(self.num_examples, rng).size for rule in rules if rule is not None]
+        counts = [rule.num_kept(self.num_examples) for rule in rules if rule is not None]
         return min(sum(counts), self.num_examples)
 
     def _truth(self) -> tuple[float, float, float]:

@@ -29,7 +29,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver import quadrature
-from perceptron_theory.solver.quadrature import Frame, Strips, inline, kept_lines, normal_cdf, normal_pdf, once
+from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf, once
 
 __all__ = [
     "MAX_STEPS",
@@ -84,7 +84,7 @@ class SaddlePoint(NamedTuple):
 
 def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
     """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin; not differentiable."""
-    evaluate = inline if aligned else once
+    evaluate = once
     top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
     steps = (x - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])

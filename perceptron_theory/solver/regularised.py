@@ -29,6 +29,7 @@ import numpy as np
 from jax import Array
 
 from perceptron_theory.solver import quadrature
+from perceptron_theory.solver.least_squares import mean_example
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
@@ -37,6 +38,8 @@ __all__ = ["LossMinimum", "conditions", "minimise_loss", "newton_step"]
 MAX_STEPS = 1500
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 1e-10  # the same where rounding stops the steps from shrinking further: three in a row end the search
+ILL_CONDITIONED = 1e-8  # the same for thin strips, wrong labels and tiny lambda, whose equations are nearly dependent:
+MOST_QUIET = 20  # so many in a row, none of which was smaller by more than chance, end the search
 CLOSE = 1e-3  # size of the next Newton step below which a stage is done
 STRONG = 100.0  # lambda of the first stage over that at which outputs are of order 1
 FIRST_STAGE, LONGEST_STAGE = np.log(8.0), np.log(100.0)  # of log lambda
@@ -260,9 +263,9 @@ class _Path(NamedTuple):
 
 
 def minimise_loss(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, mean_bound: Array, *, aligned: bool
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool
 ) -> LossMinimum:
-    """Solve one point; ``mean_bound`` bounds the mean field as in ``maximise_margin``, the rest as ``conditions``."""
+    """Solve one point of hinge or logistic loss; the arguments are those of ``conditions``."""
 
     def turn(path: _Path) -> _Path:
         trial = path.trial
@@ -273,8 +276,9 @@ def minimise_loss(
         good = jnp.all(jnp.isfinite(step))
         log_error_change = jnp.abs(jnp.dot(jax.grad(_log_error)(trial), step))
         last = path.lam <= lam
-        num_quiet = jnp.where((log_error_change < RESTLESS) & (size < 1e-6) & last, path.num_quiet + 1, 0)
-        settled = good & last & (((log_error_change < SETTLED) & (size < 1e-7)) | (num_quiet >= 3))
+        num_quiet = jnp.where((log_error_change < ILL_CONDITIONED) & (size < 1e-6) & last, path.num_quiet + 1, 0)
+        quiet = ((log_error_change < RESTLESS) & (num_quiet >= 3)) | (num_quiet >= MOST_QUIET)
+        settled = good & last & (((log_error_change < SETTLED) & (size < 1e-7)) | quiet)
 
         limit = jnp.minimum(1.0, 1.5 / jnp.maximum(size, 1e-300))  # no number changes out of all proportion
         if aligned:  # the student never turns away from the teacher
@@ -304,12 +308,13 @@ def minimise_loss(
         )
 
     zero = jnp.zeros_like(alpha_prune)
-    strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_bound**2))
+    mean_teacher, mean_rest = mean_example(strips, theta, aligned=aligned)
+    strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_teacher**2 + mean_rest**2))
     force = 0.5 if loss == "logistic" else 1.0  # at output 0
     start = jnp.stack(
         [
-            force * alpha_prune * mean_bound / strong,
-            zero,
+            force * alpha_prune * mean_teacher / strong,
+            force * alpha_prune * mean_rest / strong,
             jnp.log(force * jnp.sqrt(alpha_prune) / strong),
             -jnp.log(strong),
         ]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from perceptron_theory.solver import max_margin, regularised, separation
+from perceptron_theory.solver.least_squares import least_squares
 from perceptron_theory.solver.quadrature import Strips
 
 __all__ = ["Point", "balance", "coordinates", "order_parameters", "response", "student_unknowns", "unknowns_of"]
@@ -92,9 +93,13 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         )
         unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
         status = jnp.stack([found.converged.astype(float), found.residual, found.num_steps.astype(float)])
+    elif kind == "square":
+        unknowns = least_squares(point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned)
+        finite = jnp.all(jnp.isfinite(unknowns)).astype(float)
+        status = jnp.stack([finite, jnp.zeros_like(finite), jnp.ones_like(finite)])
     else:
         least = regularised.minimise_loss(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.mean_bound, aligned=aligned
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned
         )
         unknowns = least.unknowns
         status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])

@@ -87,6 +87,11 @@ def quick_max_margin(examples: Array) -> Separator:
     Returns:
         The separator with its certificate; where the gap exceeds 1e-11, ``max_margin`` may know better.
     """
+    if jnp.ndim(examples) != 2 or not jnp.issubdtype(jnp.result_type(examples), jnp.floating):
+        raise ValueError(
+            "examples must be floating-point numbers of shape (num_examples, num_features), got "
+            f"{jnp.result_type(examples)} of shape {jnp.shape(examples)}"
+        )
     num_examples, num_features = examples.shape
     if 0 in examples.shape:
         raise ValueError(f"examples must have at least one row and one column, got shape {examples.shape}")

@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from data_pruning.records.writable import check_folder
 from simulations.trials.devices import Devices, Footprint
 from simulations.trials.store import Column, TrialStore
 
@@ -26,6 +27,7 @@ __all__ = ["Precision", "Trials", "run_trials"]
 STEP = 10  # numbers of trials among which "auto" chooses are multiples of this
 LEAST = 30  # trials before a standard error is believed
 MAX_TRIALS = 1_000_000
+HOPELESS = 3  # times MAX_TRIALS: the variance of 30 trials is known to better than this factor
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
@@ -120,13 +122,19 @@ def run_trials(
         KeyboardInterrupt: interrupted; the message says what is saved.
         ValueError: ``out`` is a file, or a saved file is damaged.
         OSError: the disk is full, among others.
-        RuntimeError: the precision is not reached within a million trials.
+        RuntimeError: the precision is not reached within a million trials, or it is clear that it will not be.
     """
-    if out is not None and Path(out).is_file():
-        raise ValueError(f"out must be a folder, but {out} is a file")
+    if out is not None:
+        if Path(out).is_file():
+            raise ValueError(f"out must be a folder, but {out} is a file")
+        check_folder("out", out)
+    if bar is not None and not callable(getattr(bar, "update", None)):
+        raise TypeError(f"bar must be a progress bar with the method update, such as tqdm's, got {bar!r}")
     store = None if out is None else TrialStore(out, stem, trials.title, trials.settings(), trials.columns)
     run = _Run(trials, Devices(mesh), store)
     goal = num_trials if isinstance(num_trials, int) else LEAST
+    if run.missing(goal).size:
+        run.devices.plan(trials.footprint(), goal)  # refuses what does not fit, before any bar is drawn
     own_bar = bar is None
     if own_bar:
         bar = tqdm(total=goal, desc="trials", unit="trial", disable=not progress, leave=False)
@@ -148,6 +156,13 @@ def run_trials(
             if enough is not None:
                 goal = enough
                 break
+            expected = float(values.var(axis=0, ddof=1).max()) / num_trials.standard_error**2
+            if expected > HOPELESS * MAX_TRIALS:
+                raise RuntimeError(
+                    f"about {expected:.2g} trials would bring the standard error of {num_trials.column} to the target "
+                    f"{num_trials.standard_error:g}, and {MAX_TRIALS:,} are the most: that many reach "
+                    f"{values.std(axis=0, ddof=1).max() / MAX_TRIALS**0.5:.2g}"
+                )
             if goal >= MAX_TRIALS:
                 reached = values.std(axis=0, ddof=1).max() / goal**0.5
                 raise RuntimeError(

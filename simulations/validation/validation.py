@@ -256,7 +256,7 @@ def validate(
 
 
 def _checked(points: Sequence[Point]) -> tuple[Point, ...]:
-    if isinstance(points, Point) or not all(isinstance(point, Point) for point in points):
+    if not isinstance(points, Sequence) or not all(isinstance(point, Point) for point in points):
         raise TypeError(f"points must be a sequence of Point, got {points!r}")
     if len(points) == 0:
         raise ValueError("points is empty: give at least one Point")

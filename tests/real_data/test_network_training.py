@@ -281,7 +281,11 @@ def test_bfloat16_activations_leave_weights_float32():
             ValueError,
             r"subsets of \[65, 500\] examples need different numbers of steps: train them one after another",
         ),
-        ({"config": replace(CONFIG, learning_rate=1e20)}, FloatingPointError, "diverged at learning rates .*lower the learning_rate"),
+        (
+            {"config": replace(CONFIG, learning_rate=1e20)},
+            FloatingPointError,
+            "diverged at learning rates .*lower the learning_rate",
+        ),
         (  # the last step's: no loss tells
             {"config": replace(CONFIG, num_steps=1, learning_rate=1e38, weight_decay=1e10)},
             FloatingPointError,

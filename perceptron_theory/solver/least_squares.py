@@ -1,0 +1,82 @@
+"""The ridge-regression student in closed form.
+
+For the square loss the equations of ``regularised`` are linear but for one quadratic.  The force on an example is
+(1 - omega) / (1 + V) with curvature 1 / (1 + V), so that
+
+    1/V = lambda + alpha / (1 + V)                       lambda V^2 + (lambda + alpha - 1) V - 1 = 0
+    lambda m = alpha <(1 - y m.u) y u> / (1 + V)         (alpha C + lambda (1 + V)) m = alpha mu
+
+with the moments mu = <y u> and C = <u u^T> of the kept examples.  With E = <(1 - y m.u)^2> the last equation,
+s^2 = alpha V^2 (E + s^2) / (1 + V)^2, becomes by the first one
+
+    s^2 = alpha V^2 E / ((1 + V) (1 + lambda V^2)).
+
+No difference of large numbers is left: V > 0 is taken from the form of the root that adds, E is a sum of squares on
+every line, and the moments are taken in the coordinates of the probe, (z, v) with v across it in the teacher-probe
+plane.  There C is diagonal for rules that do not look at labels, however thin the strips of z.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from perceptron_theory.solver.max_margin import across_moments
+from perceptron_theory.solver.quadrature import REACH, Strips, kept_lines
+
+__all__ = ["least_squares", "mean_example"]
+
+
+def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool) -> Array:
+    """Solve one point.
+
+    Args:
+        alpha_prune: kept examples per parameter, scalar.
+        strips: what is kept, with origin 0.
+        theta: angle between probe and teacher in radians, scalar.
+        lam: lambda > 0, scalar.
+        aligned: as ``kept_lines``; then B = 0.
+
+    Returns:
+        (A, B, log s, log V), shape (4,), as ``regularised.minimise_loss`` finds them.
+    """
+    t, w0, w1, w2 = _lines(strips, theta, aligned)
+    b = lam + alpha_prune - 1
+    root = jnp.sqrt(b * b + 4 * lam)
+    v = jnp.where(b > 0, 2 / (jnp.abs(b) + root), (jnp.abs(b) + root) / (2 * lam))
+    ridge = lam * (1 + v) / alpha_prune
+    along = jnp.sum(w0 * t * t) + ridge
+    mean = jnp.sum(w0 * t)
+    if aligned:
+        m_probe, m_across = mean / along, jnp.zeros_like(mean)
+    else:
+        mixed, across, mean_across = jnp.sum(w1 * t), jnp.sum(w2) + ridge, jnp.sum(w1)
+        # eliminated in the order of the sizes: z is the small field where strips are thin
+        rest = along - mixed * mixed / across
+        m_probe = (mean - mixed * mean_across / across) / rest
+        m_across = (mean_across - mixed * m_probe) / across
+    miss = 1 - m_probe * t
+    squares = jnp.sum(w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across)
+    s_squared = alpha_prune * v * v * squares / ((1 + v) * (1 + lam * v * v))
+    return jnp.stack([*_in_plane(theta, m_probe, m_across), 0.5 * jnp.log(s_squared), jnp.log(v)])
+
+
+def mean_example(strips: Strips, theta: Array, *, aligned: bool) -> tuple[Array, Array]:
+    """Mean <y u> of the kept examples times their labels, in teacher coordinates: the direction of Hebb's rule."""
+    t, w0, w1, _ = _lines(strips, theta, aligned)
+    return _in_plane(theta, jnp.sum(w0 * t), jnp.zeros_like(theta) if aligned else jnp.sum(w1))
+
+
+def _lines(strips: Strips, theta: Array, aligned: bool) -> tuple[Array, Array, Array, Array]:
+    """Lines of constant z: z times label, and the weight times moments 0, 1, 2 of v times label on each."""
+    one = jnp.ones_like(theta)
+    line: Any = kept_lines(strips, theta, one, theta, jnp.zeros(1), REACH * one, aligned=aligned)
+    across1, across2 = across_moments(line, theta, theta, aligned=aligned)
+    return line.t, line.weight * line.u0, line.weight * across1, line.weight * across2
+
+
+def _in_plane(theta: Array, probe: Array, across: Array) -> tuple[Array, Array]:
+    """Teacher coordinates of a vector with these components along the probe and across it."""
+    return probe * jnp.cos(theta) - across * jnp.sin(theta), probe * jnp.sin(theta) + across * jnp.cos(theta)
