@@ -11,8 +11,8 @@
 # A stage that fails, runs out of its time or lacks a package is said in the table; the others run all the same.
 set -u
 
-cd "$(dirname "$0")/.." || exit 2
-python=${PYTHON:-python} small='' out=results/accelerator images=''
+root=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+python=${PYTHON:-python} small='' out=$root/results/accelerator images=''
 while [ $# -gt 0 ]; do
   case $1 in
     --small) small=yes ;;
@@ -25,7 +25,8 @@ done
 if [ -n "$images" ] && ! [ -d "$images/train" ]; then
   echo "$0: no folder $images/train" >&2 && exit 2
 fi
-mkdir -p "$out" || exit 2
+mkdir -p "$out" && out=$(realpath "$out") && images=${images:+$(realpath "$images")} || exit 2
+cd "$root" || exit 2
 rm -rf "$out"/{stages.tsv,tests.xml,throughput.json,images.json,training,*.log}
 
 export PYTHONPATH="$PWD"
