@@ -20,12 +20,14 @@ our own numbers are printed alone.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 PARSER = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -33,6 +35,7 @@ PARSER.add_argument("--batch", type=int, default=128, help="images per step")
 PARSER.add_argument("--rounds", type=int, default=5, help="interleaved repeats")
 PARSER.add_argument("--cores", type=int, default=0, help="cores to run on; 0 is all")
 PARSER.add_argument("--without-peer", action="store_true", help="leave PyTorch out")
+PARSER.add_argument("--json", type=Path, help="file that the numbers are written to as well")
 OPTIONS = PARSER.parse_args() if __name__ == "__main__" else PARSER.parse_args([])
 if hasattr(os, "sched_getaffinity"):
     CORES = sorted(os.sched_getaffinity(0))[-OPTIONS.cores :]
@@ -66,7 +69,7 @@ def ours(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
     graphdef, *parts = nnx.split(network, nnx.Param, nnx.BatchStat)
     params, batch_stats = (jax.tree.map(lambda a: jax.numpy.array(a)[None], nnx.to_pure_dict(part)) for part in parts)
     standardization = Standardization(np.zeros(3, np.float32), np.ones(3, np.float32))
-    numbers = Hyperparameters(np.float32(MOMENTUM), np.float32(WEIGHT_DECAY), standardization)
+    numbers = Hyperparameters(np.float32(MOMENTUM), np.float32(WEIGHT_DECAY), np.float32(np.inf), standardization)
     state = initial_state(*jax.tree.map(jax.numpy.copy, (params, batch_stats)))  # the step reuses its memory
     keys = jax.random.key(0)[None]
     images, labels = jax.device_put(images), jax.device_put(labels.astype(np.int32))
@@ -213,6 +216,12 @@ def main() -> None:
             print(f"  {name:17s} {spread(taken['PyTorch', name] / taken['ours', name])}")
     else:
         print(f"  PyTorch: {missing}")
+    if OPTIONS.json:
+        rates = [
+            {"work": name, "side": side, "images_per_second": OPTIONS.batch / float(np.median(values))}
+            for (side, name), values in taken.items()
+        ]
+        OPTIONS.json.write_text(json.dumps({"batch": OPTIONS.batch, "rates": rates}))
     print("\nTime of ours over time of ours")
     for name, unit in (("GraNd", "forward-backward"), ("EL2N", "forward"), ("forward-backward", "forward")):
         print(f"  {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")

@@ -16,9 +16,11 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import json
 import platform
 import time
 from importlib import metadata
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -73,6 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[50, 100, 200, 500], help="N")
     parser.add_argument("--seconds", type=float, default=5.0, help="measured time of each rate")
+    parser.add_argument("--json", type=Path, help="file that the numbers are written to as well")
     options = parser.parse_args()
     devices = {device.platform: device for device in (jax.devices("cpu")[0], jax.devices()[0])}
     print(f"Python {platform.python_version()}, jax {metadata.version('jax')}, {os.cpu_count()} cores, ", end="")
@@ -82,11 +85,15 @@ def main() -> None:
         print(f"{name}: {rate / 1e9:.0f} GFlop/s in float32 matrix products")
     print("    N  device  trials/s  per call  of the ceiling")
     overtaken = None
+    rows = []
     for size in options.sizes:
         found = {name: trials_per_second(device, size, options.seconds) for name, device in devices.items()}
         for name, (rate, batch) in found.items():
             share = rate * operations(size) / rates[name]
             print(f"{size:5d}  {name:6s}  {rate:8.1f}  {batch:8d}  {100 * share:6.1f} %", flush=True)
+            rows.append({"num_features": size, "device": name, "trials_per_second": rate, "share_of_ceiling": share})
+            if options.json:  # after each row: what is there is kept if time runs out
+                options.json.write_text(json.dumps(rows))
         best = max(found, key=lambda name: found[name][0])
         overtaken = size if best != "cpu" and overtaken is None else overtaken
     if len(devices) > 1:

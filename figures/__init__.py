@@ -1,8 +1,8 @@
-"""Pictures of the results of the other rooms; every figure is a function from saved results to a matplotlib figure."""
+"""Pictures of the results of the other rooms; every figure is a function from saved results to a matplotlib figure.
 
-from figures.draw.image_scores import extreme_images, rank_correlations, score_histograms
-from figures.draw.images import fig3
-from figures.draw.perceptron import fig1, fig2
-from figures.draw.windows import windows
+The names are listed in ``__init__.pyi``; matplotlib is loaded when one of them is first asked for.
+"""
 
-__all__ = ["extreme_images", "fig1", "fig2", "fig3", "rank_correlations", "score_histograms", "windows"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,5 +12,9 @@ import lazy_loader
 import data_pruning
 from data_pruning import *  # noqa: F403  (the keep rules and result files belong to this room's face too)
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += data_pruning.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

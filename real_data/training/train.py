@@ -363,8 +363,8 @@ def _fit(
         if run is not None:
             run.log(
                 step,
-                loss=losses[:, part].mean(),
-                accuracy=correct[:, part].mean(),
+                loss=float(losses[:, part].mean()),
+                accuracy=float(correct[:, part].mean()),
                 learning_rate=rates[step - 1],
                 images_per_second=count * config.batch_size * num_networks / (time.perf_counter() - began),
             )

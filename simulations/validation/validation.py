@@ -293,7 +293,7 @@ def _simulated(
 
 
 def _compared(points: tuple[Point, ...], found: Sequence[tuple[Simulation, ...]], theory: Theory) -> Validation:
-    errors: list[Floats] = []  # of the theory, at the largest size
+    errors: list[float] = []  # of the theory, at the largest size
     largest: list[Estimate] = []
     infinite: list[Extrapolation | None] = []
     for point, sizes in zip(points, found, strict=True):
@@ -305,7 +305,7 @@ def _compared(points: tuple[Point, ...], found: Sequence[tuple[Simulation, ...]]
         except ValueError as problem:
             problem.add_note(f"the point is {point}")
             raise
-        errors.append(expected[-1].mean())
+        errors.append(float(expected[-1].mean()))
     predicted = np.array(errors)
     limits = [None if each is None else each.limit for each in infinite]
     value, error, z_extrapolated = (
