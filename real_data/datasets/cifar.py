@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 import zlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from real_data.datasets.bounded_stream import BoundedStream
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.source_files import Source, SourceFile
 
@@ -174,12 +175,13 @@ def _in_archive(path: Path, layout: CifarLayout) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     try:
         with ExitStack() as stack:
-            stream: io.BufferedIOBase = stack.enter_context(path.open("rb"))
+            stream: Any = stack.enter_context(path.open("rb"))
             compressed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             if compressed:
-                stream = stack.enter_context(gzip.GzipFile(fileobj=stream))
-            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
+                unpacked = stack.enter_context(gzip.GzipFile(fileobj=stream))
+                stream = BoundedStream(unpacked, sum(layout.num_bytes.values()), str(path))
+            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for member in archive:
                 name = PurePosixPath(member.name)
                 if str(name.parent) != layout.folder or name.name not in layout.num_bytes:

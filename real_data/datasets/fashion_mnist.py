@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from real_data.datasets.bounded_stream import MOST
 from real_data.datasets.idx_file import read_idx
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.source_files import Source, SourceFile
@@ -32,6 +33,8 @@ FASHION_MNIST = Source(
     remark="Debian and Ubuntu have them in the package dataset-fashion-mnist.",
 )
 """The official files; those of Debian are compressed anew, so their checksums differ."""
+
+NUM_BYTES = 60_000 * 28 * 28  # of the training images, the largest file
 
 CLASSES = (
     "T-shirt/top",
@@ -67,7 +70,8 @@ def read_fashion_mnist(folder: Path) -> ImageDataset:
     for part, stem in (("train", "train"), ("test", "t10k")):
         images_path = _existing(folder, f"{stem}-images-idx3-ubyte")
         labels_path = _existing(folder, f"{stem}-labels-idx1-ubyte")
-        images, labels = read_idx(images_path, num_axes=3), read_idx(labels_path, num_axes=1)
+        images = read_idx(images_path, num_axes=3, most_bytes=MOST * NUM_BYTES)
+        labels = read_idx(labels_path, num_axes=1, most_bytes=MOST * NUM_BYTES)
         if images.shape[1:] != (28, 28):
             raise ValueError(
                 f"{images_path}: images must be of 28 x 28 pixels, got {images.shape[2]} x {images.shape[1]}"

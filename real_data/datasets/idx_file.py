@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 __all__ = ["read_idx"]
 
 
-def read_idx(path: Path, *, num_axes: int) -> NDArray[np.uint8]:
+def read_idx(path: Path, *, num_axes: int, most_bytes: int = 2**30) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, compressed with gzip or not.
 
     Args:
         path: the file; compressed if it begins like a gzip file.
         num_axes: number of axes that the array must have: 1 for labels, 3 for gray images.
+        most_bytes: size of the array above which the file is refused, before it is unpacked.
 
     Returns:
         The array, of the shape that the header gives.
@@ -48,6 +49,11 @@ def read_idx(path: Path, *, num_axes: int) -> NDArray[np.uint8]:
                     )
                 shape = tuple(int(n) for n in np.frombuffer(header, ">u4"))
                 expected = math.prod(shape)
+                if expected > most_bytes:
+                    raise ValueError(
+                        f"{path}: the header at offset 4 gives {' x '.join(map(str, shape))} = {expected:,} bytes, at "
+                        f"most {most_bytes:,} are expected"
+                    )
                 # one byte more than expected: reads to the end of the file, where gzip compares its checksum
                 content = _read(file, expected + 1)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:

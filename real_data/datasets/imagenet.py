@@ -7,11 +7,14 @@ import io
 import re
 import tarfile
 import zlib
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from real_data.datasets.bounded_stream import BoundedStream
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.image_folder import class_folders, labels_of
@@ -24,6 +27,7 @@ ADDRESS = "https://image-net.org/data/ILSVRC/2012"
 TRAIN_ARCHIVE = "ILSVRC2012_img_train.tar"
 VAL_ARCHIVE = "ILSVRC2012_img_val.tar"
 KIT = "ILSVRC2012_devkit_t12"
+KIT_BYTES = 16 * 2**20  # a few megabytes of text and tables
 GROUND_TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 META = "data/meta.mat"
 VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -146,7 +150,10 @@ def _validation_classes(folder: Path) -> tuple[Path, list[str]]:
 def _in_archive(path: Path, wanted: tuple[str, ...]) -> list[bytes]:
     found: dict[str, bytes] = {}
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with ExitStack() as stack:
+            unpacked = stack.enter_context(gzip.GzipFile(path))
+            stream: Any = BoundedStream(unpacked, KIT_BYTES, str(path))
+            archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
             for member in archive:
                 name = str(PurePosixPath(member.name))
                 if name in wanted and member.isreg():

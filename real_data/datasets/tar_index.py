@@ -6,11 +6,12 @@ import hashlib
 import io
 import json
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
+
+from data_pruning.records.atomic_file import write_atomically
 
 __all__ = ["Member", "members_of", "nested_members_of"]
 
@@ -60,14 +61,25 @@ def nested_members_of(path: Path, *, kept_in: Path) -> dict[str, list[Member]]:
     about = path.stat()
     key = hashlib.sha256(f"{path.resolve()}\0{about.st_size}\0{about.st_mtime_ns}".encode()).hexdigest()
     kept = kept_in / f"{key[:32]}.json"
-    try:
-        return {name: [Member(*m) for m in each] for name, each in json.loads(kept.read_bytes()).items()}
-    except (OSError, ValueError):
-        pass  # there is none, or none that can be read
+    with suppress(OSError, ValueError, TypeError, KeyError):  # there is none, or none that can be believed
+        return _read_index(kept.read_bytes(), about.st_size)
     found = _nested_members(path)
     if sum(map(len, found.values())) >= MANY:
         with suppress(OSError):
-            _write(kept, json.dumps(found).encode())
+            members = json.dumps(found)
+            index = {"sha256": hashlib.sha256(members.encode()).hexdigest(), "members": found}
+            write_atomically(kept, json.dumps(index).encode())
+    return found
+
+
+def _read_index(content: bytes, num_bytes: int) -> dict[str, list[Member]]:
+    """The members in an index that was kept, of an archive of ``num_bytes``; an error where it is altered."""
+    index = json.loads(content)
+    if hashlib.sha256(json.dumps(index["members"]).encode()).hexdigest() != index["sha256"]:
+        raise ValueError("altered")
+    found = {name: [Member(*m) for m in each] for name, each in index["members"].items()}
+    if any(not 0 <= m.offset <= m.offset + m.num_bytes <= num_bytes for each in found.values() for m in each):
+        raise ValueError("members outside the archive")
     return found
 
 
@@ -84,20 +96,6 @@ def _nested_members(path: Path) -> dict[str, list[Member]]:
                 for member in _members(part, f"{inner.name} in {path}")
             ]
     return found
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def _members(file: IO[bytes] | _Part, where: str) -> Iterator[Member]:

@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def _processes(number: int) -> ProcessPoolExecutor:
     context = get_context("spawn")  # not forked: JAX runs threads
     gpus = visible_gpus()
     if not gpus:
-        return ProcessPoolExecutor(number, mp_context=context)
+        return ProcessPoolExecutor(number, mp_context=context, initializer=_end_with_parent)
     environments = []
     for k in range(number):
         environment = {"CUDA_VISIBLE_DEVICES": gpus[k % len(gpus)]}
@@ -198,8 +199,21 @@ def _processes(number: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(number, mp_context=context, initializer=_pin, initargs=(environments, begun))
 
 
+def _end_with_parent() -> None:
+    """In a worker: end it when the process that began it ends, however that ends; it would wait for work for ever."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _pin(environments: list[dict[str, str]], begun: Any) -> None:
     """Before JAX starts in a worker: give it the next of the environments."""
+    _end_with_parent()
     with begun.get_lock():
         mine = begun.value
         begun.value += 1

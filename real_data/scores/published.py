@@ -31,11 +31,12 @@ def scores_from_csv(
     higher_is_harder: bool = True,
     metric: str = "published",
 ) -> Scores:
-    """Scores from a CSV file with a header and one row per training image, aligned by file name.
+    r"""Scores from a CSV file with a header and one row per training image, aligned by file name.
 
-    A row belongs to the image of the same name; failing that, to the only image whose name has the same last component
-    (``train/dog/7.png`` and ``7.png`` have).  Every image must have exactly one row and every row an image, whatever
-    the order.
+    A row belongs to the image of the same name; failing that, to the one whose name has the longest common ending with
+    it, component by component (``/data/train/dog/7.png``, ``dog\7.png`` and ``7.png`` all end like
+    ``train/dog/7.png``), where there is a single such image.  Every image must have exactly one row and every row an
+    image, whatever the order.
 
     Files of this kind for ImageNet, by Sorscher et al. (2022): https://github.com/rgeirhos/dataset-pruning-metrics;
     there higher scores are the ones to keep.
@@ -104,9 +105,10 @@ def _rows(path: Path, content: bytes, name_column: str, score_column: str) -> It
 def _aligned(path: Path, rows: list[Row], dataset: str, names: list[str], score_column: str) -> np.ndarray:
     """The scores in the order of ``names``."""
     number_of = {name: number for number, name in enumerate(names)}
-    last_components = list(map(_last, names))
-    times = Counter(last_components)
-    number_of_last = {last: number for number, last in enumerate(last_components)}
+    components = [_components(name) for name in names]
+    with_last: dict[str, list[int]] = {}
+    for number, parts in enumerate(components):
+        with_last.setdefault(parts[0], []).append(number)
     values = np.full(len(names), np.nan)
     line_of: dict[int, int] = {}
     bad: list[str] = []
@@ -114,13 +116,17 @@ def _aligned(path: Path, rows: list[Row], dataset: str, names: list[str], score_
     ambiguous: list[str] = []
     duplicate: list[str] = []
     for line, name, text in rows:
-        number = number_of.get(name)
-        if number is None:
-            last = _last(name)
-            if times[last] != 1:
-                (ambiguous if times[last] else unknown).append(f"{name!r} (line {line})")
+        number = number_of.get(name, -1)
+        if number < 0:
+            asked = _components(name)
+            candidates = with_last.get(asked[0], [])
+            common = [_common(asked, components[candidate]) for candidate in candidates]
+            best = [candidate for candidate, length in zip(candidates, common, strict=True) if length == max(common)]
+            if len(best) != 1:
+                several = f", such as {' and '.join(repr(names[i]) for i in best[:2])}" if best else ""
+                (ambiguous if best else unknown).append(f"{name!r} (line {line}{several})")
                 continue
-            number = number_of_last[last]
+            number = best[0]
         if number in line_of:
             duplicate.append(f"{names[number]!r} (lines {line_of[number]} and {line})")
             continue
@@ -134,7 +140,7 @@ def _aligned(path: Path, rows: list[Row], dataset: str, names: list[str], score_
     problems = {
         f"scores in column {score_column!r} that are not finite numbers": bad,
         "rows that name no training image": unknown,
-        "rows that name none in full and several by the last component": ambiguous,
+        "rows that name none in full and several by their common ending": ambiguous,
         "rows for an image that has one already": duplicate,
         "images without a row": missing,
         "names that several images have": repeated,
@@ -159,5 +165,12 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _last(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2]
+def _components(name: str) -> list[str]:
+    """Parts of a path from the last to the first, without those that mean the same folder."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    return parts[::-1] or [""]
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many components two paths have in common, counted from the end."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

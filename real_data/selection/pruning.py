@@ -29,10 +29,14 @@ def prune(
     and class c, which has n_c of the n examples, keeps at least ``min_class_share`` times its proportional
     share K n_c / n of the K examples kept (Sorscher et al., NeurIPS 2022, use 0.5 on ImageNet):
 
-    * 1: every class keeps the same fraction, rounded to whole examples by largest remainder;
+    * 1: every class keeps the same fraction, rounded to whole examples by largest remainder; of equal remainders
+      the class with the harder hardest example is served first;
     * 0: every class keeps as many examples as the ranking of all examples together would give it;
     * between: the numbers of 0, raised to the minimum (rounded up, but not above the numbers of 1) where they
       fall short; the classes above their minimum pay for it in proportion to their surplus.
+
+    With a share above 0 no class is left empty as long as there are as many examples to keep as classes: one is
+    taken from the class that keeps most.
 
     The total K does not depend on labels: it is ``keep.kept_positions(n)``'s.  Within its class, each class
     then applies the rule at its own fraction, ``keep.with_fraction``.  So at ``min_class_share=0`` hard and
@@ -77,12 +81,16 @@ def prune(
     if labels is None:
         return np.sort(kept)
 
-    classes, class_of = np.unique(_checked_labels(labels, values.size), return_inverse=True)
+    classes, class_of = _classes_by_hardest_example(_checked_labels(labels, values.size), hardest_first)
     sizes = np.bincount(class_of)
     quotas = _class_quotas(sizes, np.bincount(class_of[kept], minlength=classes.size), float(min_class_share))
     if not quotas.all():
         empty = int(np.argmin(quotas))
-        remedy = "keep a larger fraction" + (" or raise min_class_share" if min_class_share < 1 else "")
+        if min_class_share > 0:
+            least = classes.size / values.size
+            remedy = f"keep at least {classes.size} examples, one of each class, a fraction of {least:.3g}"
+        else:
+            remedy = "keep a larger fraction, or one of each class with min_class_share above 0 (--min-class-share)"
         raise ValueError(
             f"{keep} with min_class_share = {min_class_share} leaves no example of class {classes[empty]} "
             f"({sizes[empty]} of {values.size} examples): {remedy}"
@@ -99,6 +107,17 @@ def prune(
     )
 
 
+def _classes_by_hardest_example(labels: Indices, hardest_first: Indices) -> tuple[Indices, Indices]:
+    """The classes in the order of their hardest examples, and the number of the class of each example.
+
+    So nothing depends on what the classes are called, nor on the order of the data set.
+    """
+    classes, class_of = np.unique(labels, return_inverse=True)
+    _, hardest = np.unique(labels[hardest_first], return_index=True)
+    order = np.argsort(hardest)
+    return classes[order], np.argsort(order)[class_of]
+
+
 def _class_quotas(sizes: Indices, global_counts: Indices, min_class_share: float) -> Indices:
     """Number kept of each class: that of the global ranking, but not below its minimum; the same total."""
     total = int(global_counts.sum())
@@ -107,9 +126,12 @@ def _class_quotas(sizes: Indices, global_counts: Indices, min_class_share: float
     share_of_class = np.round(min_class_share * total * sizes / sizes.sum(), 9)
     minimum = np.minimum(np.ceil(share_of_class).astype(np.int64), equal_shares)
     deficit, surplus = np.maximum(minimum - global_counts, 0), np.maximum(global_counts - minimum, 0)
-    if not deficit.any():
-        return global_counts
-    return global_counts + deficit - apportion(int(deficit.sum()), surplus)
+    quotas = global_counts + deficit - apportion(int(deficit.sum()), surplus) if deficit.any() else global_counts
+    if min_class_share > 0 and total >= sizes.size:
+        for empty in np.flatnonzero(quotas == 0):
+            quotas[np.argmax(quotas)] -= 1
+            quotas[empty] = 1
+    return quotas
 
 
 def _positions_in_class(keep: KeepRule, size: int, quota: int, rng: np.random.Generator) -> Indices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,15 @@ class RunFolder:
         if not self.metrics.exists():
             return
         complete = [line for line in self.metrics.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        kept = [line for line in complete if json.loads(line)["step"] <= step]
+        kept = []
+        for number, line in enumerate(complete, 1):
+            try:
+                at = json.loads(line)["step"]
+            except (ValueError, KeyError, TypeError):  # a log is no reason not to go on
+                print(f"{self.metrics}: line {number} is damaged; the log goes on from there", file=sys.stderr)
+                break
+            if at <= step:
+                kept.append(line)
         write_atomically(self.metrics, "".join(kept).encode())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,7 @@ def load_weights(path: Path) -> TrainedNetworks:
     try:
         # opened here: NumPy leaves a file that is cut short open
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            _check_stored(file.zip.infolist())
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop("sha256")) != _digest(arrays):
             raise ValueError("its content does not match its sha256")
@@ -131,6 +133,13 @@ def load_weights(path: Path) -> TrainedNetworks:
         arrays["most_frequent"],
         tuple(tuple(rates) for rates in description["learning_rates"]),
     )
+
+
+def _check_stored(members: list[zipfile.ZipInfo]) -> None:
+    """Our files are not compressed: one that is could unpack to anything."""
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
+            raise ValueError(f"{member.filename} is compressed, as no file of this package is")
 
 
 def _by_name(kind: str, tree: Params) -> dict[str, np.ndarray]:

@@ -5,7 +5,10 @@ import os
 import re
 import signal
 import stat
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +136,43 @@ def test_a_killed_worker_is_named(tmp_path):
         executor_named("processes:1", tmp_path) as pool,
     ):
         pool.submit(die, 0).result()
+
+
+WORKERS = """
+import os, sys, time
+from pathlib import Path
+from real_data.experiments.execution import executor_named
+
+def wait(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with executor_named("processes:2", Path(sys.argv[1])) as pool:
+        for _ in range(2):
+            pool.submit(wait, sys.argv[1])
+        time.sleep(600)
+"""
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "workers.py").write_text(WORKERS)
+    (tmp_path / "out").mkdir()
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "workers.py", tmp_path / "out"], env=os.environ | {"PYTHONPATH": root}
+    ) as parent:
+        try:
+            within(60, lambda: len(list((tmp_path / "out").iterdir())) == 2)
+        finally:
+            parent.kill()
+    workers = [int(path.name) for path in (tmp_path / "out").iterdir()]
+    within(60, lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))
+
+
+def within(seconds, condition):
+    """Wait until a condition holds; it must in the time that the slowest machine needs."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

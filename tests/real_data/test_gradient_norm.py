@@ -167,3 +167,24 @@ def test_a_tap_is_refused_in_training_and_by_unknown_layers():
     grouped = nnx.Conv(4, 4, (3, 3), feature_group_count=2, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="without groups or dilation"):
         gradient_tap.call(grouped, jnp.zeros((2, 5, 5, 4)), jnp.zeros(2))
+
+
+def test_the_batch_size_does_not_matter_even_for_examples_that_are_nearly_sure():
+    """A trained network: most of p is near 1, where 1 - p would be rounding.
+
+    The bound is that of float32 logits, which differ by some 1e-6 with the shape of a product: a relative 1e-5.
+    """
+    from sklearn.datasets import load_digits
+
+    from real_data import ModelConfig, TrainingConfig, models, train
+    from real_data.scores.scoring import scores_of_networks
+
+    digits = load_digits()
+    images, labels = digits.images[:300, ..., None].astype(np.float32) / 16, digits.target[:300]
+    model = models.build(ModelConfig("mlp"), (8, 8, 1), 10)
+    networks = train(model, images, labels, [np.arange(300)], seeds=[0], config=TrainingConfig(num_steps=300))
+    found = [scores_of_networks(networks, ["grand", "el2n"], images, labels, batch_size=size) for size in (1, 97, 1024)]
+    assert found[0]["el2n"].min() < 1e-3  # else this tests nothing
+    for other in found[1:]:
+        for metric in ("grand", "el2n"):
+            np.testing.assert_allclose(other[metric], found[0][metric], rtol=1e-5)

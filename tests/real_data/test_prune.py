@@ -114,7 +114,10 @@ def test_class_totals(data, share, rule):
     assert np.all(counts > minimum - 1)
     if share < 1:
         below = counts < minimum - 1e-9
-        assert np.all(counts[below] == apportion(kept.size, sizes)[below])
+        order = np.argsort([-scores[labels == c].max() for c in range(sizes.size)])  # equal remainders: hardest first
+        equal = np.empty_like(sizes)
+        equal[order] = apportion(kept.size, sizes[order])
+        assert np.all(counts[below] == equal[below])
     before = class_counts(labels, kept_globally)
     if np.all(before >= np.ceil(minimum)):
         np.testing.assert_array_equal(counts, before)
@@ -235,3 +238,25 @@ def test_apportionment_keeps_quota_and_total(total, weights):
 def test_bad_input_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         prune(**({"scores": [0.3, 0.1, 0.2], "keep": KeepHard(0.5)} | arguments))
+
+
+@pytest.mark.parametrize("f", [0.35, 0.37, 0.5])
+def test_what_classes_are_called_does_not_matter(f):
+    """Three classes of ten and a number to keep that three does not divide: relabelled, each keeps as many."""
+    rng = np.random.default_rng(0)
+    scores, labels = rng.permutation(30), np.repeat([0, 1, 2], 10)
+    kept = prune(scores, KeepHard(f), labels)
+    for names in ([2, 1, 0], [1, 2, 0], [7, 3, 5]):
+        np.testing.assert_array_equal(prune(scores, KeepHard(f), np.array(names)[labels]), kept)
+
+
+@pytest.mark.parametrize("f", [0.1, 0.2, 0.4])
+@pytest.mark.parametrize("rule", [KeepHard, KeepEasy, KeepRandom])
+def test_a_class_of_one_image_keeps_it(f, rule):
+    labels = np.r_[np.repeat([0, 1, 2], 100), 3]
+    kept = prune(np.random.default_rng(1).random(301), rule(f), labels)
+    assert kept.size == KeepHard(f).num_kept(301)
+    assert 300 in kept
+    assert np.ptp(class_counts(labels, kept)[:3]) <= 1
+    with pytest.raises(ValueError, match=r"keep at least 4 examples, one of each class, a fraction of 0.0133"):
+        prune(np.arange(301), rule(0.01), labels)

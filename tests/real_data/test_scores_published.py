@@ -59,13 +59,23 @@ def test_the_last_component_will_do_if_it_names_one_image(read, rename):
     assert read(table(*rows)).values.tolist() == VALUES
 
 
+@pytest.mark.parametrize("rename", ["./{}", "/home/me/{}", "train/{}", "{}"])
+def test_the_longest_common_ending_names_the_image(read, rename):
+    data = replace(DATA, train_names=("train/cat/1.png", "train/cat/2.png", "train/dog/1.png", "x/dog/1.png", "5.png"))
+    rows = [("cat/1.png", 1), ("cat/2.png", 2), ("train/dog/1.png", 3), ("x/dog/1.png", 4), ("5.png", 5)]
+    rows = [(rename.format(name).replace("train/train", "train"), score) for name, score in rows]
+    if rename == "train/{}":
+        rows = [(name.replace("/", "\\"), score) for name, score in rows]
+    assert read(table(*rows), data).values.tolist() == [1, 2, 3, 4, 5]
+
+
 def test_the_whole_name_comes_first(read):
     """Two images share a last component: rows with whole names are no problem, a bare one is ambiguous."""
     data = replace(DATA, train_names=("cat/1.png", "cat/2.png", "dog/1.png", "dog/4.png", "1.png"))
     rows = [("dog/1.png", 3), ("1.png", 5), ("cat/1.png", 1), ("4.png", 4), ("2.png", 2)]
     assert read(table(*rows), data).values.tolist() == [1, 2, 3, 4, 5]
     rows[0] = ("bird/1.png", 3)
-    message = r"several by the last component: 1, 'bird/1.png' \(line 2\); images without a row: 1, 'dog/1.png'$"
+    message = r"by their common ending: 1, 'bird/1.png' \(line 2, such as 'cat/1.png' and 'dog/1.png'\); images w"
     with pytest.raises(ValueError, match=message):
         read(table(*rows), data)
 
