@@ -11,32 +11,33 @@ In the perceptron the difficulty rank of an example is u = erf(|z| / sqrt 2), z 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data_pruning.arguments import fraction_kept, is_traced, real_array
+from data_pruning.arguments import broadcast, fraction_kept, is_traced, real_array
 
 __all__ = ["KeepEasy", "KeepHard", "KeepRandom", "KeepRule", "KeepWindow"]
 
 Floats = NDArray[np.float64]
 
 
-class KeepRule:
+class KeepRule(ABC):
     """A piecewise-constant keep probability over difficulty rank.
 
     Sub-classes say which windows of rank they keep; everything else follows from that.
     """
 
+    @abstractmethod
     def windows(self) -> tuple[Floats, Floats, Floats]:
         """The rank windows kept: arrays ``(lower, upper, probability)`` of shape ``(*shape, num_windows)``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def with_fraction(self, f: float) -> KeepRule:
         """A rule of the same kind that keeps the fraction ``f`` in (0, 1]."""
-        raise NotImplementedError
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -196,6 +197,7 @@ class KeepWindow(KeepRule):
 
     def __post_init__(self) -> None:
         lower, upper = real_array("lower", self.lower), real_array("upper", self.upper)
+        broadcast(lower=lower, upper=upper)
         if not is_traced(lower, upper) and np.any((lower < 0) | (upper > 1) | (lower >= upper)):
             raise ValueError(
                 f"KeepWindow needs 0 <= lower < upper <= 1, got lower = {self.lower!r}, upper = {self.upper!r}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from data_pruning import KeepEasy, KeepHard, KeepPolicy, KeepRandom, KeepRule, KeepWindow
+from collections.abc import Callable
+
+from data_pruning.arguments import check_string
+from data_pruning.keep_policy import KeepPolicy
+from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow
 
 __all__ = ["keep_rule"]
 
@@ -19,8 +23,10 @@ def keep_rule(name: str, f: float) -> KeepRule:
     Raises:
         ValueError: the name is none of these, or f or P is out of range.
     """
+    check_string("the name of a keep rule", name)
     if name in ("hard", "easy", "random"):
-        return {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}[name](f)
+        rules: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
+        return rules[name](f)
     kind, _, numbers = name.partition("@")
     try:
         if kind == "window":

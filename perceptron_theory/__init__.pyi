@@ -5,6 +5,8 @@ from .best_rule import OptimalPolicy as OptimalPolicy
 from .best_rule import best_window as best_window
 from .best_rule import optimal_frontier as optimal_frontier
 from .best_rule import optimal_policy as optimal_policy
+from .derivatives import exponential_to_power_law as exponential_to_power_law
+from .derivatives import scaling_exponent as scaling_exponent
 from .frontier import Crossover as Crossover
 from .frontier import Frontier as Frontier
 from .frontier import crossover as crossover
@@ -15,8 +17,6 @@ from .observables.margins import MarginDistribution as MarginDistribution
 from .observables.margins import margin_distribution as margin_distribution
 from .observables.version_space import information_gain as information_gain
 from .rank_value import value_function as value_function
-from .scaling_exponents import exponential_to_power_law as exponential_to_power_law
-from .scaling_exponents import scaling_exponent as scaling_exponent
 from .signed_margin import signed_margin_window as signed_margin_window
 from .solution import Solution as Solution
 from .solution import separability_threshold as separability_threshold

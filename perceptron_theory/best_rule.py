@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import LinearConstraint, minimize
 from scipy.optimize.elementwise import find_minimum
 
-from data_pruning.arguments import real_array, real_number
+from data_pruning.arguments import broadcast, check_real, real_array, real_number
 from data_pruning.keep_policy import KeepPolicy
 from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow
 from perceptron_theory.labels import Labels
@@ -87,6 +87,9 @@ class _Windows(KeepRule):
     lower: Any
     upper: Any
 
+    def with_fraction(self, f: float) -> KeepRule:
+        raise NotImplementedError("edges are all that a search moves")
+
     def windows(self) -> tuple[Any, Any, Any]:
         return self.lower, self.upper, (self.upper > self.lower).astype(float)
 
@@ -118,8 +121,9 @@ def best_window(
         As ``solve``.
     """
     one_of_each(student, labels)
+    broadcast(alpha_tot=real_array("alpha_tot", alpha_tot), f=_fraction(f), theta=real_array("theta", theta))
     alpha_tot, f, theta = np.broadcast_arrays(
-        real_array("alpha_tot", alpha_tot), fraction_kept(f), real_array("theta", theta)
+        real_array("alpha_tot", alpha_tot), _fraction(f), real_array("theta", theta)
     )
     shape = f.shape
     alpha, f, theta = (np.ravel(a).astype(np.float64) for a in (alpha_tot, f, theta))
@@ -181,11 +185,10 @@ def optimal_policy(
     """
     problem = _Search.of(alpha_tot, theta, student, labels)
     f = real_number("f", f)
-    fraction_kept(f)
+    _fraction(f)
     if not f < 1:
         raise ValueError(f"f must be below 1 for a choice to be left, got {f!r}")
-    if not tolerance > 0:
-        raise ValueError(f"tolerance must be positive, got {tolerance!r}")
+    check_real("tolerance", tolerance, "(0, inf)")
     a, window_error = (float(x) for x in best_window(alpha_tot, f, theta, student=student, labels=labels))
     lower, upper = np.array([a]), np.array([min(a + f, 1.0)])
     window = KeepWindow(a, float(upper[0]))
@@ -262,7 +265,7 @@ def optimal_frontier(
     Raises:
         As ``optimal_policy``.
     """
-    f = np.atleast_1d(fraction_kept(fractions))
+    f = np.atleast_1d(_fraction(fractions))
     found = [optimal_policy(alpha_tot, x, theta, student=student, labels=labels) for x in f]
     return OptimalFrontier(
         alpha_prune=alpha_tot * f,
@@ -362,7 +365,7 @@ class _Search(Problem):
         return x[::2], x[1::2], self.log_error(x[::2], x[1::2])
 
 
-def fraction_kept(value: ArrayLike) -> Floats:
+def _fraction(value: ArrayLike) -> Floats:
     f = real_array("f", value)
     low, high = FRACTION_RANGE
     if np.any((f < low) | (f > high)):

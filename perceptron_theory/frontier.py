@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize.elementwise import find_root
 
-from data_pruning.arguments import real_array
+from data_pruning.arguments import check_real, real_array
 from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRule
 from perceptron_theory.solution import solve
 from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, FRACTION_RANGE
@@ -86,8 +86,7 @@ def pareto_frontier(
     """
     if rule not in ("hard", "easy", "best"):
         raise ValueError(f'rule must be "hard", "easy" or "best", got {rule!r}')
-    if not FRACTION_RANGE[0] <= f_min < 1:
-        raise ValueError(f"f_min must lie in [{FRACTION_RANGE[0]:g}, 1), got {f_min!r}")
+    check_real("f_min", f_min, f"[{FRACTION_RANGE[0]:g}, 1)")
     if num_grid < 8:
         raise ValueError(f"num_grid must be at least 8, got {num_grid!r}")
     if np.ndim(theta) != 0:

@@ -21,12 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.arguments import real_array, real_number
 from data_pruning.keep_rules import KeepHard, KeepRule
-from perceptron_theory import solution as order_parameters
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solution import against_truth
 from perceptron_theory.solver import saddle_point
 from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.kept_set import probe_margin
+from perceptron_theory.solver.limits import solve_points
+from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, flat_points, kind_and_lam
 from perceptron_theory.solver.quadrature import Strips
 from perceptron_theory.solver.saddle_point import Point
 from perceptron_theory.students import MaxMargin, Student
@@ -91,14 +92,12 @@ class Problem:
     def cell_values(self, keep: KeepRule, start: Floats, stop: Floats) -> Floats:
         """Mean value over cells of rank [start, stop] under a rule."""
         aligned = self.theta == 0
-        checked = order_parameters.checked_numbers(self.alpha_tot, self.theta)
-        points, f = order_parameters.flat_points(
-            checked[0], keep, checked[1], self.student, self.labels, (), aligned=aligned
-        )
-        kind, lam = order_parameters.kind_and_lam(self.student)
+        checked = checked_numbers(self.alpha_tot, self.theta)
+        points, f = flat_points(checked[0], keep, checked[1], self.student, self.labels, (), aligned=aligned)
+        kind, lam = kind_and_lam(self.student)
         if kind != "max-margin" and not np.all(np.asarray(lam) > 0):
             raise ValueError(f"lam must be positive for values and policies, got {self.student!r}")
-        found = order_parameters.solve_points(kind, points, self.labels, aligned=aligned)
+        found = solve_points(kind, points, self.labels, aligned=aligned)
         if found["converged"][0] != 1:
             raise RuntimeError(f"no convergence at alpha_tot = {self.alpha_tot:.6g}, {keep}, {self.student}")
         unknowns = saddle_point.unknowns_of(kind, *(found[name] for name in ("r", "omega", "s", "v")))
@@ -125,8 +124,8 @@ class Problem:
 
 def one_of_each(student: Student, labels: Labels) -> None:
     """Check that student and labels are of the right type and hold single numbers."""
-    order_parameters.check_types(KeepHard(0.5), student, labels)
-    shape = order_parameters.broadcast_shape(0.0, KeepHard(0.5), 0.0, student, labels)
+    check_types(KeepHard(0.5), student, labels)
+    shape = broadcast_shape(0.0, KeepHard(0.5), 0.0, student, labels)
     if shape != ():
         raise ValueError(f"the numbers of student and labels must be scalars here, got shape {shape}")
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import cumulative_simpson
 from scipy.special import erf, ndtr
 
+from data_pruning.arguments import broadcast, real_array, real_number
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepWindow
 
@@ -45,7 +46,10 @@ def signed_margin_window(
     Raises:
         ValueError: an argument out of range.
     """
-    first, last = np.broadcast_arrays(np.asarray(lower, np.float64), np.asarray(upper, np.float64))
+    lower, upper = real_array("lower", lower), real_array("upper", upper)
+    broadcast(lower=lower, upper=upper)
+    theta, flip_probability = real_number("theta", theta), real_number("flip_probability", flip_probability)
+    first, last = np.broadcast_arrays(lower, upper)
     if not np.all((first >= 0) & (first < last) & (last <= 1)):
         raise ValueError(f"ranks need 0 <= lower < upper <= 1, got lower = {lower!r}, upper = {upper!r}")
     if not 0 < theta <= np.pi / 2:

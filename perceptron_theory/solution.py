@@ -31,6 +31,7 @@ from perceptron_theory.solver.points import (
     kind_and_lam,
     lanes_of,
     numbers_in,
+    parts_of,
     unflatten,
 )
 from perceptron_theory.solver.saddle_point import order_parameters
@@ -119,16 +120,7 @@ def solve(
     lam = np.broadcast_to(lam, shape).reshape(-1)
     theta = np.broadcast_to(theta, shape).reshape(-1)
     out: dict[str, Floats] = {}
-    for aligned in (True, False):
-        rows = (
-            np.flatnonzero((theta == 0) == aligned)
-            if isinstance(keep, KeepRule)
-            else np.arange(0 if aligned else theta.size)
-        )
-        if rows.size == 0:
-            continue
-        points, fraction = flat_points(alpha_tot, keep, theta.reshape(shape), student, labels, shape, aligned=aligned)
-        points, fraction = jax.tree.map(lambda a: a[rows], (points, fraction))  # noqa: B023
+    for aligned, rows, points, fraction in parts_of(alpha_tot, keep, theta.reshape(shape), student, labels, shape):
         found = solve_points(kind, points, labels, aligned=aligned)
         found |= {"fraction": fraction, "alpha_prune": points.alpha_prune}
         for name, value in found.items():
@@ -229,12 +221,22 @@ def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, label
         )
     alpha_tot, theta = real_array("alpha_tot", alpha_tot), real_array("theta", theta)
     shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
-    aligned = isinstance(keep, KeepRule) and not is_traced(theta) and not np.any(theta)
-    points, fraction = flat_points(alpha_tot, keep, theta, student, labels, shape, aligned=aligned, xp=jnp)
-    if kind == "square":
-        points = points._replace(lam=jnp.maximum(points.lam, MIN_NORM_LAMBDA * points.alpha_prune))
-    one = partial(order_parameters, kind, aligned)
-    out = jax.lax.map(one, points, batch_size=lanes_of(kind, points, aligned))
+    at_zero = np.zeros(int(np.prod(shape)), bool)
+    if isinstance(keep, KeepRule) and not is_traced(theta):
+        at_zero = (np.broadcast_to(theta, shape) == 0).reshape(-1)
+    found = []
+    for aligned in (True, False):
+        rows = np.flatnonzero(at_zero == aligned)
+        if rows.size == 0 and at_zero.size:
+            continue
+        points, fraction = flat_points(alpha_tot, keep, theta, student, labels, shape, aligned=aligned, xp=jnp)
+        some = jax.tree.map(lambda a: a[rows], points)  # noqa: B023
+        if kind == "square":
+            some = some._replace(lam=jnp.maximum(some.lam, MIN_NORM_LAMBDA * some.alpha_prune))
+        one = partial(order_parameters, kind, aligned)
+        found.append((rows, jax.lax.map(one, some, batch_size=lanes_of(kind, some, aligned))))
+    back = np.argsort(np.concatenate([rows for rows, _ in found]), kind="stable")
+    out = {name: jnp.concatenate([part[name] for _, part in found])[back] for name in found[0][1]}
     fields = _observed(out, points.theta, labels, shape, jnp)
     fields |= {"fraction": fraction, "residual": out["residual"], "converged": out["converged"] == 1}
     fields |= {"num_steps": out["num_steps"]}

@@ -69,7 +69,7 @@ def _grouped(one: OnePoint, lanes: int) -> Callable[..., dict[str, jax.Array]]:
 
         num_points = jax.tree.leaves(arguments)[0].shape[0]
         empty = {
-            name: jnp.full((num_points, *value.shape[1:]), jnp.nan)
+            name: jnp.zeros((num_points, *value.shape[1:]))  # rows beyond the groups are dropped; NaN would alarm JAX
             for name, value in jax.eval_shape(many, *group(0)).items()
         }
         return jax.lax.fori_loop(0, num_groups, turn, empty)

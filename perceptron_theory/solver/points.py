@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from data_pruning.arguments import real_array
+from data_pruning.arguments import is_traced, real_array
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
@@ -17,19 +17,30 @@ from perceptron_theory.solver.kept_set import kept_set
 from perceptron_theory.solver.saddle_point import Point
 from perceptron_theory.students import MaxMargin, RegularisedStudent, Student
 
-__all__ = ["ALPHA_PRUNE_RANGE", "FRACTION_RANGE", "Floats"]
-
+__all__ = [
+    "ALPHA_PRUNE_RANGE",
+    "FRACTION_RANGE",
+    "Floats",
+    "Part",
+    "broadcast_shape",
+    "check_types",
+    "checked_numbers",
+    "flat_points",
+    "kind_and_lam",
+    "lanes_of",
+    "numbers_in",
+    "parts_of",
+    "unflatten",
+]
 
 Floats = NDArray[np.float64]
 
-
 ALPHA_PRUNE_RANGE = (1e-3, 1e5)
-
-
 FRACTION_RANGE = (1e-4, 1.0)
 
 
 def check_types(keep: Any, student: Any, labels: Any) -> None:
+    """Raise a ``TypeError`` that names the argument unless these are a keep rule, a student and labels."""
     if not isinstance(keep, KeepRule | KeepByLabel):
         raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
     if not isinstance(student, MaxMargin | RegularisedStudent):
@@ -48,10 +59,19 @@ def numbers_in(thing: Any) -> list[Any]:
 
 
 def checked_numbers(alpha_tot: Any, theta: Any) -> tuple[Floats, Floats]:
+    """``alpha_tot`` and ``theta`` as arrays, after a check that they are numbers and the angle an angle.
+
+    Up to single precision beyond pi/2 (np.float32(np.pi / 2) is 4e-8 above it) counts as pi/2.
+    """
     alpha_tot, theta = real_array("alpha_tot", alpha_tot), real_array("theta", theta)
-    if np.any((theta < 0) | (theta > np.pi / 2)):
-        raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {theta!r}")
-    return alpha_tot, theta
+    if is_traced(theta):
+        return alpha_tot, theta
+    outside = (theta < 0) | (theta > np.pi / 2 + 1e-7)
+    if np.any(outside):
+        worst = float(theta[outside].flat[0])
+        degrees = f": did you mean np.deg2rad({worst:g})?" if 2 <= worst <= 90 else ""
+        raise ValueError(f"theta is in radians and must lie in [0, pi/2 = 1.570796...], got {worst!r}{degrees}")
+    return alpha_tot, np.minimum(theta, np.pi / 2)
 
 
 def broadcast_shape(alpha_tot: Any, keep: Any, theta: Any, student: Any, labels: Labels) -> tuple[int, ...]:
@@ -69,7 +89,52 @@ def broadcast_shape(alpha_tot: Any, keep: Any, theta: Any, student: Any, labels:
 
 
 def kind_and_lam(student: Student) -> tuple[str, Any]:
+    """What the solvers call the student, and its lambda."""
     return (student.loss, student.lam) if isinstance(student, RegularisedStudent) else ("max-margin", 0.0)
+
+
+class Part(NamedTuple):
+    """Points that one compiled solver takes.
+
+    Attributes:
+        aligned: theta = 0 and the rule does not look at labels: one coordinate less.
+        rows: which of all flattened points these are, shape (num_points,).
+        points: the points, arrays of shape (num_points, ...).
+        fraction: fraction kept at each.
+    """
+
+    aligned: bool
+    rows: NDArray[np.int64]
+    points: Point
+    fraction: Floats
+
+
+def parts_of(
+    alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels, shape: tuple[int, ...]
+) -> list[Part]:
+    """All points, those at theta = 0 apart from the others, each where it belongs whatever stands beside it.
+
+    Args:
+        alpha_tot: as checked; so the others.
+        keep: see there.
+        theta: see there.
+        student: see there.
+        labels: see there.
+        shape: broadcast shape of all.
+
+    Returns:
+        One or two parts, none where there are no points.
+    """
+    angles = np.broadcast_to(theta, shape)
+    at_zero = (angles == 0).reshape(-1) & isinstance(keep, KeepRule)
+    parts = []
+    for aligned in (True, False):
+        rows = np.flatnonzero(at_zero == aligned)
+        if rows.size:
+            points, fraction = flat_points(alpha_tot, keep, angles, student, labels, shape, aligned=aligned)
+            points, fraction = jax.tree.map(lambda a: a[rows], (points, fraction))  # noqa: B023
+            parts.append(Part(aligned, rows, points, fraction))
+    return parts
 
 
 def flat_points(
@@ -124,10 +189,12 @@ def flat_points(
 
 
 def lanes_of(kind: str, points: Point, aligned: bool) -> int:
+    """Points solved side by side: as many as fill the vector units, fewer where a point has many strips."""
     num_strips = points.strips.lower.shape[-1]
     lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
     return max(1, lanes * 2 // max(2, num_strips))
 
 
 def unflatten(values: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """One value per point in the shape of the arguments, a plain number where that is ()."""
     return values.reshape(shape) if shape else values[0].item()

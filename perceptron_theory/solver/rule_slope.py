@@ -13,14 +13,7 @@ from numpy.typing import ArrayLike
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver.batch import OnePoint, for_each_point
-from perceptron_theory.solver.points import (
-    broadcast_shape,
-    check_types,
-    checked_numbers,
-    flat_points,
-    lanes_of,
-    unflatten,
-)
+from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, lanes_of, parts_of, unflatten
 from perceptron_theory.solver.quadrature import FAR, Strips, normal_pdf
 from perceptron_theory.solver.saddle_point import Point, order_parameters
 from perceptron_theory.students import MaxMargin
@@ -47,14 +40,8 @@ def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) ->
     check_types(keep, MaxMargin(), Labels())
     alpha_tot, theta = checked_numbers(np.asarray(alpha_prune) / np.asarray(keep.fraction), theta)
     shape = broadcast_shape(alpha_tot, keep, theta, MaxMargin(), Labels())
-    theta = np.broadcast_to(theta, shape)
-    slope = np.full(theta.size, np.nan)
-    for aligned in (True, False):
-        rows = np.flatnonzero((theta == 0).reshape(-1) == aligned)
-        if rows.size == 0:
-            continue
-        points, _ = flat_points(alpha_tot, keep, theta, MaxMargin(), Labels(), shape, aligned=aligned)
-        points = jax.tree.map(lambda a: a[rows], points)  # noqa: B023
+    slope = np.full(int(np.prod(shape)), np.nan)
+    for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, MaxMargin(), Labels(), shape):
         found = for_each_point(_edge_slope(aligned), (points,), lanes=lanes_of("max-margin", points, aligned))
         if not np.all(found["converged"] == 1):
             i = int(np.flatnonzero(found["converged"] != 1)[0])

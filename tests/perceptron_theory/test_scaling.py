@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perceptron_theory import HingeLoss, KeepHard, KeepRandom, Labels, LogisticLoss, MaxMargin, solve
-from perceptron_theory.scaling_exponents import exponential_to_power_law, scaling_exponent
+from perceptron_theory.derivatives import exponential_to_power_law, scaling_exponent
 
 
 @pytest.mark.parametrize("student", [MaxMargin(), LogisticLoss(0.1)])

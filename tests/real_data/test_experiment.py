@@ -361,9 +361,7 @@ def test_impossible_experiments_fail_before_work_begins(monkeypatch):
     monkeypatch.setattr(task, "run_task", lambda *_: pytest.fail("work began"))
     with pytest.raises(ValueError, match=r"size must lie in \[1, 1200\].* got 5000"):
         run(replace(TINY, pool_sizes=(5000,)))
-    with pytest.raises(
-        ValueError, match=r"leaves no example of class \d \(\d\d of 300 examples\): keep at least 10"
-    ):
+    with pytest.raises(ValueError, match=r"leaves no example of class \d \(\d\d of 300 examples\): keep at least 10"):
         run(replace(TINY, fractions=(0.01,)))
     with pytest.raises(ValueError, match="name the whole training set twice"):
         run(replace(TINY, pool_sizes=(None, 1200)))

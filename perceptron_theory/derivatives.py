@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
+from data_pruning.arguments import real_number
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepHard, KeepRule
 from perceptron_theory.frontier import pareto_frontier
@@ -22,9 +23,9 @@ from perceptron_theory.solver.points import (
     broadcast_shape,
     check_types,
     checked_numbers,
-    flat_points,
     kind_and_lam,
     lanes_of,
+    parts_of,
     unflatten,
 )
 from perceptron_theory.solver.saddle_point import Point, order_parameters
@@ -67,13 +68,14 @@ def scaling_exponent(
     alpha_tot, theta = checked_numbers(alpha_tot, theta)
     shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
     solve(alpha_tot, keep, theta, student=student, labels=labels)  # says what is wrong where there is no student
-    aligned = isinstance(keep, KeepRule) and not np.any(theta)
-    points, _ = flat_points(alpha_tot, keep, np.broadcast_to(theta, shape), student, labels, shape, aligned=aligned)
-    if points.theta.size == 0:
-        return np.zeros(shape)
-    return unflatten(
-        -for_each_point(_alpha_slope(kind, aligned), (points,), lanes=lanes_of(kind, points, aligned))["slope"], shape
-    )
+    slope = np.full(int(np.prod(shape)), np.nan)
+    for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, student, labels, shape):
+        lanes = lanes_of(kind, points, aligned)
+        slope[rows] = for_each_point(_alpha_slope(kind, aligned), (points,), lanes=lanes)["slope"]
+        if not np.all(np.isfinite(slope[rows])):
+            i = int(np.flatnonzero(~np.isfinite(slope[rows]))[0])
+            raise RuntimeError(f"no scaling exponent at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")
+    return unflatten(-slope, shape) if slope.size else slope.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def exponential_to_power_law(theta: float, *, f_min: float = 1e-3) -> Turn:
         ValueError: theta out of range.
         RuntimeError: no turn, because the frontier runs into ``f_min`` first.
     """
+    theta = real_number("theta", theta)
     if not 0.01 <= theta < np.pi / 2:
         raise ValueError(f"theta is in radians and must lie in [0.01, pi/2) for a turn to exist, got {theta!r}")
 
