@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import io
@@ -109,9 +110,9 @@ def _interrupts_are_not_lost() -> Iterator[None]:
 
     def hook(unraisable: Any) -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            import _thread
-
-            _thread.interrupt_main()
+            again = threading.Timer(0.05, _thread.interrupt_main)  # from outside of the callback
+            again.daemon = True
+            again.start()
         else:
             before(unraisable)
 

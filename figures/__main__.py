@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from data_pruning.command_line import CommandLine
+from data_pruning.records.writable import check_folder
 
 cli = CommandLine("python -m figures", __doc__)
 
@@ -33,6 +34,7 @@ class Job:
 
     def run(self, work: Callable[..., Any]) -> Any:
         """Do the work with these settings."""
+        check_folder("--out", self.out)
         return work(self.out, num_features=self.num_features, num_trials=self.num_trials, seed=self.seed)
 
 
@@ -170,6 +172,7 @@ def scores(
         num_per_class: images shown of each class, at each end.
         out: folder for the figures.
     """
+    check_folder("--out", out)
     from figures import extreme_images, rank_correlations, score_histograms
     from figures.jobs import save_figure
     from real_data import Scores, load

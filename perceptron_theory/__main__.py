@@ -17,6 +17,7 @@ from typing import Literal
 
 from data_pruning import KeepRule, KeepWindow
 from data_pruning.command_line import RULES, CommandLine, table
+from data_pruning.records.writable import check_file
 from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
 cli = CommandLine("python -m perceptron_theory", __doc__)
@@ -78,6 +79,8 @@ def solve(
         flip_probability: fraction of wrong labels, in [0, 0.5).
         csv: write the table to this file too, with all digits.
     """
+    if csv is not None:
+        check_file("--csv", csv)
     _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, lam, flip_probability, csv)
 
 
@@ -145,6 +148,8 @@ def frontier(
         f_min: smallest fraction kept, in [1e-4, 1): the pool is at most alpha_prune / f_min.
         csv: write the table to this file too, with all digits.
     """
+    if csv is not None:
+        check_file("--csv", csv)
     _frontier(alpha_prune, theta_deg, rule, f_min, csv)
 
 
@@ -183,6 +188,8 @@ def crossover(
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
         csv: write the table to this file too, with all digits.
     """
+    if csv is not None:
+        check_file("--csv", csv)
     _crossover(f, theta_deg, csv)
 
 
@@ -224,6 +231,8 @@ def recommend(
         flip_probability: fraction of wrong labels, in [0, 0.5).
         csv: write what examples of each rank are worth to this file.
     """
+    if csv is not None:
+        check_file("--csv", csv)
     _recommend(alpha_tot, keep, theta_deg, student, lam, flip_probability, csv)
 
 

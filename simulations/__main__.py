@@ -12,6 +12,7 @@ import tyro
 
 from data_pruning import KeepRule, KeepWindow, Results
 from data_pruning.command_line import RULES, CommandLine, RuleName, table
+from data_pruning.records.writable import check_file
 from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
 
 cli = CommandLine("python -m simulations", __doc__)
@@ -278,8 +279,8 @@ def queries(
 
 
 def _check_suffix(save: Path | None) -> None:
-    if save is not None and save.suffix != ".nc":
-        raise ValueError(f"--save must be a file with the suffix .nc, got {save}")
+    if save is not None:
+        check_file("--save", save, ".nc")
 
 
 @cli.command

@@ -25,9 +25,16 @@ from data_pruning.records.atomic_file import write_atomically
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["DISK_FULL", "Results", "Variable", "stored"]
+__all__ = ["DISK_FULL", "MissingVariableError", "Results", "Variable", "stored"]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class MissingVariableError(KeyError, ValueError):
+    """Results are of another kind than was expected: they have no variable of that name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ class Results:
     variables: dict[str, Variable] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.variables:
+            raise MissingVariableError(
+                f"these results have no {name!r}, but {', '.join(self.variables) or 'nothing'}: {self.title}"
+            )
         return self.variables[name].values
 
     def add(self, name: str, dims: tuple[str, ...] | str, values: ArrayLike, units: str, description: str) -> None:
@@ -187,7 +198,8 @@ class Results:
                     raise ValueError("its content is not that of its sha256")
         except Exception as error:
             raise ValueError(
-                f"{path} is not a result file of this package, or is damaged: {error}; delete it and run the same again"
+                f"{path} is not a result file of this package, or is damaged: {error}; if this package wrote it, "
+                "delete it and run the same again"
             ) from error
         return results
 

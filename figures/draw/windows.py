@@ -30,7 +30,9 @@ def windows(predictions: Sequence[Results], names: Sequence[str]) -> Figure:
         KeyError: the results are of something else.
     """
     panels = [
-        (data, name, pool) for data, name in zip(predictions, names, strict=True) for pool in range(data.sizes["pool"])
+        (data, name, pool)
+        for data, name in zip(predictions, names, strict=True)
+        for pool in range(data["pool_size"].size)
     ]
     with style():
         figure = new_figure(2.6 * len(panels) + 0.5, 3.5)

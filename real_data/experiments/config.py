@@ -45,9 +45,9 @@ class Experiment:
     cores, most of them to compile.  Expected, as test error in % (standard error over ten seeds in brackets)::
 
         f          0.1          0.2          0.3         0.4         0.6         0.8         all
-        hard    17.8 (0.8)    6.5 (0.4)    3.1 (0.1)   2.8 (0.2)   2.8 (0.2)   2.7 (0.2)   2.8 (0.2)
-        easy    12.6 (0.4)   12.1 (0.4)   11.3 (0.4)   9.8 (0.3)   8.5 (0.3)   6.2 (0.3)
-        random   9.9 (0.6)    6.3 (0.4)    5.5 (0.3)   4.8 (0.3)   3.9 (0.2)   3.2 (0.2)
+        hard    17.5 (0.6)    6.4 (0.6)    3.0 (0.1)   2.7 (0.2)   2.6 (0.2)   2.7 (0.2)   2.8 (0.1)
+        easy    12.7 (0.6)   12.2 (0.5)   11.2 (0.4)  10.2 (0.4)   8.5 (0.4)   6.4 (0.3)
+        random   9.1 (0.5)    6.1 (0.3)    5.6 (0.4)   4.0 (0.3)   3.6 (0.2)   3.1 (0.2)
 
     As in the theory, the hardest examples are the worst choice from scarce data and the best from plentiful.
 

@@ -87,7 +87,6 @@ def run_experiment(
         with tempfile.TemporaryDirectory() as temporary:
             return _run(config, Path(temporary), None, networks_at_once, progress, report, kept=False)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
     results = _run(config, folder, executor, networks_at_once, progress, report, kept=True)
     results.save(folder / f"{config.dataset}.nc")
     return results

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data_pruning import KeepByLabel, KeepRule, Results
 from data_pruning.arguments import integer
+from data_pruning.records.writable import check_folder
 from perceptron_theory import Labels, Student, solve
 from simulations.probe import TrainedProbe
 from simulations.simulation import Simulation, simulate
@@ -244,6 +245,8 @@ def validate(
     if theory is not None and not callable(theory):
         raise TypeError(f"theory must be a function that is called as solve is, got {theory!r}")
 
+    if out is not None:
+        check_folder("out", out)
     found: list[tuple[Simulation, ...]] = []
     with Progress([point.num_trials for point in points for _ in point.sizes], shown=progress) as bar:
         try:

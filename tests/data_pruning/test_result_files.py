@@ -150,7 +150,7 @@ def test_a_file_without_its_digest_is_refused(tmp_path):
     path = small().save(tmp_path / "x.nc")
     content = path.read_bytes()
     path.write_bytes(content.replace(b"sha256", b"sha255"))
-    with pytest.raises(ValueError, match=r"x\.nc .* is damaged: it has no sha256; delete it and run the same again"):
+    with pytest.raises(ValueError, match=r"x\.nc .* is damaged: it has no sha256; if this package wrote it, "):
         Results.load(path)
 
 

@@ -52,7 +52,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 def main(folder):
     from distributed import Client, LocalCluster
     from real_data import run_experiment
-    from real_data.experiments.config import Experiment, from_json
+    from real_data.experiments.config import Experiment
+    from data_pruning.records.settings import from_json
     import json
     config = from_json(Experiment, json.loads(sys.argv[2]))
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
@@ -122,8 +123,10 @@ def test_full_disk_is_a_clear_error(tmp_path):
     config = replace(TINY, num_seeds=3)
     interrupted = (
         "import json, resource, signal, sys\n"
-        "from real_data import run_experiment, task\n"
-        "from real_data.experiments.config import Experiment, from_json\n"
+        "from real_data import run_experiment\n"
+        "from real_data.experiments import task\n"
+        "from real_data.experiments.config import Experiment\n"
+        "from data_pruning.records.settings import from_json\n"
         "add = task.CellFolder.add\n"
         "def full(self, stem, cells, outcomes, config):\n"
         "    if stem.endswith('seed-1'):\n"

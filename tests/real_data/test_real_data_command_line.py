@@ -26,7 +26,7 @@ def real_data(*arguments):
     [
         ("run --num-seeds 1", "num_seeds must be at least 2, got 1"),
         ("run --fractions 0.2 1.5", "each of fractions must lie in (0, 1], got 1.5"),
-        ("run --retraining.momentum 1", "Error parsing retraining: momentum must lie in [0, 1), got 1.0"),
+        ("run --retraining.momentum 1", "momentum must lie in [0, 1), got 1.0"),
         ("run --num-seeds ten", "Error parsing --num-seeds: invalid literal for int()"),
         ("run --fracton 0.3", "Unrecognized options: --fracton"),
         ("show missing.nc", "No such file or directory: 'missing.nc'"),
@@ -78,7 +78,8 @@ def test_score_prune_train_rerun(tmp_path):
     scores = tmp_path / "digits-el2n.nc"
 
     done = real_data("prune", scores, "--rule", "window@0.5", "--fraction", "0.25", "--out", tmp_path / "kept.txt")
-    assert done.stdout == f"300 of 1200 images kept; indices saved in {tmp_path / 'kept.txt'}\n"
+    where = f"their positions among the 1200 training images in {tmp_path / 'kept.txt'}"
+    assert done.stdout == f"300 of 1200 images kept (597 more are the test images); {where}\n"
     kept = [int(line) for line in (tmp_path / "kept.txt").read_text().split()]
     assert len(set(kept)) == 300
 
@@ -116,10 +117,10 @@ def test_recommend_says_what_to_keep(tmp_path):
     assert pools == [150, 300, 600]
     last = done.stdout.splitlines()[-1]
     assert last.startswith("  python -m real_data train --dataset digits")
-    assert last.endswith("--fraction 0.4")
+    assert last.endswith("--fraction 0.4 --training.num-steps 60")
     refused = real_data("recommend", "--dataset", "digits", "--keep", "1300")
     assert refused.returncode == 2
-    assert "keep must be a fraction in (0, 1) or a number of images in [1, 1200), got 1300" in refused.stderr
+    assert "keep must be a fraction in (0, 1) or a whole number of images in [1, 1200), got 1300" in refused.stderr
 
 
 def test_published_scores_become_a_score_file(tmp_path):

@@ -1,6 +1,5 @@
 """What simulations refuse, and that they do so before any work: sizes, precision, arguments of a wrong type."""
 
-import resource
 import subprocess
 import sys
 
@@ -13,10 +12,6 @@ from simulations import Point, max_margin, select_queries, simulate, validate
 from simulations.trials.run import Precision
 
 MODERATE = 6 * 2**30  # bytes of address space, in which what is refused must be refused
-
-
-def limited():
-    resource.setrlimit(resource.RLIMIT_AS, (MODERATE, MODERATE))
 
 
 @pytest.mark.parametrize(
@@ -44,8 +39,9 @@ def test_a_rule_that_keeps_nothing_says_so_in_both_ways():
 def test_what_does_not_fit_into_memory_is_refused_by_arithmetic_alone():
     """In a process of bounded memory: one line that says what it needs, exit code 2, no array of that size."""
     script = (
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({MODERATE}, {MODERATE}))\n"
         "from simulations import __main__ as m\n"
-        "import sys\n"
         "for options in (['--alpha-tot', '5', '--f', '0.3', '--num-features', '1000000000'],\n"
         "                ['--alpha-tot', '500', '--num-features', '100000'],\n"
         "                ['--alpha-tot', '1e8', '--num-features', '100'],\n"
@@ -55,9 +51,7 @@ def test_what_does_not_fit_into_memory_is_refused_by_arithmetic_alone():
         "    except SystemExit as stop:\n"
         "        print('code', stop.code)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, preexec_fn=limited, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout.splitlines() == ["code 2"] * 4, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 4, lines

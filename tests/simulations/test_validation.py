@@ -22,7 +22,7 @@ from perceptron_theory import (
     solve,
 )
 from simulations import PerceptronRule, Point, TrainedProbe, simulate, validate
-from simulations.validation import validation
+from simulations.validation import progress, validation
 from simulations.validation.significance import normal_score
 
 SQUARE = SquareLoss(0.1)  # the student that is quickest to compile
@@ -340,7 +340,7 @@ def test_interrupted_with_auto(counted):
 
 
 def test_one_progress_bar_over_all_trials(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(validation, "tqdm", partial(validation.tqdm, mininterval=0, miniters=1))  # every step is shown
+    monkeypatch.setattr(progress, "tqdm", partial(progress.tqdm, mininterval=0, miniters=1))  # every step is shown
     validate([SEVERAL], out=tmp_path)
     assert capsys.readouterr().err == ""
     validate([SEVERAL, POINTS[1]], out=tmp_path, progress=True)

@@ -1,0 +1,156 @@
+"""Every command of every room: a user's mistake is one line on stderr and exit code 2, before any work is done."""
+
+import importlib
+import itertools
+
+import numpy as np
+import pytest
+
+from data_pruning import Results
+from data_pruning.command_line import CommandLine
+
+ROOMS = ("perceptron_theory", "simulations", "real_data", "figures")
+CLIS = {room: importlib.import_module(f"{room}.__main__").cli for room in ROOMS}
+
+# {file}: a file of the wrong kind; {below}: a path below a file, which nothing can be written to
+MISTAKES = {
+    "perceptron_theory": {
+        "solve": [
+            "--alpha-tot 5 --f 0.3 --csv {below}",
+            "--alpha-tot a --f 0.3",
+            "--alpha-tot 5 --f 0.3 --theta-deg 91",
+        ],
+        "frontier": ["--alpha-prune 5 --csv {below}", "--alpha-prune 1e300", "--alpha-prune 5 --f-min 2"],
+        "crossover": ["--f 0.3 --csv {below}", "--f 3"],
+        "recommend": ["--alpha-tot 5 --keep 0.3 --csv {below}", "--alpha-tot 5 --keep 30"],
+    },
+    "simulations": {
+        "run": [
+            "--alpha-tot 5 --out {below}",
+            "--alpha-tot 5 --save {below}.nc",
+            "--alpha-tot 5 --save x.txt",
+            "--alpha-tot 5 --num-features 1000000000",
+            "--alpha-tot 1e300",
+        ],
+        "validate": ["--out {below}", "--num-trials 1"],
+        "queries": ["--alpha-tot 5 --f 0.3 --rounds 2 --out {below}", "--alpha-tot 5 --f 0.3 --rounds 2 --save x.txt"],
+        "show": ["{file}"],
+    },
+    "real_data": {
+        "run": [
+            "--out {below}",
+            "--dataset folder --path {file}",
+            "--recipe best",
+            "--rules harder",
+            "--executor ship",
+        ],
+        "rerun": ["{file}"],
+        "show": ["{file}"],
+        "scaling-law": ["{file}"],
+        "study": ["--out {below}", "--executor ship"],
+        "recipes": ["--all"],
+        "download": ["folder", "mnist"],
+        "score": ["--out {below}", "--from-csv {file}", "--dataset folder --path {file}", "--num-networks 0"],
+        "prune": ["{file}", "{file} --out {below}"],
+        "train": ["--out {below}", "--kept {file}", "--scores {file} --rule hard --fraction 0.5", "--rule hard"],
+        "recommend": [
+            "--keep 0.4 --out {below}",
+            "--keep 2000000",
+            "--keep 0.4 --max-pool 1",
+            "--keep 0.4 --num-pools 9",
+        ],
+    },
+    "figures": {
+        "reproduce": ["--out {below}", "--num-trials 1"],
+        "best-rule": ["--out {below}", "--num-trials 1"],
+        "students": ["--out {below}", "--num-trials 1"],
+        "probes": ["--out {below}", "--num-trials 1"],
+        "queries": ["--out {below}", "--num-trials 1"],
+        "fig1": ["--folder {below}", "--folder {folder}"],
+        "fig2": ["--folder {below}", "--folder {folder}"],
+        "fig3": ["--folder {below}", "--folder {folder}", "--folder {folder} --dataset other"],
+        "scores": ["{file}", "{file} --out {below}"],
+        "windows": ["--folder {below}", "--folder {folder}"],
+    },
+}
+
+
+def test_every_command_is_here():
+    assert {room: set(cli.functions) for room, cli in CLIS.items()} == {r: set(each) for r, each in MISTAKES.items()}
+
+
+@pytest.fixture(scope="module")
+def wrong_files(tmp_path_factory):
+    """Files of the wrong kind, and a folder in which the files of the figures are of the wrong kind."""
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "empty").write_bytes(b"")
+    (folder / "text").write_text("not at all\n")
+    (folder / "list.json").write_text('[{"a": 1}]')
+    (folder / "twice.json").write_text('{"dataset": "digits", "dataset": "svhn"}')
+    (folder / "bytes").write_bytes(bytes(range(256)))
+    other = Results("something else", {"a": 1})
+    other.add("x", "y", np.arange(3.0), "1", "")
+    other.save(folder / "other.nc")
+    for name in ("curves", "validation", "digits", "fashion-mnist-prediction", "noisy-digits-prediction"):
+        other.save(folder / "figures" / f"{name}.nc")
+    (folder / "a-folder").mkdir()
+    return folder
+
+
+CASES = [
+    (room, command, words) for room, of_room in MISTAKES.items() for command, each in of_room.items() for words in each
+]
+
+
+@pytest.mark.parametrize(("room", "command", "words"), CASES, ids=[" ".join(case) for case in CASES])
+def test_a_mistake_is_one_line(room, command, words, wrong_files, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # nothing is left behind
+    kinds = sorted(path for path in wrong_files.iterdir() if path.name != "figures") if "{file}" in words else [None]
+    for file in [*kinds, "/dev/null", "absent"] if "{file}" in words else kinds:
+        places = {"file": file, "below": wrong_files / "text" / "deeper", "folder": wrong_files / "figures"}
+        arguments = [word.format(**places) for word in words.split()]
+        with pytest.raises(SystemExit) as stop:
+            CLIS[room].main([command, *arguments])
+        complaint = capsys.readouterr().err.strip().splitlines()
+        assert stop.value.code == 2, (arguments, complaint)
+        lines = [line for line in complaint if not line.startswith("recipe ")]  # what will be done, said beforehand
+        assert len(lines) == 1, (arguments, complaint)
+        assert lines[0].startswith(f"python -m {room}: "), lines
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_command_may_raise(capsys):
+    """Missing extras and memory are one line, Ctrl-C is 130 even from where no exception gets out; bugs are traced."""
+    cli = CommandLine("python -m room", "for this test")
+
+    class Callback:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def lost_interrupt():
+        Callback()
+        for _ in itertools.repeat(None, 10**7):
+            pass
+
+    def missing():
+        raise ModuleNotFoundError("no", name="flax.nnx")
+
+    def memory():
+        raise MemoryError("17 GiB are needed")
+
+    def bug():
+        raise AttributeError("a bug")
+
+    for function in (lost_interrupt, missing, memory, bug):
+        cli.command(function)
+    for name, code, message in (
+        ("missing", 2, "python -m room: the package flax is missing: pip install 'data-pruning-theory[real-data]'"),
+        ("memory", 2, "python -m room: not enough memory: 17 GiB are needed"),
+        ("lost-interrupt", 130, "Interrupted."),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([name])
+        assert stop.value.code == code
+        assert message in capsys.readouterr().err
+    with pytest.raises(AttributeError, match="a bug"):
+        cli.main(["bug"])
