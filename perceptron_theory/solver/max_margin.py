@@ -1,4 +1,4 @@
-"""The max-margin student: its saddle point, and a Newton method that always finds it.
+"""The max-margin student: the equations of its saddle point, and the averages in them.
 
 The student is w = (A, B, 1): components along the teacher and along the rest of the probe, and a unit part outside
 their plane; k is its margin in these units.  With G(d) = E_g (d - g)_+^2, g a standard normal, and <.> the average
@@ -13,7 +13,7 @@ t and v the example's fields along and across the student, stationarity reads
 
     alpha_prune <G> = 1        n <G' t> = k r <G'>        <G' v> = 0        n = 1 + r^2, d = k - r t.
 
-``maximise_margin`` climbs kappa with Dinkelbach's trick for ratios (Management Science 13, 1967): on the constraint
+``margin_search`` climbs kappa with Dinkelbach's trick for ratios (Management Science 13, 1967): on the constraint
 k is a concave function of (A, B), so with c the largest kappa so far k - c sqrt n is concave too, its Newton direction
 always points uphill, and wherever it is positive kappa is larger than c.  At the top its Newton step is that of
 kappa itself, so the convergence is quadratic.  k is found by a monotone Newton iteration inside the same loop; each
@@ -32,24 +32,16 @@ from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf, once
 
 __all__ = [
-    "MAX_STEPS",
     "Averages",
     "Conditions",
-    "SaddlePoint",
     "across_moments",
     "averages",
     "conditions",
     "equations",
     "log_error",
-    "maximise_margin",
-    "move",
     "select",
+    "slope_of",
 ]
-
-MAX_STEPS = 300
-ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
-SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
-RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 
 
 class Averages(NamedTuple):
@@ -69,17 +61,6 @@ class Averages(NamedTuple):
     g2_dd: Array
     g2_du: Array
     g2_uu: Array
-
-
-class SaddlePoint(NamedTuple):
-    """Solution of one point; scalars.  r, omega, k as in the module's docstring."""
-
-    r: Array
-    omega: Array
-    k: Array
-    residual: Array  # largest relative residual of the three equations
-    converged: Array
-    num_steps: Array  # quadratures used
 
 
 def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
@@ -126,7 +107,7 @@ class _Slope(NamedTuple):
     sine: Array
 
 
-def _slope(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages) -> _Slope:
+def slope_of(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages) -> _Slope:
     """Implicit differentiation of the constraint; each difference of large numbers taken by hand."""
     n = 1 + r * r
     k = x + r * frame.cos_psi * origin
@@ -152,7 +133,7 @@ def equations(
 
     The second and third are the derivatives of kappa along the student and along the second axis.
     """
-    slope = _slope(strips.origin, Frame.of(theta, omega), r, x, mean)
+    slope = slope_of(strips.origin, Frame.of(theta, omega), r, x, mean)
     along_scale = jnp.sqrt(mean.g2_dd / mean.g2) / r
     second_scale = jnp.abs(strips.origin) + jnp.sqrt(mean.g2_uu / mean.g2)
     return jnp.stack([jnp.log(alpha_prune * mean.g0), slope.along / along_scale, slope.second / second_scale])
@@ -222,200 +203,6 @@ def log_error(r: Array, omega: Array) -> Array:
     """Logarithm of the test error arccos(R)/pi, R = A / sqrt(1 + A^2 + B^2), without cancellation."""
     a, b = r * jnp.cos(omega), r * jnp.sin(omega)
     return jnp.log(jnp.arctan2(jnp.sqrt(1 + b * b), a) / jnp.pi)
-
-
-class _Model(NamedTuple):
-    """Quadratic model of the margin at a student, and the Newton step that it suggests (scalars)."""
-
-    x_along: Array  # derivative of x along the student
-    x_across: Array
-    x_curve: Array  # step.(Hessian of x).step for the full Newton step
-    step_along: Array
-    step_across: Array
-    gain: Array  # increase of log kappa that the full step promises
-
-
-def _model(origin: Array, theta: Array, r: Array, omega: Array, x: Array, mean: Averages, *, aligned: bool) -> _Model:
-    frame = Frame.of(theta, omega)
-    slope = _slope(origin, frame, r, x, mean)
-    n = 1 + r * r
-    k = x + r * frame.cos_psi * origin
-    d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
-    # curvature of k: <G'' (f - <f>)(g - <g>)> / <G'> for the fields t = (x - d)/r and u; k is concave
-    tt = (mean.g2_dd - 2 * d_mean * mean.g2_d + d_mean * d_mean * mean.g2) / (r * r * mean.g1)
-    tu = -(mean.g2_du - d_mean * mean.g2_u - u_mean * mean.g2_d + d_mean * u_mean * mean.g2) / (r * mean.g1)
-    uu = (mean.g2_uu - 2 * u_mean * mean.g2_u + u_mean * u_mean * mean.g2) / mean.g1
-    # curvature of kappa sqrt n
-    weight = k / n
-    a = tt + weight / n
-    b = tu + weight * slope.cosine / n
-    d = uu + weight * (slope.sine**2 + slope.cosine**2 / n)
-    if aligned:
-        first, second = slope.along / a, jnp.zeros_like(a)
-    else:
-        det = a * d - b * b
-        first = (d * slope.along - b * slope.second) / det
-        second = (a * slope.second - b * slope.along) / det
-    # gradient of x across the student from that along the second axis
-    across = (slope.x_second - slope.cosine * slope.x_along) / slope.sine
-    return _Model(
-        x_along=slope.x_along,
-        x_across=jnp.zeros_like(across) if aligned else across,
-        x_curve=-(tt * first * first + 2 * tu * first * second + uu * second * second),
-        step_along=first + slope.cosine * second,
-        step_across=slope.sine * second,
-        gain=0.5 * (slope.along * first + slope.second * second) / k,
-    )
-
-
-class _Search(NamedTuple):
-    """State of the search: the best student so far with its model, and the trial to be evaluated next."""
-
-    r: Array
-    omega: Array
-    x: Array
-    origin: Array  # x and the model are relative to it
-    height: Array  # kappa - origin; -inf before the first
-    model: _Model
-    stride: Array  # fraction of the Newton step to take at most
-    taken: Array  # fraction that the trial takes
-    trial_r: Array
-    trial_omega: Array
-    trial_x: Array
-    trial_origin: Array
-    residual: Array
-    num_quiet: Array  # accepted students in a row whose next step would change the error by less than RESTLESS
-    settled: Array
-    num_steps: Array
-
-
-def move(r: Array, omega: Array, along: Array, across: Array) -> tuple[Array, Array]:
-    """The student displaced along and across itself."""
-    return jnp.hypot(r + along, across), omega + jnp.arctan2(across, r + along)
-
-
-def maximise_margin(
-    alpha_prune: Array,
-    strips: Strips,
-    theta: Array,
-    mean_bound: Array,
-    start_r: Array,
-    start_omega: Array,
-    longest: Array,
-    *,
-    aligned: bool,
-) -> SaddlePoint:
-    """Solve the saddle-point equations of one point.
-
-    Args:
-        alpha_prune: kept examples per parameter, scalar.
-        strips: what is kept.
-        theta: angle between probe and teacher in radians, scalar.
-        mean_bound: upper bound on the mean over kept examples of any field, scalar.
-        start_r: length of the first student tried.
-        start_omega: its angle to the teacher.
-        longest: if that one has no positive margin, longer ones up to this length are tried.
-        aligned: theta is exactly 0, and the rule does not look at the label.
-    """
-    zero = jnp.zeros_like(alpha_prune)
-
-    def high_margin(r: Array) -> Array:
-        """A k beyond the constraint: <G(k - r t)> >= G(k - r <t>) by Jensen, and G(c) >= (1 + c^2)/2."""
-        return r * mean_bound + jnp.sqrt(2 / alpha_prune)
-
-    def turn(search: _Search) -> _Search:
-        r, omega, origin = search.trial_r, search.trial_omega, search.trial_origin
-        strips_here = strips._replace(origin=origin)
-        mean = averages(strips_here, theta, r, omega, search.trial_x, aligned=aligned)
-        at_origin = r * jnp.cos(theta - omega) * origin
-        excess = jnp.log(alpha_prune * mean.g0)
-        # x is the root of an increasing function: from below Newton on log <G>, from above on sqrt <G>, which is
-        # convex, so that from there the iteration falls monotonically on the root
-        correction = jnp.where(excess < 0, -excess, 2 * jnp.expm1(-0.5 * excess)) * mean.g0 / mean.g1
-        correction = jnp.where(mean.g0 > 0, correction, high_margin(r) - at_origin - search.trial_x)
-        x = search.trial_x + correction
-        k = x + at_origin
-        # kappa - origin without cancellation: for easy examples kappa can differ from origin in the ninth digit
-        n = 1 + r * r
-        cos_psi, sin_psi = jnp.cos(theta - omega), jnp.sin(theta - omega)
-        above = x / jnp.sqrt(n)
-        below = origin * (1 + (r * sin_psi) ** 2) / (jnp.sqrt(n) * (jnp.sqrt(n) + r * cos_psi))
-        height = jnp.where(k > 0, above - below, -jnp.inf)
-        model = _model(origin, theta, r, omega, x, mean, aligned=aligned)
-        # far from the top x need not be exact: its error moves log kappa by much less than the steps are to gain
-        gain = jnp.minimum(jnp.abs(search.model.gain), jnp.abs(model.gain))
-        slack = (
-            1e-3 * jnp.sqrt(jnp.where(jnp.isfinite(gain), jnp.minimum(gain, 1.0), 0.0)) * jnp.minimum(jnp.abs(k), 1.0)
-        )
-        slack = slack * jnp.minimum(r, 1.0)  # the slope along a short student is a small difference
-        on_constraint = jnp.abs(excess) < jnp.maximum(ON_CONSTRAINT, slack)
-        # near the top kappa is flat to rounding: there the Newton step itself is the better judge
-        climbed = height - search.height + (origin - search.origin)
-        higher = climbed > -1e-12 * (jnp.abs(above) + jnp.abs(below))
-        accept = on_constraint & higher & jnp.isfinite(height) & jnp.isfinite(model.gain)
-
-        after = log_error(*move(r, omega, model.step_along, model.step_across))
-        change = jnp.abs(after - log_error(r, omega))
-        exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
-        num_quiet = jnp.where((change < RESTLESS) & exact, search.num_quiet + 1, 0)
-        balance = equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)
-        found = search._replace(
-            r=r,
-            omega=omega,
-            x=x,
-            origin=origin,
-            height=height,
-            model=model,
-            stride=jnp.minimum(1.0, 4 * search.stride),
-            residual=jnp.max(jnp.abs(balance[: 2 if aligned else 3])),
-            num_quiet=num_quiet,
-            settled=((change < SETTLED) & exact) | (num_quiet >= 3),
-        )
-        best = select(accept, found, search._replace(stride=0.25 * search.taken))
-        # the student keeps its side, and its length changes by at most a factor of about thirty a step
-        along, across = best.model.step_along, best.model.step_across
-        limit = jnp.minimum(0.97 * best.r / jnp.maximum(-along, 1e-300), 30 * best.r / jnp.hypot(along, across))
-        stride = jnp.minimum(best.stride, limit)
-        along, across = stride * along, stride * across
-        trial_r, trial_omega = move(best.r, best.omega, along, across)
-        trial_x = best.x + best.model.x_along * along + best.model.x_across * across
-        trial_x = trial_x + 0.5 * stride**2 * best.model.x_curve
-        # measure the margin from the lowest |z| kept where that edge is what holds the student back
-        k = trial_x + trial_r * jnp.cos(theta - trial_omega) * best.origin
-        edge = trial_r * jnp.cos(theta - trial_omega) * strips.origin
-        origin = jnp.where(k > 0.5 * edge, strips.origin, 0.0)
-        trial_x = jnp.where(origin == best.origin, trial_x, k - jnp.where(origin > 0, edge, 0.0))
-        outer = best._replace(
-            trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin, taken=stride
-        )
-        chosen = select(on_constraint, outer, search._replace(trial_x=x))
-        # the search starts from a student of positive margin: if alpha <G> > 1 at k = 0, try a longer one
-        too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
-        longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
-        chosen = select(too_short & (r < longest), longer, chosen)
-        return chosen._replace(num_steps=search.num_steps + 1)
-
-    start = _Search(
-        r=start_r,
-        omega=start_omega,
-        x=zero,
-        origin=zero,
-        height=zero - jnp.inf,
-        model=_Model(zero, zero, zero, zero, zero, zero + 1.0),
-        stride=zero + 1.0,
-        taken=zero + 1.0,
-        trial_r=start_r,
-        trial_omega=start_omega,
-        trial_x=zero,
-        trial_origin=zero,
-        residual=zero + jnp.inf,
-        num_quiet=jnp.zeros_like(alpha_prune, dtype=int),
-        settled=jnp.zeros_like(alpha_prune, dtype=bool),
-        num_steps=jnp.zeros_like(alpha_prune, dtype=int),
-    )
-    end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
-    k = end.x + end.r * jnp.cos(theta - end.omega) * end.origin
-    return SaddlePoint(end.r, end.omega, k, end.residual, end.settled, end.num_steps)
 
 
 def select(condition: Array, yes: Any, no: Any) -> Any:

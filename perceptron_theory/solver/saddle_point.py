@@ -16,6 +16,7 @@ import numpy as np
 
 from perceptron_theory.solver import max_margin, regularised, separation
 from perceptron_theory.solver.least_squares import least_squares
+from perceptron_theory.solver.margin_search import maximise_margin
 from perceptron_theory.solver.quadrature import Strips
 
 __all__ = ["Point", "balance", "coordinates", "order_parameters", "response", "student_unknowns", "unknowns_of"]
@@ -81,7 +82,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
                 still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, aligned=aligned
             )
             start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
-        found = max_margin.maximise_margin(
+        found = maximise_margin(
             point.alpha_prune,
             point.strips,
             point.theta,

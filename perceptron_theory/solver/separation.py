@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from perceptron_theory.solver.max_margin import MAX_STEPS, averages, move, select
+from perceptron_theory.solver.margin_search import MAX_STEPS, move
+from perceptron_theory.solver.max_margin import averages, select
 from perceptron_theory.solver.quadrature import Frame, Strips
 
 __all__ = ["Separation", "most_separating"]
