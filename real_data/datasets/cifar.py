@@ -119,6 +119,10 @@ CIFAR100 = CifarLayout(
 )
 
 
+PICKLED = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
+"""Folders of the version for Python, which is not read."""
+
+
 def read_cifar10(path: Path, layout: CifarLayout = CIFAR10) -> ImageDataset:
     """CIFAR-10: 50,000 training and 10,000 test images, in ten classes.
 
@@ -163,6 +167,13 @@ def _read(path: Path, layout: CifarLayout) -> ImageDataset:
     else:
         folders = [folder for folder in (path, path / layout.folder) if (folder / layout.test_file).is_file()]
         if not folders:
+            places = (path, path / PICKLED[layout.name])
+            pickled = [each for each in places if any((each / name).is_file() for name in ("batches.meta", "meta"))]
+            if pickled:
+                raise FileNotFoundError(
+                    f"{pickled[0]} has the version for Python, as torchvision keeps it: its files are pickles, which "
+                    f"may run anything when they are read, and are not read here; get the binary version, {archive}"
+                )
             raise FileNotFoundError(f"{path} has neither {archive} nor {layout.test_file}")
         path = folders[0]
         contents = {name: _in_folder(path / name, size) for name, size in layout.num_bytes.items()}

@@ -65,7 +65,8 @@ class Scores:
         if self.fingerprint != dataset.train_fingerprint:
             raise ValueError(
                 f"these {self.metric} scores are of {self.dataset!r} with training images and labels "
-                f"{self.fingerprint}, not of {dataset.name!r} with {dataset.train_fingerprint}"
+                f"{self.fingerprint}, not of {dataset.name!r} with {dataset.train_fingerprint}; images are the same "
+                "only when read alike, with the same image_size, test_folder and skip_undecodable (--image-size etc.)"
             )
         if self.values.size != len(dataset.train_labels):
             raise ValueError(

@@ -65,7 +65,10 @@ def test_damaged_files_are_refused(tmp_path):
     altered = content.replace(struct.pack(">d", 0.3), struct.pack(">d", 0.7))
     assert altered != content
     path.write_bytes(altered)
-    with pytest.raises(ValueError, match=r"scores\.nc .*damaged: its content is not that of its sha256; delete"):
+    with pytest.raises(
+        ValueError,
+        match=r"scores\.nc .*damaged: its content is not that of its sha256; if this package wrote it, delete",
+    ):
         Scores.load(path, DATA)
     with pytest.raises(FileNotFoundError):
         Scores.load(tmp_path / "none.nc", DATA)
