@@ -67,7 +67,7 @@ def test_damaged_files_are_refused(tmp_path):
     path.write_bytes(altered)
     with pytest.raises(
         ValueError,
-        match=r"scores\.nc .*damaged: its content is not that of its sha256; if this package wrote it, delete",
+        match=r"scores\.nc .*damaged: its content is not that of its sha256; if this",
     ):
         Scores.load(path, DATA)
     with pytest.raises(FileNotFoundError):
