@@ -127,9 +127,7 @@ def test_damaged_files_are_named(tmp_path):
     altered = content.replace(errors.astype(">f8").tobytes(), (errors / 2).astype(">f8").tobytes())
     assert altered != content
     path.write_bytes(altered)
-    with pytest.raises(
-        ValueError, match=r"damaged: its content is not that of its sha256; if this"
-    ):
+    with pytest.raises(ValueError, match=r"damaged: its content is not that of its sha256; if this"):
         run(TINY, tmp_path)
     path.write_bytes(content)
     score = min((tmp_path / "scores").iterdir())
