@@ -16,10 +16,16 @@ __all__ = ["for_each_point"]
 
 CHUNK = 256  # points sent to the device at once
 
+GROUPS_FOLLOWED = 80  # groups of one call where each starts from the one before
+LEAST_FOLLOWED = 1024  # points from which on neighbours are close enough to start from
+
 OnePoint = Callable[..., dict[str, jax.Array]]
+Follow = Callable[[Any, dict[str, jax.Array]], Any]
 
 
-def for_each_point(one: OnePoint, arguments: Any, *, lanes: int) -> dict[str, np.ndarray]:
+def for_each_point(
+    one: OnePoint, arguments: Any, *, lanes: int, follow: Follow | None = None, order: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Apply ``one`` to each row of ``arguments`` in double precision.
 
     Args:
@@ -27,6 +33,9 @@ def for_each_point(one: OnePoint, arguments: Any, *, lanes: int) -> dict[str, np
             and shape, so pass the same object again, not a new closure.
         arguments: tuple of pytrees of NumPy arrays with a common first axis.
         lanes: points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little.
+        follow: takes the arguments of a group of points and what was found for the group before, and returns the
+            arguments with a hint from there; on a CPU.
+        order: rows in which neighbours stand beside each other, which are then worked off in that order.
 
     Returns:
         Dictionary of float64 arrays, one row per point.
@@ -35,23 +44,41 @@ def for_each_point(one: OnePoint, arguments: Any, *, lanes: int) -> dict[str, np
     device = jax.devices("cpu")[0] if backend == "tpu" else jax.devices()[0]  # TPUs have no double precision
     on_cpu = device.platform == "cpu"
     chunk = CHUNK if on_cpu else 16 * CHUNK
-    run = _grouped(one, lanes if on_cpu else chunk)
     num_points = jax.tree.leaves(arguments)[0].shape[0]
+    if not on_cpu or num_points < LEAST_FOLLOWED:
+        follow = order = None
+    num_threads = (os.cpu_count() or 1) if on_cpu else 1
+    a_call = chunk
+    if follow is not None:
+        chunk = lanes * GROUPS_FOLLOWED
+        a_call = min(chunk, -(-num_points // num_threads))
+    run = _grouped(one, lanes if on_cpu else chunk, follow)
+    rows_of = np.arange(num_points) if order is None else order
 
     def work(start: int) -> dict[str, np.ndarray]:
-        rows = np.arange(start, min(start + chunk, num_points))
-        padded = np.concatenate([rows, np.full(chunk - rows.size, rows[-1])])
+        rows = rows_of[start : start + a_call]
+        num_groups = -(-rows.size // lanes) if on_cpu else 1
+        in_turn = np.arange(rows.size)
+        if follow is not None:  # every lane takes a run of neighbours
+            in_turn = np.minimum(np.arange(num_groups * lanes), rows.size - 1).reshape(lanes, -1).T.ravel()
+        padded = rows[np.pad(in_turn, (0, chunk - in_turn.size), mode="edge")]
         with jax.enable_x64(True), jax.default_device(device):
-            found = run(-(-rows.size // lanes) if on_cpu else 1, *jax.tree.map(lambda a: a[padded], arguments))
-            return {name: np.asarray(value)[: rows.size] for name, value in found.items()}
+            found = run(num_groups, *jax.tree.map(lambda a: a[padded], arguments))
+            back = np.empty(rows.size, np.int64)
+            back[in_turn] = np.arange(in_turn.size)
+            return {name: np.asarray(value)[back] for name, value in found.items()}
 
-    with ThreadPoolExecutor(os.cpu_count() if on_cpu else 1) as pool:
-        done = list(pool.map(work, range(0, num_points, chunk)))
-    return {name: np.concatenate([found[name] for found in done]) for name in done[0]}
+    with ThreadPoolExecutor(num_threads) as pool:
+        done = list(pool.map(work, range(0, num_points, a_call)))
+    everything = {name: np.concatenate([found[name] for found in done]) for name in done[0]}
+    if order is None:
+        return everything
+    back = np.argsort(order)
+    return {name: values[back] for name, values in everything.items()}
 
 
 @cache
-def _grouped(one: OnePoint, lanes: int) -> Callable[..., dict[str, jax.Array]]:
+def _grouped(one: OnePoint, lanes: int, follow: Follow | None) -> Callable[..., dict[str, jax.Array]]:
     """``one`` over the first ``num_groups`` groups of ``lanes`` points."""
 
     def run(num_groups: jax.Array, *arguments: Any) -> dict[str, jax.Array]:
@@ -60,18 +87,22 @@ def _grouped(one: OnePoint, lanes: int) -> Callable[..., dict[str, jax.Array]]:
         def group(start: Any) -> Any:
             return jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, lanes), arguments)
 
-        def turn(i: jax.Array, out: dict[str, jax.Array]) -> dict[str, jax.Array]:
-            found = many(*group(i * lanes))
-            return {
-                name: jax.lax.dynamic_update_slice_in_dim(out[name], value.astype(float), i * lanes, 0)
+        def turn(i: jax.Array, carry: Any) -> Any:
+            out, before = carry
+            here = group(i * lanes)
+            found = {n: value.astype(float) for n, value in many(*(follow(here, before) if follow else here)).items()}
+            out = {
+                name: jax.lax.dynamic_update_slice_in_dim(out[name], value, i * lanes, 0)
                 for name, value in found.items()
             }
+            return out, found
 
         num_points = jax.tree.leaves(arguments)[0].shape[0]
         empty = {
             name: jnp.zeros((num_points, *value.shape[1:]))  # rows beyond the groups are dropped; NaN would alarm JAX
             for name, value in jax.eval_shape(many, *group(0)).items()
         }
-        return jax.lax.fori_loop(0, num_groups, turn, empty)
+        nothing = {name: value[:lanes] for name, value in empty.items()}
+        return jax.lax.fori_loop(0, num_groups, turn, (empty, nothing))[0]
 
     return jax.jit(run)

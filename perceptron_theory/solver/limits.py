@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver import separation
-from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.batch import GROUPS_FOLLOWED, OnePoint, for_each_point
 from perceptron_theory.solver.points import Floats, lanes_of
 from perceptron_theory.solver.saddle_point import Point, order_parameters
 
@@ -62,7 +63,27 @@ def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> 
                 f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
                 "a regularised student"
             )
-    return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes_of(kind, points, aligned))
+    lanes = lanes_of(kind, points, aligned)
+    if kind == "max-margin" and aligned:
+        order = _neighbours(points, lanes)
+        return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
+    return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
+
+
+def _from_neighbour(arguments: Any, before: dict[str, jax.Array]) -> Any:
+    """Points that start from the students found for those before them, where there are such."""
+    (points,) = arguments
+    found = before["converged"] == 1
+    near_r, near_k = (jnp.where(found, before[name], 0.0) for name in ("r", "v"))
+    return (points._replace(near_r=near_r, near_k=jnp.maximum(near_k, 0.0)),)
+
+
+def _neighbours(points: Point, lanes: int) -> NDArray[np.int64]:
+    """An order in which points with similar rules and similar numbers of examples follow each other."""
+    by_rule = np.lexsort((points.strips.upper[:, 0], points.strips.lower[:, 0]))
+    run = np.empty(by_rule.size, np.int64)
+    run[by_rule] = np.arange(by_rule.size) // GROUPS_FOLLOWED
+    return np.lexsort((points.alpha_prune, run))
 
 
 def thresholds(points: Point) -> Floats:

@@ -14,6 +14,7 @@ from perceptron_theory.solver.quadrature import Frame, Strips
 __all__ = ["MAX_STEPS", "ON_CONSTRAINT", "RESTLESS", "SETTLED", "SaddlePoint", "maximise_margin", "move"]
 
 MAX_STEPS = 300
+PATIENCE = 12  # steps after which a student nearby that has led to no positive margin is forgotten
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
@@ -108,6 +109,8 @@ def maximise_margin(
     start_r: Array,
     start_omega: Array,
     longest: Array,
+    near_r: Array,
+    near_k: Array,
     *,
     aligned: bool,
 ) -> SaddlePoint:
@@ -121,8 +124,11 @@ def maximise_margin(
         start_r: length of the first student tried.
         start_omega: its angle to the teacher.
         longest: if that one has no positive margin, longer ones up to this length are tried.
+        near_r: length of the student of a point nearby, which is tried first if ``near_k`` is positive.
+        near_k: its margin, 0 where none is known; whatever it is, the answer is the same.
         aligned: theta is exactly 0, and the rule does not look at the label.
     """
+    known = near_k > 0
     zero = jnp.zeros_like(alpha_prune)
 
     def high_margin(r: Array) -> Array:
@@ -199,6 +205,10 @@ def maximise_margin(
         too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
         longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
         chosen = select(too_short & (r < longest), longer, chosen)
+        # a neighbour that has no margin here is forgotten
+        astray = known & jnp.isneginf(search.height) & (on_constraint | (search.num_steps == PATIENCE)) & ~accept
+        afresh = search._replace(trial_r=start_r, trial_omega=start_omega, trial_x=zero, trial_origin=zero)
+        chosen = select(astray & (search.num_steps <= PATIENCE), afresh, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
     start = _Search(
@@ -210,9 +220,9 @@ def maximise_margin(
         model=_Model(zero, zero, zero, zero, zero, zero + 1.0),
         stride=zero + 1.0,
         taken=zero + 1.0,
-        trial_r=start_r,
-        trial_omega=start_omega,
-        trial_x=zero,
+        trial_r=jnp.where(known, near_r, start_r),
+        trial_omega=jnp.where(known, jnp.zeros_like(start_omega), start_omega) if aligned else start_omega,
+        trial_x=near_k if aligned else zero,
         trial_origin=zero,
         residual=zero + jnp.inf,
         num_quiet=jnp.zeros_like(alpha_prune, dtype=int),

@@ -70,7 +70,7 @@ def checked_numbers(alpha_tot: Any, theta: Any) -> tuple[Floats, Floats]:
     if np.any(outside):
         worst = float(theta[outside].flat[0])
         degrees = f": did you mean np.deg2rad({worst:g})?" if 2 <= worst <= 90 else ""
-        raise ValueError(f"theta is in radians and must lie in [0, pi/2 = 1.570796...], got {worst!r}{degrees}")
+        raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {worst!r}{degrees}")
     return alpha_tot, np.minimum(theta, np.pi / 2)
 
 
@@ -167,7 +167,19 @@ def flat_points(
     if kind != "max-margin":
         strips = strips._replace(origin=xp.zeros(()))
     aslant = xp.asarray(0.5 if isinstance(keep, KeepByLabel) and labels.noisy else 0.0)
-    point = Point(alpha_prune, strips, kept.theta, xp.asarray(lam), kept.mean_bound, start_r, aslant, 0.25 * pool)
+    nothing = xp.zeros(())  # no student nearby is known yet
+    point = Point(
+        alpha_prune,
+        strips,
+        kept.theta,
+        xp.asarray(lam),
+        kept.mean_bound,
+        start_r,
+        aslant,
+        0.25 * pool,
+        nothing,
+        nothing,
+    )
 
     def flat(values: Any, *trailing: int) -> Any:
         values = xp.broadcast_to(values, (*shape, *trailing)).reshape(-1, *trailing)
@@ -184,6 +196,8 @@ def flat_points(
         start_r=flat(point.start_r),
         start_omega=flat(point.start_omega),
         longest=flat(point.longest),
+        near_r=flat(point.near_r),
+        near_k=flat(point.near_k),
     )
     return flattened, flat(kept.fraction)
 
@@ -191,7 +205,7 @@ def flat_points(
 def lanes_of(kind: str, points: Point, aligned: bool) -> int:
     """Points solved side by side: as many as fill the vector units, fewer where a point has many strips."""
     num_strips = points.strips.lower.shape[-1]
-    lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
+    lanes = {"max-margin": 64 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
     return max(1, lanes * 2 // max(2, num_strips))
 
 

@@ -33,6 +33,8 @@ class Point(NamedTuple):
     start_r: Any
     start_omega: Any
     longest: Any
+    near_r: Any
+    near_k: Any
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -90,6 +92,8 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
             start_r,
             start_omega,
             longest,
+            point.near_r,
+            point.near_k,
             aligned=aligned,
         )
         unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
