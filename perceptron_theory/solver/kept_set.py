@@ -94,6 +94,11 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
                 ends = (-outer, outer)  # one strip around z = 0
             parts.append(tuple(xp.broadcast_arrays(*ends, probability * chance)))
             flips += [flipped] * parts[-1][0].shape[-1]
+    missing = (1 << (len(flips) - 1).bit_length()) - len(flips)
+    if missing:  # strips of weight 0 up to a power of two: few compiled programs serve all numbers of windows
+        lower, upper, probability = (xp.repeat(ends[..., -1:], missing, axis=-1) for ends in parts[-1])
+        parts.append((lower, upper, xp.zeros_like(probability)))
+        flips += [flips[-1]] * missing
     shape = np.broadcast_shapes(theta.shape, eta.shape, keep.shape)
     lower, upper, density = (
         xp.concatenate([xp.broadcast_to(part[i], (*shape, part[i].shape[-1])) for part in parts], axis=-1)

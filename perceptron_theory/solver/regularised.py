@@ -164,7 +164,7 @@ def _kept_lines(
 
 
 class Conditions(NamedTuple):
-    """The four equations at a student, in the directions along it and across it, log s and log V."""
+    """The four equations at a student, in the directions along it and across it (or the probe's), log s and log V."""
 
     value: Array  # shape (4,); vanishes at the solution
     jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
@@ -174,6 +174,11 @@ def conditions(
     loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
 ) -> Conditions:
     """The equations, as alpha_prune <force y u> - lambda m and logarithms of the ratios of the sides of the others.
+
+    The components of the first are those along the student and, where the student is far from the probe's axis, along
+    the probe; else across the student.  Where only a thin strip of probe margins z is kept, lambda alone holds the
+    student in the direction of the probe: <force y z> is as small as z there, but would be the difference of two large
+    components in any other frame, and rounding would move the student.
 
     Args:
         loss: "square", "hinge" or "logistic".
@@ -188,8 +193,15 @@ def conditions(
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
     line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
     across1, across2 = across_moments(line, theta, omega, aligned=aligned)
-    w0, w1, w2 = (alpha_prune * line.weight * moment for moment in (line.u0, across1, across2))
+    w0, w1 = (alpha_prune * line.weight * moment for moment in (line.u0, across1))
     t = line.t
+    # the second component of the first equation: its field (v across the student, or z of the probe) times 1, t and v
+    frame = quadrature.Frame.of(theta, omega)
+    probe = jnp.zeros_like(frame.probe) if aligned else frame.probe
+    sine = jnp.where(probe, frame.sin_psi, 1.0)
+    second = alpha_prune * line.weight * line.u1
+    second_v = jnp.where(probe, (line.u2 - frame.cos_psi * t * line.u1) / sine, across2) * alpha_prune * line.weight
+    second_of_student = jnp.where(probe, frame.cos_psi, 0.0), sine  # components of the student's two directions
 
     def response(direction: tuple[float, Array, Array]) -> Channel:
         """Derivative of the channel by (a, s, V)."""
@@ -204,13 +216,13 @@ def conditions(
     value = jnp.stack(
         [
             jnp.sum(channel.force * w0 * t) - lam * r,
-            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * w1),
+            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * second) - lam * r * second_of_student[0],
             0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
             -jnp.log(inverse_v) - unknowns[3],
         ]
     )
-    tt, tv, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, w2))
-    by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, w1)]
+    tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, second_v))
+    by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, second)]
     by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
     by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
     by_curvature = [jnp.sum(f) for f in (by_a.curvature * w0 * t, by_a.curvature * w1)]
@@ -218,7 +230,7 @@ def conditions(
     rows = jnp.stack(
         [
             jnp.stack([tt - lam, tv, *by_force[0]]),
-            jnp.stack([tv, vv - lam, *by_force[1]]),
+            jnp.stack([second_t - lam * second_of_student[0], vv - lam * second_of_student[1], *by_force[1]]),
             jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
             -jnp.stack(by_curvature) / inverse_v - jnp.array([0.0, 0.0, 0.0, 1.0]),
         ]

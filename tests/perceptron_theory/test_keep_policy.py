@@ -12,9 +12,11 @@ from perceptron_theory import (
     KeepPolicy,
     KeepRandom,
     KeepWindow,
+    Labels,
     SquareLoss,
     solve,
 )
+from perceptron_theory.solver.points import flat_points
 from real_data import prune
 
 RIDGE = SquareLoss(0.1)
@@ -212,3 +214,14 @@ def test_real_data_are_pruned_by_policy():
 def test_real_data_have_no_labels_of_a_probe():
     with pytest.raises(TypeError, match=r"keep must be a keep rule such as KeepHard\(0.4\), got KeepByLabel"):
         prune(np.arange(10), KeepByLabel(KeepHard(0.5)))
+
+
+def test_few_compiled_programs_serve_any_number_of_windows():
+    """Strips of weight 0 fill them up to a power of two; they weigh nothing."""
+    alpha_tot = np.float64(5.0)
+    for num_cells in (5, 6, 7, 8):
+        keep = KeepPolicy(np.linspace(0, 1, num_cells + 1), 0.2 + 0.7 * np.linspace(0, 1, num_cells) ** 2)
+        for theta in (0.0, THETA):
+            points, _ = flat_points(alpha_tot, keep, np.float64(theta), RIDGE, Labels(), (), aligned=theta == 0)
+            assert points.strips.lower.shape == ((1, 8) if theta == 0 else (1, 16))
+            assert points.strips.weight[0, :num_cells].min() > 0

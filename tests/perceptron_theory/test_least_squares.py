@@ -70,3 +70,13 @@ def test_few_examples_of_tiny_margin_are_no_obstacle(student):
 def test_nan_alarms_of_jax_stay_silent():
     with jax.debug_nans(True):
         assert solve(10, KeepHard(0.2), 0.0).error == pytest.approx(0.097119528, rel=1e-8)
+
+
+def test_wrong_labels_and_tiny_lambda_leave_all_digits():
+    """Lambda alone holds the student along the thin strip kept; rounding moved it by 1e-9, and the search went on."""
+    alpha, f, theta, lam = np.array(
+        [[5.746e4, 2.836e-4, 1.079, 4.705e-6], [1.214e4, 2.088e-4, 0.565, 1.112e-6], [4.554e4, 1.201e-4, 0.5227, 2e-8]]
+    ).T
+    found = solve(alpha / f, KeepHard(f), theta, student=LogisticLoss(lam), labels=Labels(0.1))
+    assert np.all(found.converged & (found.residual < 1e-13))
+    np.testing.assert_allclose(found.error[:2], [0.00224533101, 0.00448395432], rtol=1e-8)
