@@ -106,19 +106,21 @@ def _deferred(function: Callable[..., None]) -> Callable[..., Callable[[], None]
 @contextlib.contextmanager
 def _interrupts_are_not_lost() -> Iterator[None]:
     """A Ctrl-C that falls into a callback, from where no exception gets out, is delivered again."""
-    before = sys.unraisablehook
+    before, again = sys.unraisablehook, threading.Timer(0.05, _thread.interrupt_main)  # from outside of the callback
+    again.daemon = True
 
     def hook(unraisable: Any) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            again = threading.Timer(0.05, _thread.interrupt_main)  # from outside of the callback
-            again.daemon = True
-            again.start()
-        else:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             before(unraisable)
+        elif again.ident is None:
+            again.start()
 
     sys.unraisablehook = hook
     try:
         yield
+        if again.ident is not None:  # the work ended before it was interrupted again
+            again.cancel()
+            raise KeyboardInterrupt
     finally:
         sys.unraisablehook = before
 

@@ -35,9 +35,9 @@ class KeepRule(ABC):
     def windows(self) -> tuple[Floats, Floats, Floats]:
         """The rank windows kept: arrays ``(lower, upper, probability)`` of shape ``(*shape, num_windows)``."""
 
-    @abstractmethod
     def with_fraction(self, f: float) -> KeepRule:
         """A rule of the same kind that keeps the fraction ``f`` in (0, 1]."""
+        raise NotImplementedError(f"{type(self).__name__} has no with_fraction")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -87,9 +87,6 @@ class _Windows(KeepRule):
     lower: Any
     upper: Any
 
-    def with_fraction(self, f: float) -> KeepRule:
-        raise NotImplementedError("edges are all that a search moves")
-
     def windows(self) -> tuple[Any, Any, Any]:
         return self.lower, self.upper, (self.upper > self.lower).astype(float)
 

@@ -158,7 +158,7 @@ def test_values_at_the_limits():
         (lambda: optimal_policy(10, 1.0, 0.1), "f must be below 1"),
         (lambda: optimal_policy(10, 0.0, 0.1), "f, the fraction kept, must lie in"),
         (lambda: optimal_policy(10, 0.2, 2.0), "theta is in radians"),
-        (lambda: optimal_policy(10, 0.2, 0.1, tolerance=0.0), "tolerance must be positive"),
+        (lambda: optimal_policy(10, 0.2, 0.1, tolerance=0.0), r"tolerance must lie in \(0, inf\)"),
         (lambda: optimal_policy(10, 0.2, 0.1, student=HingeLoss(0.0)), "lam must be positive"),
         (lambda: value_function(10, KeepHard(0.2), 0.1, ranks=[0.5, 0.2]), "ranks must increase"),
         (lambda: optimal_policy([10, 20], 0.2, 0.1), "alpha_tot must be one number"),

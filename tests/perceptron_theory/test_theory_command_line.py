@@ -130,7 +130,7 @@ def test_bad_input_is_one_line(call, arguments, message):
 def test_a_table_that_cannot_be_written(call, tmp_path):
     code, _, err = call(["solve", "--alpha-tot", 4, "--f", 0.2, "--csv", tmp_path])
     assert code == 2
-    assert "Is a directory" in err
+    assert f"--csv must be a file, but {tmp_path} is a folder" in err
     assert err.count("\n") == 1
 
 

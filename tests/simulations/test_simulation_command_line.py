@@ -180,7 +180,7 @@ BAD = {
     "run --alpha-tot 5 --probe-alpha 2 --probe-lam 1 --probe-student perceptron": "--probe-lam belongs to",
     "run --alpha-tot 5 --probe-alpha -2": "probe's examples per parameter, must be positive",
     "run --alpha-tot 5 --truth-angle-deg 20": "needs --probe-truth-angle-deg",
-    "run --alpha-tot 5 --save trials.csv": "suffix .nc",
+    "run --alpha-tot 5 --save trials.csv": "--save must end in .nc",
     "validate --num-features 200 100": "increasing",
     "validate --flip-probability 0.7": "flip_probability",
     "show missing.nc": "missing.nc",
