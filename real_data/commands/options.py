@@ -28,6 +28,7 @@ __all__ = [
 cli = CommandLine("python -m real_data", "Data pruning on real images: score, prune, train, test, and advice from it.")
 
 Config = TypeVar("Config")
+MOST_SHOWN = 1000  # characters of a note on the images; the whole is saved with the results
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Images:
 
         data = load(self.dataset, self.path, **self.reading)
         for note in data.notes:
-            print(note, file=sys.stderr)
+            print(note if len(note) <= MOST_SHOWN else f"{note[:MOST_SHOWN]} ...", file=sys.stderr)
         return data
 
     @property

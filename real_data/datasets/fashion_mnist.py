@@ -89,6 +89,6 @@ def read_fashion_mnist(folder: Path) -> ImageDataset:
 
 def _existing(folder: Path, name: str) -> Path:
     for path in (folder / f"{name}.gz", folder / name):
-        if path.exists():
+        if path.is_file():
             return path
     raise FileNotFoundError(f"{folder} has no file {name}.gz or {name}")

@@ -136,7 +136,11 @@ def _upright(original: Image, pixels: Image) -> Image:
     """Pixels of an image, turned and mirrored as the EXIF orientation of the original says."""
     from PIL.Image import Transpose
 
-    method = UPRIGHT.get(original.getexif().get(ORIENTATION, 1))
+    try:
+        orientation = original.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow raises many kinds of error on a damaged block, without which the picture is whole
+        orientation = 1
+    method = UPRIGHT.get(orientation)
     return pixels if method is None else pixels.transpose(Transpose(method))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ __all__ = ["ClassFolders", "class_folders", "labels_of", "read_image_folder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 TEST_FOLDERS = ("test", "val", "valid", "validation")
+PARTS = ("train", "training", *TEST_FOLDERS, "testing", "dev", "eval")
+"""Names of folders that are parts of a data set, hardly classes of images."""
 MOST_BYTES = 2 * 2**30
 """Images of more than this many bytes, 2 GiB, are decoded as needed instead of kept in memory."""
 MOST_LISTED = 10
@@ -78,14 +81,13 @@ def read_image_folder(
     good = _decodable(files, path, skip_undecodable)
     if not good.all():
         left = [name for name, fine in zip(names, good, strict=True) if not fine]
-        notes.append(f"{len(left)} images that cannot be decoded are left out: {_listed(left)}")
+        notes.append(f"{len(left)} images that cannot be decoded are left out: {'; '.join(left)}")
         files, labels, in_first = files.subset(np.flatnonzero(good)), labels[good], in_first[good]
         empty = sorted(set(range(len(classes))) - set(labels[in_first].tolist()))
         if empty:
             raise ValueError(f"no image of the class {classes[empty[0]]!r} can be decoded")
     if test is not None:
         in_train = in_first
-        notes += _notes_of_copies(files, in_train)
     elif labels.size < 3:
         raise ValueError(f"{path} has {labels.size} images; at least 3 are needed to divide them")
     else:
@@ -95,6 +97,7 @@ def read_image_folder(
             f"{path} is not divided into train and test: {np.sum(~in_train)} of {labels.size} images are set aside as "
             "test images, positions count the other ones"
         )
+    notes += _notes_of_copies(files, in_train)
     train, tested = np.flatnonzero(in_train), np.flatnonzero(~in_train)
     # ImageFiles would be decoded by []
     part_of = files.subset if image_size is not None else files.originals(MOST_BYTES).__getitem__
@@ -118,18 +121,24 @@ def _layout(path: Path, test_folder: str | None) -> tuple[Path, Path | None]:
             if not (path / name).is_dir():
                 raise FileNotFoundError(f"test_folder is given, so {path} must have a folder {name!r}")
         return path / "train", path / test_folder
-    if not (path / "train").is_dir():
+    beside = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    parts = [name for name in beside if name.lower() in PARTS]
+    if not parts:
         return path, None
-    found = [name for name in TEST_FOLDERS if (path / name).is_dir()]
-    if len(found) > 1:
+    found = [name for name in TEST_FOLDERS if name in beside]
+    if "train" in parts and len(found) == 1:
+        return path / "train", path / found[0]
+    if "train" in parts and len(found) > 1:
         raise ValueError(
             f"{path} has {' and '.join(found)} beside train: say which has the test images, with test_folder "
             f"(--test-folder {found[0]})"
         )
-    if found:
-        return path / "train", path / found[0]
-    beside = [entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return (path / "train", None) if beside == ["train"] else (path, None)
+    if beside == ["train"]:
+        return path / "train", None
+    raise ValueError(
+        f"{path} has the folders {', '.join(beside[:MOST_LISTED])}: are these classes or parts? Training images must "
+        f"lie in a folder train beside one of {', '.join(TEST_FOLDERS)}, or one named by test_folder (--test-folder)"
+    )
 
 
 @dataclass(frozen=True)
@@ -235,12 +244,12 @@ def _notes_of_copies(files: ImageFiles, in_train: np.ndarray) -> list[str]:
     for same in sizes.values():
         if len({bool(in_train[i]) for i in same}) < 2:
             continue
-        content = {i: files.content(i) for i in same}
-        trained = {content[i]: i for i in same if in_train[i]}
+        digests = {i: hashlib.sha256(files.content(i)).digest() for i in same}
+        trained = {digests[i]: i for i in same if in_train[i]}
         copies += [
-            f"{files.names[i]} is {files.names[trained[content[i]]]}"
+            f"{files.names[i]} is {files.names[trained[digests[i]]]}"
             for i in same
-            if not in_train[i] and content[i] in trained
+            if not in_train[i] and digests[i] in trained
         ]
     if not copies:
         return []

@@ -61,7 +61,8 @@ def nested_members_of(path: Path, *, kept_in: Path) -> dict[str, list[Member]]:
     about = path.stat()
     key = hashlib.sha256(f"{path.resolve()}\0{about.st_size}\0{about.st_mtime_ns}".encode()).hexdigest()
     kept = kept_in / f"{key[:32]}.json"
-    with suppress(OSError, ValueError, TypeError, KeyError):  # there is none, or none that can be believed
+    # there is none, or none that can be believed
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
         return _read_index(kept.read_bytes(), about.st_size)
     found = _nested_members(path)
     if sum(map(len, found.values())) >= MANY:

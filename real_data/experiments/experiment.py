@@ -175,6 +175,7 @@ def _assembled(
         {
             "experiment": to_json(config),
             "fingerprints": sorted({task.fingerprint for task in tasks}),
+            "notes": list(load_for(config, config.first_seed).notes),
             "software": versions,
         },
     )

@@ -1,5 +1,6 @@
 """Folders of images as people have them: layouts, captions, damaged files, photographs taken upright, pipes, copies."""
 
+import io
 import os
 
 import numpy as np
@@ -164,3 +165,31 @@ def test_kept_lists_name_images_by_position_or_name(tmp_path):
         listed.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_kept(listed, data)
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "testing"), ("Train", "Test"), ("training", "validation"), ("train", "dev")]
+)
+def test_parts_of_a_data_set_are_not_taken_for_classes(tmp_path, names):
+    for name in names:
+        two_classes(tmp_path / name)
+    with pytest.raises(ValueError, match=r"are these classes or parts\?"):
+        load("folder", tmp_path)
+    if names == ("train", "dev"):
+        assert load("folder", tmp_path, test_folder="dev").class_names == ("cat", "dog")
+
+
+def test_copies_are_found_where_a_third_is_set_aside_too(tmp_path):
+    two_classes(tmp_path)
+    content = (tmp_path / "cat" / "0.png").read_bytes()
+    for n in range(20):
+        (tmp_path / "cat" / f"copy-{n}.png").write_bytes(content)
+    assert any("test images are training images too" in note for note in load("folder", tmp_path).notes)
+
+
+def test_a_damaged_exif_block_leaves_the_picture_as_it_is():
+    scene = np.full((16, 16, 3), 200, np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(scene).save(file, "JPEG", quality=95, exif=b"Exif\0\0garbage!")
+    assert image_decoding.whole_image(file.getvalue(), "x").shape == (16, 16, 3)
+    assert image_decoding.center_crop(file.getvalue(), "x", 8, 1.0).shape == (8, 8, 3)
