@@ -47,7 +47,7 @@ def for_each_point(
     num_points = jax.tree.leaves(arguments)[0].shape[0]
     if not on_cpu or num_points < LEAST_FOLLOWED:
         follow = order = None
-    num_threads = (os.cpu_count() or 1) if on_cpu else 1
+    num_threads = _num_cores() if on_cpu else 1
     a_call = chunk
     if follow is not None:
         chunk = lanes * GROUPS_FOLLOWED
@@ -75,6 +75,11 @@ def for_each_point(
         return everything
     back = np.argsort(order)
     return {name: values[back] for name, values in everything.items()}
+
+
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

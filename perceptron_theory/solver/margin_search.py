@@ -8,16 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from perceptron_theory.solver.continuation import ON_CONSTRAINT, RESTLESS, SETTLED, newton_from
 from perceptron_theory.solver.max_margin import Averages, averages, equations, log_error, select, slope_of
 from perceptron_theory.solver.quadrature import Frame, Strips
 
-__all__ = ["MAX_STEPS", "ON_CONSTRAINT", "RESTLESS", "SETTLED", "SaddlePoint", "maximise_margin", "move"]
+__all__ = ["MAX_STEPS", "SaddlePoint", "maximise_margin", "move"]
 
 MAX_STEPS = 300
-PATIENCE = 12  # steps after which a student nearby that has led to no positive margin is forgotten
-ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
-SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
-RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 
 
 class SaddlePoint(NamedTuple):
@@ -128,8 +125,8 @@ def maximise_margin(
         near_k: its margin, 0 where none is known; whatever it is, the answer is the same.
         aligned: theta is exactly 0, and the rule does not look at the label.
     """
-    known = near_k > 0
     zero = jnp.zeros_like(alpha_prune)
+    none = jnp.zeros_like(alpha_prune, dtype=bool)
 
     def high_margin(r: Array) -> Array:
         """A k beyond the constraint: <G(k - r t)> >= G(k - r <t>) by Jensen, and G(c) >= (1 + c^2)/2."""
@@ -205,10 +202,6 @@ def maximise_margin(
         too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
         longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
         chosen = select(too_short & (r < longest), longer, chosen)
-        # a neighbour that has no margin here is forgotten
-        astray = known & jnp.isneginf(search.height) & (on_constraint | (search.num_steps == PATIENCE)) & ~accept
-        afresh = search._replace(trial_r=start_r, trial_omega=start_omega, trial_x=zero, trial_origin=zero)
-        chosen = select(astray & (search.num_steps <= PATIENCE), afresh, chosen)
         return chosen._replace(num_steps=search.num_steps + 1)
 
     start = _Search(
@@ -220,15 +213,23 @@ def maximise_margin(
         model=_Model(zero, zero, zero, zero, zero, zero + 1.0),
         stride=zero + 1.0,
         taken=zero + 1.0,
-        trial_r=jnp.where(known, near_r, start_r),
-        trial_omega=jnp.where(known, jnp.zeros_like(start_omega), start_omega) if aligned else start_omega,
-        trial_x=near_k if aligned else zero,
+        trial_r=start_r,
+        trial_omega=start_omega,
+        trial_x=zero,
         trial_origin=zero,
         residual=zero + jnp.inf,
         num_quiet=jnp.zeros_like(alpha_prune, dtype=int),
-        settled=jnp.zeros_like(alpha_prune, dtype=bool),
+        settled=none,
         num_steps=jnp.zeros_like(alpha_prune, dtype=int),
     )
+    by_newton = None
+    if aligned and strips.flipped is None:
+        by_newton = newton_from(alpha_prune, strips, near_r, near_k)
+        start = start._replace(settled=by_newton.converged, num_steps=by_newton.num_steps)
     end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
     k = end.x + end.r * jnp.cos(theta - end.omega) * end.origin
-    return SaddlePoint(end.r, end.omega, k, end.residual, end.settled, end.num_steps)
+    found = SaddlePoint(end.r, end.omega, k, end.residual, end.settled, end.num_steps)
+    if by_newton is None:
+        return found
+    nearby = found._replace(r=by_newton.r, omega=zero, k=by_newton.k, residual=by_newton.residual)
+    return select(by_newton.converged, nearby, found)
