@@ -36,11 +36,13 @@ class CommandLine:
     Args:
         prog: how the command line is called, for example ``python -m simulations``.
         description: what ``--help`` says first.
+        sizes: the options that memory grows with; named where there is not enough of it.
     """
 
-    def __init__(self, prog: str, description: str | None):
+    def __init__(self, prog: str, description: str | None, sizes: str = "the sizes"):
         self.prog = prog
         self.description = description
+        self.sizes = sizes
         self.functions: dict[str, Callable[..., None]] = {}
 
     def command(self, function: Callable[..., None]) -> Callable[..., None]:
@@ -54,15 +56,8 @@ class CommandLine:
         Raises:
             SystemExit: with code 2 after bad input, 130 after Ctrl-C, 0 after ``--help``.
         """
-        complaint = io.StringIO()
         try:
-            with contextlib.redirect_stderr(complaint):  # parsing only: the work is done below
-                work = tyro.extras.subcommand_cli_from_dict(
-                    {name: _deferred(function) for name, function in self.functions.items()},
-                    prog=self.prog,
-                    description=self.description,
-                    args=arguments,
-                )
+            work = self._parse(arguments)
             with _interrupts_are_not_lost():
                 work()
         except BrokenPipeError:  # whoever reads the output has read enough, as head does
@@ -71,15 +66,33 @@ class CommandLine:
         except ModuleNotFoundError as error:
             self._stop_for_missing(error)
         except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
+            if "RESOURCE_EXHAUSTED" in str(error):  # JAX has no class for it
+                self._stop_for_memory(error)
             _stop(2, f"{self.prog}: " + "; ".join([_one_line(error), *getattr(error, "__notes__", [])]))
         except MemoryError as error:
-            _stop(2, f"{self.prog}: not enough memory: {_one_line(error) or 'give smaller sizes'}")
+            self._stop_for_memory(error)
         except KeyboardInterrupt as interrupt:
             _stop(130, f"\nInterrupted. {interrupt}".rstrip())
+
+    def _parse(self, arguments: Sequence[str] | None) -> Callable[[], None]:
+        """The work that the arguments ask for; tyro's complaint, if there is one, on one line."""
+        complaint = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(complaint):
+                return tyro.extras.subcommand_cli_from_dict(
+                    {name: _deferred(function) for name, function in self.functions.items()},
+                    prog=self.prog,
+                    description=self.description,
+                    args=arguments,
+                )
         except SystemExit as stop:
             if stop.code:
                 print(f"{self.prog}: {_without_box(complaint.getvalue())}", file=sys.stderr)
             raise
+
+    def _stop_for_memory(self, error: BaseException) -> NoReturn:
+        what = _one_line(error).removeprefix("RESOURCE_EXHAUSTED: ")
+        _stop(2, f"{self.prog}: not enough memory: {'; '.join(filter(None, [what, f'make {self.sizes} smaller']))}")
 
     def _stop_for_missing(self, error: ModuleNotFoundError) -> NoReturn:
         """Name the extra that has the module; a module of nobody's is a fault of ours, and traced."""
@@ -122,6 +135,7 @@ def _interrupts_are_not_lost() -> Iterator[None]:
             again.cancel()
             raise KeyboardInterrupt
     finally:
+        again.cancel()
         sys.unraisablehook = before
 
 

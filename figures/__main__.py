@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,96 +11,78 @@ import tyro
 
 from data_pruning.command_line import CommandLine
 from data_pruning.records.writable import check_folder
+from figures.settings import Job
+from real_data.commands.options import ImageFileOptions, ImageFiles
 
-cli = CommandLine("python -m figures", __doc__)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What theory is compared with, and where it goes.
-
-    Attributes:
-        out: folder for data (NetCDF) and figures (PDF, PNG).
-        num_features: parameters of the simulated students, N.
-        num_trials: independent trials per simulated point, at least 2.
-        seed: seed of the simulations.
-    """
-
-    out: Path = Path("results")
-    num_features: int = 200
-    num_trials: int = 40
-    seed: int = 0
-
-    def run(self, work: Callable[..., Any]) -> Any:
-        """Do the work with these settings."""
-        check_folder("--out", self.out)
-        return work(self.out, num_features=self.num_features, num_trials=self.num_trials, seed=self.seed)
+cli = CommandLine("python -m figures", __doc__, sizes="--num-features, --image-size or --num-per-class")
 
 
 JobOptions = Annotated[Job, tyro.conf.arg(name="")]
 
 
 @cli.command
-def reproduce(job: JobOptions = Job(num_trials=60)) -> None:
+def reproduce(job: JobOptions = Job(num_trials=60)) -> None:  # noqa: B008  (frozen)
     """Compute theory, simulate, run the digits experiment and draw all figures: a few minutes on two cores.
 
     Run again after Ctrl-C to continue.  Prints how well theory and simulation agree and where the files are.
     """
     from figures.jobs import reproduce
 
-    _compare(job, reproduce)
+    _report(reproduce, job)
 
 
 @cli.command
-def best_rule(job: JobOptions = Job(num_trials=60)) -> None:
+def best_rule(job: JobOptions = Job(num_trials=60)) -> None:  # noqa: B008
     """Phase diagram, certificates and frontier of the best keep rule: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
     """
-    from figures.jobs import find_best_rule
-
-    _compare(job, find_best_rule)
+    _compare("best-rule", job)
 
 
 @cli.command
-def students(job: JobOptions = Job()) -> None:
+def students(job: JobOptions = Job()) -> None:  # noqa: B008
     """Max margin, square, logistic and hinge loss on pruned data, and label noise: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
     """
-    from figures.jobs import compare_students
-
-    _compare(job, compare_students)
+    _compare("students", job)
 
 
 @cli.command
-def probes(job: JobOptions = Job()) -> None:
+def probes(job: JobOptions = Job()) -> None:  # noqa: B008
     """Pruning by probes that were trained: their angle, and the test error it costs; a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
     """
-    from figures.jobs import compare_probes
-
-    _compare(job, compare_probes)
+    _compare("probes", job)
 
 
 @cli.command
-def queries(job: JobOptions = Job()) -> None:
+def queries(job: JobOptions = Job()) -> None:  # noqa: B008
     """Students that pick their examples batch by batch, against one ranking for all: a few minutes on two cores.
 
     Run again after Ctrl-C to continue, or after the end to redraw.
     """
     from figures.compute.queries import summary
-    from figures.jobs import compare_queries
+    from figures.jobs import pick_queries
 
-    found, files = job.run(compare_queries)
+    check_folder("--out", job.out)
+    found, files = pick_queries(job)
     print(summary(found))
     _say_saved(files)
 
 
-def _compare(job: Job, work: Callable[..., Any]) -> None:
+def _compare(name: str, job: Job) -> None:
+    from figures.jobs import compare
+
+    _report(lambda job: compare(name, job), job)
+
+
+def _report(work: Callable[[Job], Any], job: Job) -> None:
+    check_folder("--out", job.out)
     start = time.monotonic()
-    validation, files = job.run(work)
+    validation, files = work(job)
     print(f"\nTheory against simulation: {validation.summary()}")
     print("Every simulated student is certified: the gap bounds how far it is from the exact one.")
     print("Files: " + ", ".join(str(path) for path in files))
@@ -156,9 +137,7 @@ def fig3(folder: Path = Path("results"), dataset: str = "digits", metric: str | 
 @cli.command
 def scores(
     files: tyro.conf.Positional[tuple[Path, ...]],
-    dataset: str = "digits",
-    path: str | None = None,
-    image_size: int | None = None,
+    images: ImageFileOptions = ImageFiles(),  # noqa: B008
     num_per_class: int = 5,
     out: Path = Path("results"),
 ) -> None:
@@ -166,18 +145,16 @@ def scores(
 
     Args:
         files: score files, from ``python -m real_data score``.
-        dataset: the data set that was scored.
-        path: file or folder of the data set; the default looks in the usual places.
-        image_size: width and height that images of imagenet and folder are brought to; None is 224, or their own.
+        images: the images that were scored.
         num_per_class: images shown of each class, at each end.
         out: folder for the figures.
     """
     check_folder("--out", out)
     from figures import extreme_images, rank_correlations, score_histograms
     from figures.jobs import save_figure
-    from real_data import Scores, load
+    from real_data import Scores
 
-    data = load(dataset, path, image_size=image_size)
+    data = images.load()
     found = [Scores.load(file, data) for file in files]
     classes = range(min(20, data.num_classes))
     written = save_figure(score_histograms(found), out / "score-histograms")

@@ -1,11 +1,12 @@
-"""The main job: theory, simulation and real images, saved as data, drawn and summed up."""
+"""The jobs: theory, simulation and real images, saved as data, and drawn."""
 
 from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,17 +24,17 @@ from figures.draw.probes import probes as draw_probes
 from figures.draw.queries import queries as draw_queries
 from figures.draw.students import label_noise
 from figures.draw.students import students as draw_students
-from perceptron_theory import Student
+from figures.settings import Job
 from real_data import Experiment, run_experiment
 from simulations import Point, Validation, validate
 
 __all__ = [
+    "COMPARISONS",
     "FILES",
-    "compare_probes",
-    "compare_queries",
-    "compare_students",
+    "Job",
+    "compare",
     "draw",
-    "find_best_rule",
+    "pick_queries",
     "points_to_simulate",
     "reproduce",
     "save_figure",
@@ -67,184 +68,108 @@ def points_to_simulate(num_features: int, num_trials: int) -> list[Point]:
     return everything + pruned
 
 
-def reproduce(
-    out: Path, *, num_features: int = 200, num_trials: int = 60, seed: int = 0
-) -> tuple[Validation, list[Path]]:
-    """Compute, simulate, train, save and draw everything; an interrupted run continues where it stopped.
+class Comparison(NamedTuple):
+    """Theory, the simulations that check it, and the pictures of both.
 
-    Args:
-        out: folder for data and figures.
-        num_features: N of the simulations.
-        num_trials: trials per simulated point.
-        seed: seed of the simulations.
-
-    Returns:
-        The comparison of theory and simulation, and the files written.
-
-    Raises:
-        KeyboardInterrupt: interrupted; the message says what is saved.
+    Attributes:
+        theory: computes data, or finds them in the folder that it is given; by their names in ``FILES``.
+        points: what to simulate, from those data, N and the number of trials.
+        validation: name in ``FILES`` of the comparison.
+        pictures: names of the figures.
+        table: what is saved of the comparison.
     """
-    _check(out, num_features, num_trials)
-    steps = tqdm(total=4, desc="theory", unit="step", position=0)
 
-    compute = stored(out / "theory", "curves", {"software": software()}, compute_curves).save(out / FILES["curves"])
-    steps.update()
-    steps.set_description("simulation")
-    validation = validate(points_to_simulate(num_features, num_trials), seed=seed, out=out / "points", progress=True)
-    validation.results().save(out / FILES["validation"])
-    steps.update()
-    steps.set_description("digits")
-    run_experiment(Experiment(), out=out, progress=True)
-    steps.update()
-    steps.set_description("figures")
-    files = [compute, out / FILES["validation"], out / FILES["digits"], *draw(out)]
-    steps.update()
-    steps.close()
-    return validation, files
+    theory: Callable[[Path], dict[str, Results]]
+    points: Callable[[dict[str, Results], int, int], list[Point]]
+    validation: str
+    pictures: tuple[str, ...]
+    table: Callable[[Validation], Results] = Validation.results
 
 
-def find_best_rule(
-    out: Path,
-    *,
-    num_features: int = 200,
-    num_trials: int = 60,
-    seed: int = 0,
-    num_alphas: int = 20,
-    num_fractions: int = 16,
-    cases: Sequence[tuple[float, float, float, Student]] = best_rule.CASES,
-    fractions: Sequence[float] = best_rule.FRONTIER_FRACTIONS,
-) -> tuple[Validation, list[Path]]:
-    """Phase diagram, certificates and frontier of the best rule, simulated and drawn; an interrupted run continues.
+def _curves(folder: Path) -> dict[str, Results]:
+    return {"curves": stored(folder, "curves", {"software": software()}, compute_curves)}
 
-    Args:
-        out: folder for data and figures.
-        num_features: N of the simulations.
-        num_trials: trials per simulated point.
-        seed: seed of the simulations.
-        num_alphas: values of alpha_tot of the phase diagram.
-        num_fractions: values of f of the phase diagram.
-        cases: alpha_tot, f, theta in degrees and student of the certificates.
-        fractions: fractions of the frontier at which the best of all rules is searched.
 
-    Returns:
-        The comparison of theory and simulation, and the files written.
-
-    Raises:
-        KeyboardInterrupt: interrupted; what is finished is saved.
-    """
-    _check(out, num_features, num_trials)
-    theory = out / "theory"
-    data = {
-        "phase_diagram": best_rule.compute_phase_diagram(theory, (0, 10, 20), num_alphas, num_fractions, progress=True),
-        "policies": best_rule.compute_policies(theory, cases, progress=True),
-        "frontier": best_rule.compute_frontiers(theory, fractions=fractions, progress=True),
+def _best_rule(folder: Path) -> dict[str, Results]:
+    return {
+        "phase_diagram": best_rule.compute_phase_diagram(folder, (0, 10, 20), 20, 16, progress=True),
+        "policies": best_rule.compute_policies(folder, best_rule.CASES, progress=True),
+        "frontier": best_rule.compute_frontiers(folder, fractions=best_rule.FRONTIER_FRACTIONS, progress=True),
     }
-    points = best_rule.points_to_simulate(
-        data["phase_diagram"], data["policies"], data["frontier"], num_features, num_trials
-    )
-    validation = validate(points, seed=seed, out=out / "points", progress=True)
-    data["best_rule_validation"] = validation.results()
-    return validation, [*_save(data, out), *draw(out, ("phase_diagram", "policies", "frontier"))]
 
 
-def compare_students(
-    out: Path,
-    *,
-    num_features: int = 200,
-    num_trials: int = 40,
-    seed: int = 0,
-) -> tuple[Validation, list[Path]]:
-    """Students compared and label noise, simulated and drawn; an interrupted run continues.
+def _students(folder: Path) -> dict[str, Results]:
+    return {
+        "students": students.compute_students(folder, progress=True),
+        "label_noise": students.compute_label_noise(folder, progress=True),
+    }
+
+
+COMPARISONS = {
+    "perceptron": Comparison(_curves, lambda _, *sizes: points_to_simulate(*sizes), "validation", ("fig1", "fig2")),
+    "best-rule": Comparison(
+        _best_rule,
+        lambda data, *sizes: best_rule.points_to_simulate(*data.values(), *sizes),
+        "best_rule_validation",
+        ("phase_diagram", "policies", "frontier"),
+    ),
+    "students": Comparison(
+        _students,
+        lambda _, *sizes: students.points_to_simulate(*sizes),
+        "students_validation",
+        ("students", "label_noise"),
+    ),
+    "probes": Comparison(
+        lambda folder: {"probes": probes.compute_probes(folder)},
+        lambda _, *sizes: probes.points_to_simulate(*sizes),
+        "probes_validation",
+        ("probes",),
+        probes.validation_of_probes,
+    ),
+}
+
+
+def compare(name: str, job: Job) -> tuple[Validation, list[Path]]:
+    """Compute, simulate, save and draw a comparison; an interrupted run continues where it stopped.
 
     Args:
-        out: folder for data and figures.
-        num_features: N of the simulations.
-        num_trials: trials per simulated point.
-        seed: seed of the simulations.
+        name: "perceptron", "best-rule", "students" or "probes".
+        job: sizes, seed and folder.
 
     Returns:
         The comparison of theory and simulation, and the files written.
 
     Raises:
-        KeyboardInterrupt: interrupted; what is finished is saved.
+        ValueError: a size below 2, or a folder that is a file.
+        KeyboardInterrupt: interrupted; what is finished is saved, and the message says where.
     """
-    _check(out, num_features, num_trials)
-    data = {
-        "students": students.compute_students(out / "theory", progress=True),
-        "label_noise": students.compute_label_noise(out / "theory", progress=True),
-    }
-    points = students.points_to_simulate(num_features, num_trials)
-    validation = validate(points, seed=seed, out=out / "points", progress=True)
-    data["students_validation"] = validation.results()
-    return validation, [*_save(data, out), *draw(out, ("students", "label_noise"))]
+    job.check()
+    what = COMPARISONS[name]
+    data = what.theory(job.out / "theory")
+    points = what.points(data, job.num_features, job.num_trials)
+    validation = validate(points, seed=job.seed, out=job.out / "points", progress=True)
+    files = _save({**data, what.validation: what.table(validation)}, job.out)
+    return validation, [*files, *draw(job.out, what.pictures)]
 
 
-def compare_probes(
-    out: Path,
-    *,
-    num_features: int = 200,
-    num_trials: int = 40,
-    seed: int = 0,
-) -> tuple[Validation, list[Path]]:
-    """Pruning by trained probes, simulated and drawn; an interrupted run continues.
-
-    Args:
-        out: folder for data and figures.
-        num_features: N of the simulations.
-        num_trials: trials per simulated point.
-        seed: seed of the simulations.
-
-    Returns:
-        The comparison of simulation and theory at the measured angles, and the files written.
-
-    Raises:
-        KeyboardInterrupt: interrupted; what is finished is saved.
-    """
-    _check(out, num_features, num_trials)
-    data = {"probes": probes.compute_probes(out / "theory")}
-    points = probes.points_to_simulate(num_features, num_trials)
-    validation = validate(points, seed=seed, out=out / "points", progress=True)
-    data["probes_validation"] = probes.validation_of_probes(validation)
-    return validation, [*_save(data, out), *draw(out, ("probes",))]
+def reproduce(job: Job) -> tuple[Validation, list[Path]]:
+    """The main job: the perceptron's figures 1 and 2, the digits experiment and figure 3; as ``compare``."""
+    job.check()
+    with tqdm(total=2, desc="theory and simulation", unit="step") as steps:
+        validation, files = compare("perceptron", job)
+        steps.update()
+        steps.set_description("digits")
+        run_experiment(Experiment(), out=job.out, progress=True)
+        steps.update()
+    return validation, [*files, job.out / FILES["digits"], *draw(job.out, ("fig3",))]
 
 
-def compare_queries(
-    out: Path,
-    *,
-    num_features: int = 200,
-    num_trials: int = 40,
-    seed: int = 0,
-    cases: Sequence[tuple[float, float, int]] = queries.CASES,
-) -> tuple[Results, list[Path]]:
-    """Students that pick their examples, simulated and drawn; an interrupted run continues.
-
-    Args:
-        out: folder for data and figures.
-        num_features: N of the simulations.
-        num_trials: trials per case.
-        seed: seed of the simulations.
-        cases: alpha_tot, fraction picked in the end, and number of rounds.
-
-    Returns:
-        What was found, and the files written.
-
-    Raises:
-        KeyboardInterrupt: interrupted; what is finished is saved.
-    """
-    _check(out, num_features, num_trials)
-    found = queries.compute_queries(
-        out / "points", cases, num_features=num_features, num_trials=num_trials, seed=seed, progress=True
-    )
-    return found, [*_save({"queries": found}, out), *draw(out, ("queries",))]
-
-
-def _check(out: Path, num_features: int, num_trials: int) -> None:
-    """What would stop the job only after minutes of theory."""
-    if out.is_file():
-        raise ValueError(f"out must be a folder, but {out} is a file")
-    for name, value in (("num_features", num_features), ("num_trials", num_trials)):
-        if value < 2:
-            raise ValueError(f"{name} must be at least 2, got {value}")
+def pick_queries(job: Job) -> tuple[Results, list[Path]]:
+    """Students that pick their examples, simulated and drawn; as ``compare``, but what was found is a table."""
+    job.check()
+    sizes = {"num_features": job.num_features, "num_trials": job.num_trials, "seed": job.seed}
+    found = queries.compute_queries(job.out / "points", queries.CASES, **sizes, progress=True)
+    return found, [*_save({"queries": found}, job.out), *draw(job.out, ("queries",))]
 
 
 def _save(data: dict[str, Results], out: Path) -> list[Path]:

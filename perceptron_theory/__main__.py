@@ -13,12 +13,14 @@ import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from data_pruning import KeepRule, KeepWindow
 from data_pruning.command_line import RULES, CommandLine, table
 from data_pruning.records.writable import check_file
-from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
+from perceptron_theory.student_options import StudentChoice, StudentOptions
 
 cli = CommandLine("python -m perceptron_theory", __doc__)
 
@@ -40,28 +42,20 @@ UNITS = {
     "exists": "1 if keep-hard overtakes keep-easy anywhere",
 }
 Cell = str | float | bool
-StudentName = Literal["max-margin", "square", "logistic", "hinge"]
-
-
-def _student(name: StudentName, lam: float | None) -> Student:
-    losses = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
-    if (name == "max-margin") != (lam is None):
-        raise ValueError("--lam is needed by the students square, logistic and hinge, and by them only")
-    return MaxMargin() if name == "max-margin" else losses[name](lam)
+Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction",))]
+Table = Annotated[Path | None, tyro.conf.arg(aliases=("--save",))]
 
 
 @cli.command
 def solve(
     alpha_tot: tuple[float, ...],
     rule: tuple[Literal["hard", "easy", "random", "window"], ...] = ("hard",),
-    f: tuple[float, ...] = (),
+    f: Fractions = (),
     lower: tuple[float, ...] = (),
     upper: tuple[float, ...] = (),
     theta_deg: tuple[float, ...] = (0.0,),
-    student: StudentName = "max-margin",
-    lam: float | None = None,
-    flip_probability: float = 0.0,
-    csv: Path | None = None,
+    student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
+    csv: Table = None,
 ) -> None:
     """Test error and overlaps of the student, for all combinations of the values given.
 
@@ -74,14 +68,12 @@ def solve(
         lower: lowest ranks of the windows, 0 = hardest.
         upper: highest ranks of the windows, 1 = easiest; as many as lower, paired with them.
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
-        student: what is trained on the kept examples: the max-margin separator, or a ridge-regularised loss.
-        lam: strength lambda of the regularisation of the other students, at least 0.
-        flip_probability: fraction of wrong labels, in [0, 0.5).
+        student: the student and its labels.
         csv: write the table to this file too, with all digits.
     """
     if csv is not None:
         check_file("--csv", csv)
-    _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, lam, flip_probability, csv)
+    _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, csv)
 
 
 def _solve(
@@ -91,12 +83,10 @@ def _solve(
     lower: Sequence[float],
     upper: Sequence[float],
     theta_deg: Sequence[float],
-    student: StudentName,
-    lam: float | None,
-    flip_probability: float,
+    student: StudentChoice,
     path: Path | None,
 ) -> None:
-    who, labels = _student(student, lam), Labels(flip_probability)
+    who, labels = student.chosen(), student.labels()
     has_window, has_fraction = "window" in rules, any(rule != "window" for rule in rules)
     if has_fraction != bool(f):
         raise ValueError("--f is needed by the rules hard, easy and random, and by them only")
@@ -116,17 +106,17 @@ def _solve(
 
     from perceptron_theory.solution import solve
 
-    last = "kappa" if student == "max-margin" else "norm"
+    last = "kappa" if student.lam is None else "norm"
     rows: list[list[Cell]] = []
     for name, which, keep in kept:
         s = solve(np.array(alpha_tot)[:, None], keep, np.radians(theta_deg), student=who, labels=labels)
-        size = s.margin if student == "max-margin" else s.norm
+        size = s.margin if student.lam is None else s.norm
         for (i, alpha), (j, angle) in product(enumerate(alpha_tot), enumerate(theta_deg)):
             values = (field[i, j] for field in (s.error, s.teacher_overlap, s.probe_overlap, size))
             rows.append([name, *which, alpha, keep.fraction * alpha, angle, *map(float, values)])
     columns = ["rule", "f", *(["lower", "upper"] if has_window else [])]
     columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", last]
-    _show(columns, rows, path, f"{who}, {100 * flip_probability:g} % of the labels flipped, on pruned data")
+    _show(columns, rows, path, f"{who}, {100 * student.flip_probability:g} % of the labels flipped, on pruned data")
 
 
 @cli.command
@@ -135,7 +125,7 @@ def frontier(
     theta_deg: tuple[float, ...] = (0.0,),
     rule: Literal["best", "hard", "easy"] = "best",
     f_min: float = 0.01,
-    csv: Path | None = None,
+    csv: Table = None,
 ) -> None:
     """Lowest test error at each number of kept examples, over the fraction f = alpha_prune / alpha_tot kept.
 
@@ -175,9 +165,9 @@ def _frontier(
 
 @cli.command
 def crossover(
-    f: tuple[float, ...],
+    f: Fractions,
     theta_deg: tuple[float, ...] = (0.0,),
-    csv: Path | None = None,
+    csv: Table = None,
 ) -> None:
     """The alpha_tot above which keeping the hardest examples beats keeping the easiest.
 
@@ -211,12 +201,10 @@ def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None
 @cli.command
 def recommend(
     alpha_tot: float,
-    keep: float,
+    keep: Annotated[float, tyro.conf.arg(aliases=("--f", "--fraction"))],
     theta_deg: float = 0.0,
-    student: StudentName = "max-margin",
-    lam: float | None = None,
-    flip_probability: float = 0.0,
-    csv: Path | None = None,
+    student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
+    csv: Table = None,
 ) -> None:
     """Which difficulty ranks to keep: the best of all keep rules, what it gives, and how certain that is.
 
@@ -226,27 +214,23 @@ def recommend(
         alpha_tot: examples per parameter before pruning.
         keep: fraction to keep, in [1e-4, 1).
         theta_deg: angle between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
-        student: what is trained on the kept examples: the max-margin separator, or a ridge-regularised loss.
-        lam: strength lambda of the regularisation of the other students, above 0.
-        flip_probability: fraction of wrong labels, in [0, 0.5).
+        student: the student and its labels.
         csv: write what examples of each rank are worth to this file.
     """
     if csv is not None:
         check_file("--csv", csv)
-    _recommend(alpha_tot, keep, theta_deg, student, lam, flip_probability, csv)
+    _recommend(alpha_tot, keep, theta_deg, student, csv)
 
 
 def _recommend(
     alpha_tot: float,
     keep: float,
     theta_deg: float,
-    student: StudentName,
-    lam: float | None,
-    flip_probability: float,
+    student: StudentChoice,
     path: Path | None,
 ) -> None:
     _check_given(theta_deg=[theta_deg])
-    who, labels = _student(student, lam), Labels(flip_probability)
+    who, labels = student.chosen(), student.labels()
     from perceptron_theory.best_rule import optimal_policy
 
     best = optimal_policy(alpha_tot, keep, math.radians(theta_deg), student=who, labels=labels)

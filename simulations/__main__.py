@@ -5,47 +5,86 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from data_pruning import KeepRule, KeepWindow, Results
 from data_pruning.command_line import RULES, CommandLine, RuleName, table
 from data_pruning.records.writable import check_file
-from perceptron_theory import HingeLoss, Labels, LogisticLoss, MaxMargin, SquareLoss, Student
+from perceptron_theory import Labels
+from perceptron_theory.student_options import StudentChoice, StudentName, StudentOptions, student_named
 
-cli = CommandLine("python -m simulations", __doc__)
+cli = CommandLine("python -m simulations", __doc__, sizes="--num-features, --alpha-tot or --f")
 
-StudentName = Literal["max-margin", "square", "logistic", "hinge"]
-ProbeName = Literal["max-margin", "square", "logistic", "hinge", "perceptron"]
-LOSSES: dict[str, Callable[[float], Student]] = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
+ProbeName = StudentName | Literal["perceptron"]
+FRACTION = tyro.conf.arg(aliases=("--fraction",))
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials.
+
+    Attributes:
+        num_trials: independent trials of each size and point, at least 2; or auto, as many as --target takes.
+        target: with auto, the standard error of the test error that is small enough.
+        seed: seed of all random numbers.
+        quiet: no progress bar.
+    """
+
+    num_trials: int | Literal["auto"] = 100
+    target: float | None = None
+    seed: int = 0
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is kept of the trials.
+
+    Attributes:
+        out: folder where every finished batch of trials is saved; those that are there are not run again.
+        save: file for the trials as one result (NetCDF, suffix .nc).
+    """
+
+    out: Path | None = None
+    save: Path | None = None
+
+    def check(self) -> None:
+        """Raise a ``ValueError`` if the file cannot be one."""
+        if self.save is not None:
+            check_file("--save", self.save, ".nc")
+
+    def write(self, found: Any) -> None:
+        """Save what was found where a file is named."""
+        if self.save is not None:
+            print(f"saved in {found.results().save(self.save)}")
+
+
+TrialOptions = Annotated[Trials, tyro.conf.arg(name="")]
+FileOptions = Annotated[Files, tyro.conf.arg(name="")]
 
 
 @cli.command
 def run(
     alpha_tot: float,
     rule: Literal["hard", "easy", "random", "window"] = "hard",
-    f: float = 1.0,
+    f: Annotated[float, FRACTION] = 1.0,
     lower: float = 0.0,
     upper: float = 1.0,
     theta_deg: float = 0.0,
     probe_alpha: float | None = None,
     probe_student: ProbeName = "max-margin",
-    probe_lam: float = 0.0,
+    probe_lam: float | None = None,
     probe_epochs: int = 1,
-    student: StudentName = "max-margin",
-    lam: float = 0.0,
-    flip_probability: float = 0.0,
+    student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
     truth_angle_deg: float = 0.0,
     probe_truth_angle_deg: float | None = None,
     num_features: int = 200,
-    num_trials: int | Literal["auto"] = 100,
-    target: float | None = None,
-    seed: int = 0,
-    out: Path | None = None,
-    save: Path | None = None,
-    quiet: bool = False,
+    trials: TrialOptions = Trials(),
+    files: FileOptions = Files(),
 ) -> None:
     """Simulate one point and print the test error (a fraction, not per cent) with its standard error.
 
@@ -63,34 +102,28 @@ def run(
         probe_student: how the probe is trained: to the optimum of a student, or by the perceptron rule.
         probe_lam: ridge lambda of a probe trained by square, logistic or hinge.
         probe_epochs: passes of the perceptron rule through the examples of the probe.
-        student: largest margin, or the loss that is minimised.
-        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
-        flip_probability: share of wrong labels, in [0, 0.5).
+        student: the student and its labels.
         truth_angle_deg: angle in degrees between the teacher that gives the labels and the truth that tests.
         probe_truth_angle_deg: angle in degrees between probe and truth; needed if the truth is not the teacher.
         num_features: parameters of the student, N.
-        num_trials: independent trials, at least 2; or auto, as many as --target takes.
-        target: with auto, the standard error of the test error that is small enough.
-        seed: seed of all random numbers.
-        out: folder where every finished batch of trials is saved; those that are there are not run again.
-        save: file for the trials as one result (NetCDF, suffix .nc).
-        quiet: no progress bar.
+        trials: how many trials, and of what seed.
+        files: what is kept of them.
     """
     from simulations import simulate
 
-    _check_suffix(save)
+    files.check()
     found = simulate(
         alpha_tot,
         _rule(rule, f, lower, upper),
         _probe(theta_deg, probe_alpha, probe_student, probe_lam, probe_epochs),
         num_features,
-        num_trials,
-        seed,
-        student=_student(student, lam),
-        labels=_labels(flip_probability, truth_angle_deg, probe_truth_angle_deg),
-        target=target,
-        out=out,
-        progress=not quiet,
+        trials.num_trials,
+        trials.seed,
+        student=student.chosen(),
+        labels=_labels(student.flip_probability, truth_angle_deg, probe_truth_angle_deg),
+        target=trials.target,
+        out=files.out,
+        progress=not trials.quiet,
     )
     print(
         f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {found.num_trials} trials, N = {num_features}"
@@ -99,8 +132,7 @@ def run(
         angles = found.probe_angles * 180 / math.pi
         print(f"probe {angles.mean():.3f} degrees from the teacher, standard deviation {angles.std(ddof=1):.3f}")
     print(f"{found.num_kept:g} of {found.num_examples} examples kept; worst certificate: gap {found.gaps.max():.1e}")
-    if save is not None:
-        print(f"saved in {found.results().save(save)}")
+    files.write(found)
 
 
 def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
@@ -113,20 +145,12 @@ def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
     return RULES[rule](f)
 
 
-def _student(student: str, lam: float, option: str = "--lam", owner: str = "--student") -> Student:
-    if student == "max-margin":
-        if lam != 0:
-            raise ValueError(f"{option} belongs to {owner} square, logistic or hinge, not to max-margin")
-        return MaxMargin()
-    return LOSSES[student](lam)
-
-
-def _probe(theta_deg: float, alpha: float | None, student: str, lam: float, epochs: int) -> Any:
+def _probe(theta_deg: float, alpha: float | None, student: ProbeName, lam: float | None, epochs: int) -> Any:
     """The angle of the probe in radians, or how it is trained."""
     from simulations import PerceptronRule, TrainedProbe
 
     if alpha is None:
-        if (student, lam, epochs) != ("max-margin", 0, 1):
+        if (student, lam, epochs) != ("max-margin", None, 1):
             raise ValueError("--probe-student, --probe-lam and --probe-epochs belong to a trained probe: --probe-alpha")
         return math.radians(theta_deg)
     if theta_deg != 0:
@@ -134,8 +158,8 @@ def _probe(theta_deg: float, alpha: float | None, student: str, lam: float, epoc
     if student != "perceptron":
         if epochs != 1:
             raise ValueError(f"--probe-epochs belongs to --probe-student perceptron, not to {student}")
-        return TrainedProbe(alpha, _student(student, lam, "--probe-lam", "--probe-student"))
-    if lam != 0:
+        return TrainedProbe(alpha, student_named(student, lam, "--probe-lam"))
+    if lam is not None:
         raise ValueError("--probe-lam belongs to --probe-student square, logistic or hinge, not to perceptron")
     return TrainedProbe(alpha, PerceptronRule(epochs))
 
@@ -152,17 +176,12 @@ def _labels(flip_probability: float, truth_angle_deg: float, probe_truth_angle_d
 def validate(
     alpha_prune: tuple[float, ...] = (0.5, 1, 2, 4, 8),
     rule: tuple[RuleName, ...] = ("hard", "easy"),
-    f: tuple[float, ...] = (0.2, 0.5, 1.0),
+    f: Annotated[tuple[float, ...], FRACTION] = (0.2, 0.5, 1.0),
     theta_deg: tuple[float, ...] = (0.0, 20.0),
-    student: StudentName = "max-margin",
-    lam: float = 0.0,
-    flip_probability: float = 0.0,
+    student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
     num_features: tuple[int, ...] = (50, 200),
-    num_trials: int | Literal["auto"] = 60,
-    target: float | None = None,
-    seed: int = 0,
+    trials: TrialOptions = Trials(num_trials=60),
     out: Path = Path("results/simulations"),
-    quiet: bool = False,
 ) -> None:
     """Compare theory and simulation at all combinations of the settings, and extrapolated to infinite N.
 
@@ -175,15 +194,10 @@ def validate(
         rule: keep rules.
         f: fractions kept, in (0, 1]; at f = 1 all rules agree and one of them is simulated.
         theta_deg: angles between probe and teacher in degrees, 0 to 90.
-        student: largest margin, or the loss that is minimised.
-        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
-        flip_probability: share of wrong labels, in [0, 0.5).
+        student: the student and its labels.
         num_features: parameters of the student, N; several, increasing, to extrapolate.
-        num_trials: independent trials of each size per point, at least 2; or auto, as many as --target takes.
-        target: with auto, the standard error of the test error that is small enough.
-        seed: seed of all random numbers.
+        trials: how many trials, and of what seed.
         out: folder for the results.
-        quiet: no progress bar.
     """
     from simulations.validation.point import Point
     from simulations.validation.validation import validate as compare
@@ -191,14 +205,16 @@ def validate(
     if not num_features:
         raise ValueError("--num-features is empty: give at least one size")
     sizes = num_features[0] if len(num_features) == 1 else num_features
-    who, labels = _student(student, lam), Labels(flip_probability)
+    who, labels = student.chosen(), student.labels()
     points = []
     for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
         if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
             continue
         keep = RULES[name](fraction)
-        points.append(Point(alpha / fraction, keep, math.radians(theta), sizes, num_trials, who, labels, target))
-    found = compare(points, seed=seed, out=out / "points", progress=not quiet)
+        points.append(
+            Point(alpha / fraction, keep, math.radians(theta), sizes, trials.num_trials, who, labels, trials.target)
+        )
+    found = compare(points, seed=trials.seed, out=out / "points", progress=not trials.quiet)
     print(validation_table(found.results()))
     print(found.summary())
     print(f"saved in {found.results().save(out / 'validation.nc')}")
@@ -207,19 +223,13 @@ def validate(
 @cli.command
 def queries(
     alpha_tot: float,
-    f: float = 0.2,
+    f: Annotated[float, FRACTION] = 0.2,
     rounds: int = 10,
     theta_deg: float | None = None,
-    student: StudentName = "max-margin",
-    lam: float = 0.0,
-    flip_probability: float = 0.0,
+    student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
     num_features: int = 200,
-    num_trials: int | Literal["auto"] = 100,
-    target: float | None = None,
-    seed: int = 0,
-    out: Path | None = None,
-    save: Path | None = None,
-    quiet: bool = False,
+    trials: TrialOptions = Trials(),
+    files: FileOptions = Files(),
 ) -> None:
     """Let students pick their examples batch by batch, those nearest to their own hyperplane.
 
@@ -231,36 +241,30 @@ def queries(
         f: fraction of the pool picked in the end, in (0, 1].
         rounds: batches of equal size in which it is picked.
         theta_deg: pick the first batch by a probe at this angle to the teacher in degrees, 0 to 90, not at random.
-        student: largest margin, or the loss that is minimised.
-        lam: ridge lambda of square (at least 0), logistic and hinge (positive).
-        flip_probability: share of wrong labels, in [0, 0.5).
+        student: the student and its labels.
         num_features: parameters of the student, N.
-        num_trials: independent trials, at least 2; or auto, as many as --target takes.
-        target: with auto, the standard error of the test error that is small enough after every batch.
-        seed: seed of all random numbers.
-        out: folder where every finished batch of trials is saved; those that are there are not run again.
-        save: file for the trials as one result (NetCDF, suffix .nc).
-        quiet: no progress bar.
+        trials: how many trials, and of what seed; --target is met after every batch.
+        files: what is kept of them.
     """
     from data_pruning import KeepHard, KeepRandom
     from perceptron_theory import solve
     from simulations import select_queries
 
-    _check_suffix(save)
-    who, labels = _student(student, lam), Labels(flip_probability)
+    files.check()
+    who, labels = student.chosen(), student.labels()
     found = select_queries(
         alpha_tot,
         f,
         rounds,
         num_features,
-        num_trials,
-        seed,
+        trials.num_trials,
+        trials.seed,
         theta=None if theta_deg is None else math.radians(theta_deg),
         student=who,
         labels=labels,
-        target=target,
-        out=out,
-        progress=not quiet,
+        target=trials.target,
+        out=files.out,
+        progress=not trials.quiet,
     )
     share = found.alpha_kept / found.alpha_tot
     theories = [
@@ -274,13 +278,7 @@ def queries(
         for kept, alpha, *values, gap in zip(*columns, strict=True)
     ]
     print(table(header, rows))
-    if save is not None:
-        print(f"saved in {found.results().save(save)}")
-
-
-def _check_suffix(save: Path | None) -> None:
-    if save is not None:
-        check_file("--save", save, ".nc")
+    files.write(found)
 
 
 @cli.command

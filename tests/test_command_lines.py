@@ -1,5 +1,6 @@
 """Every command of every room: a user's mistake is one line on stderr and exit code 2, before any work is done."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_mistake_is_one_line(room, command, words, wrong_files, capsys, monkey
 
 def test_what_a_command_may_raise(capsys):
     """Missing extras and memory are one line, Ctrl-C is 130 even from where no exception gets out; bugs are traced."""
-    cli = CommandLine("python -m room", "for this test")
+    cli = CommandLine("python -m room", "for this test", sizes="--num-rooms")
 
     class Callback:
         def __del__(self):
@@ -135,19 +136,54 @@ def test_what_a_command_may_raise(capsys):
     def memory():
         raise MemoryError("17 GiB are needed")
 
+    def device_memory():
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 17 bytes.\nand pages more")
+
+    def own_exit():
+        raise SystemExit(7)
+
     def bug():
         raise AttributeError("a bug")
 
-    for function in (lost_interrupt, missing, memory, bug):
+    for function in (lost_interrupt, missing, memory, device_memory, own_exit, bug):
         cli.command(function)
     for name, code, message in (
         ("missing", 2, "python -m room: the package flax is missing: pip install 'data-pruning-theory[real-data]'"),
-        ("memory", 2, "python -m room: not enough memory: 17 GiB are needed"),
+        ("memory", 2, "python -m room: not enough memory: 17 GiB are needed; make --num-rooms smaller"),
+        ("device-memory", 2, "not enough memory: Out of memory allocating 17 bytes.; make --num-rooms smaller"),
+        ("own-exit", 7, ""),
         ("lost-interrupt", 130, "Interrupted."),
     ):
         with pytest.raises(SystemExit) as stop:
             cli.main([name])
         assert stop.value.code == code
-        assert message in capsys.readouterr().err
+        complaint = capsys.readouterr().err
+        assert message in complaint
+        assert bool(message) == bool(complaint)
     with pytest.raises(AttributeError, match="a bug"):
         cli.main(["bug"])
+
+
+@pytest.mark.parametrize(
+    ("room", "one", "other"),
+    [
+        ("perceptron_theory", "solve --alpha-tot 5 --f 0.3 --csv t", "solve --alpha-tot 5 --fraction 0.3 --save t"),
+        ("perceptron_theory", "recommend --alpha-tot 5 --keep 0.3", "recommend --alpha-tot 5 --f 0.3"),
+        ("simulations", "run --alpha-tot 5 --f 0.3", "run --alpha-tot 5 --fraction 0.3"),
+        ("simulations", "validate --f 0.3 0.4", "validate --fraction 0.3 0.4"),
+        ("simulations", "queries --alpha-tot 5 --f 0.3", "queries --alpha-tot 5 --fraction 0.3"),
+        ("real_data", "run --fractions 0.3 0.4", "run --f 0.3 0.4"),
+        ("real_data", "train --rule random --fraction 0.3", "train --rule random --f 0.3"),
+        ("real_data", "prune scores.nc --fraction 0.3", "prune scores.nc --f 0.3"),
+        ("real_data", "recommend --keep 0.3", "recommend --fraction 0.3"),
+    ],
+)
+def test_the_words_of_one_room_are_understood_in_the_others(room, one, other):
+    called = []
+    cli = CommandLine("python -m room", None)
+    for function in CLIS[room].functions.values():
+        spied = functools.wraps(function)(lambda *values, **options: called.append((values, options)))
+        cli.command(spied)
+    for words in (one, other):
+        cli.main(words.split())
+    assert called[0] == called[1]

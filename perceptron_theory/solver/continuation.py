@@ -21,7 +21,7 @@ from jax import Array
 
 from perceptron_theory.solver.quadrature import NODES, REACH, STEP, WEIGHTS, Strips, normal_cdf, normal_pdf, once
 
-__all__ = ["Nearby", "ON_CONSTRAINT", "RESTLESS", "SETTLED", "newton_from"]
+__all__ = ["ON_CONSTRAINT", "RESTLESS", "SETTLED", "Nearby", "newton_from"]
 
 ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constraint
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from data_pruning.records.writable import check_folder
 from real_data.commands.options import (
@@ -24,7 +27,7 @@ __all__ = ["recommend"]
 
 @cli.command
 def recommend(
-    keep: float,
+    keep: Annotated[float, tyro.conf.arg(aliases=("--fraction", "--f"))],
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
     model: ModelOptions = ModelOptions(),  # noqa: B008
     metric: MetricName = "el2n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -16,13 +17,22 @@ from real_data.scores.config import MetricName, ScoreConfig
 
 __all__ = ["recipes", "rerun", "run", "scaling_law", "show", "study"]
 
+Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))]
+
 
 @cli.command
 def run(
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
     metrics: tuple[MetricName, ...] = ("el2n",),
     rules: tuple[str, ...] = ("hard", "easy", "random"),
-    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
+    fractions: Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))] = (
+        0.1,
+        0.2,
+        0.3,
+        0.4,
+        0.6,
+        0.8,
+    ),
     pool_sizes: tuple[int | None, ...] = (None,),
     num_seeds: int = 10,
     first_seed: int = 0,

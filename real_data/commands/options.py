@@ -15,6 +15,9 @@ from real_data.recipes import Recipe, default_recipe, recipe_named
 from real_data.training.config import TrainingConfig
 
 __all__ = [
+    "Fraction",
+    "ImageFileOptions",
+    "ImageFiles",
     "ImageOptions",
     "Images",
     "ModelOptions",
@@ -25,14 +28,18 @@ __all__ = [
     "shell_options",
 ]
 
-cli = CommandLine("python -m real_data", "Data pruning on real images: score, prune, train, test, and advice from it.")
+cli = CommandLine(
+    "python -m real_data",
+    "Data pruning on real images: score, prune, train, test, and advice from it.",
+    sizes="--image-size, batch sizes or the number of networks",
+)
 
 Config = TypeVar("Config")
 MOST_SHOWN = 1000  # characters of a note on the images; the whole is saved with the results
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageFiles:
     """The images.
 
     Attributes:
@@ -44,8 +51,6 @@ class Images:
             own.
         test_folder: name of the folder with the test images, where there are several beside train.
         skip_undecodable: leave out image files that cannot be decoded; they are listed, and saved with the results.
-        recipe: settings of network and training by name, see the command recipes; options given beside it override it.
-            The default is the data set's own, and photographs for a folder.
     """
 
     dataset: str = "digits"
@@ -53,7 +58,6 @@ class Images:
     image_size: int | None = None
     test_folder: str | None = None
     skip_undecodable: bool = False
-    recipe: str | None = None
 
     def load(self) -> Any:
         """The data set; what is worth knowing about its files is printed."""
@@ -73,16 +77,30 @@ class Images:
             "skip_undecodable": self.skip_undecodable,
         }
 
-    @property
-    def chosen_recipe(self) -> Recipe:
-        """The recipe named, or that of the data set."""
-        return default_recipe(self.dataset) if self.recipe is None else recipe_named(self.recipe)
-
     def arguments(self) -> dict[str, Any]:
         """As the fields of :class:`real_data.Experiment` and :class:`real_data.TrainingRun`."""
         return {"dataset": self.dataset, "path": self.path, **self.reading}
 
 
+@dataclass(frozen=True)
+class Images(ImageFiles):
+    """The images, and the settings that suit them.
+
+    Attributes:
+        recipe: settings of network and training by name, see the command recipes; options given beside it override it.
+            The default is the data set's own, and photographs for a folder.
+    """
+
+    recipe: str | None = None
+
+    @property
+    def chosen_recipe(self) -> Recipe:
+        """The recipe named, or that of the data set."""
+        return default_recipe(self.dataset) if self.recipe is None else recipe_named(self.recipe)
+
+
+Fraction = Annotated[float, tyro.conf.arg(aliases=("--f",))]
+ImageFileOptions = Annotated[ImageFiles, tyro.conf.arg(name="")]
 ImageOptions = Annotated[Images, tyro.conf.arg(name="")]
 
 

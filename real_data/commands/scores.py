@@ -11,7 +11,16 @@ import tyro
 from data_pruning import keep_rule
 from data_pruning.records.settings import digest_of
 from data_pruning.records.writable import check_file, check_folder
-from real_data.commands.options import ImageOptions, Images, ModelOptions, TrainingOptions, cli, resolved, say_recipe
+from real_data.commands.options import (
+    Fraction,
+    ImageOptions,
+    Images,
+    ModelOptions,
+    TrainingOptions,
+    cli,
+    resolved,
+    say_recipe,
+)
 from real_data.scores.config import MetricName, ScoreConfig
 
 __all__ = ["prune", "score"]
@@ -85,7 +94,7 @@ def score(
 def prune(
     scores: tyro.conf.Positional[Path],
     rule: str = "hard",
-    fraction: float = 0.5,
+    fraction: Fraction = 0.5,
     images: ImageOptions = Images(),  # noqa: B008
     min_class_share: float = 1.0,
     seed: int = 0,

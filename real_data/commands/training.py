@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_pruning.records.writable import check_folder
-from real_data.commands.options import ImageOptions, Images, ModelOptions, TrainingOptions, cli, resolved, say_recipe
+from real_data.commands.options import (
+    Fraction,
+    ImageOptions,
+    Images,
+    ModelOptions,
+    TrainingOptions,
+    cli,
+    resolved,
+    say_recipe,
+)
 from real_data.experiments.config import TrainingRun
 
 __all__ = ["run_and_report", "train"]
@@ -17,7 +26,7 @@ def train(
     scores: str | None = None,
     kept: str | None = None,
     rule: str = "all",
-    fraction: float = 1.0,
+    fraction: Fraction = 1.0,
     min_class_share: float = 1.0,
     prune_seed: int = 0,
     seeds: tuple[int, ...] = (0,),

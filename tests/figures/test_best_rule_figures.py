@@ -1,11 +1,14 @@
 """The pictures of the best rule and of the students: right numbers, resumed rather than computed again."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from figures import jobs as reproduction
 from figures.compute import best_rule, students
 from figures.draw import best_rule as best_rule_pictures
+from figures.settings import Job
 from perceptron_theory import KeepHard, KeepWindow, Labels, MaxMargin, Results, best_window, solve
 from perceptron_theory.best_rule import optimal_policy
 from simulations import Point, validate
@@ -144,11 +147,12 @@ def test_frontier_picture_shows_the_curves(frontiers, validation):
     assert any(np.array_equal(line.get_xydata(), wanted) for line in axes.get_lines() if len(line.get_xdata()) == 5)
 
 
-@pytest.mark.parametrize("job", [reproduction.reproduce, reproduction.find_best_rule, reproduction.compare_students])
+@pytest.mark.parametrize("job", [reproduction.reproduce, reproduction.pick_queries, *reproduction.COMPARISONS])
 def test_what_would_stop_a_job_stops_it_at_once(job, tmp_path):
+    work = job if callable(job) else partial(reproduction.compare, job)
     with pytest.raises(ValueError, match="num_trials must be at least 2, got 1"):
-        job(tmp_path, num_trials=1)
+        work(Job(tmp_path, num_trials=1))
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="out must be a folder"):
-        job(tmp_path / "file")
+        work(Job(tmp_path / "file"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
