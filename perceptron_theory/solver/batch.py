@@ -16,7 +16,7 @@ __all__ = ["for_each_point"]
 
 CHUNK = 256  # points sent to the device at once
 
-GROUPS_FOLLOWED = 80  # groups of one call where each starts from the one before
+GROUPS_FOLLOWED = 160  # groups of one call where each starts from the one before
 LEAST_FOLLOWED = 1024  # points from which on neighbours are close enough to start from
 
 OnePoint = Callable[..., dict[str, jax.Array]]
@@ -24,7 +24,12 @@ Follow = Callable[[Any, dict[str, jax.Array]], Any]
 
 
 def for_each_point(
-    one: OnePoint, arguments: Any, *, lanes: int, follow: Follow | None = None, order: np.ndarray | None = None
+    one: OnePoint,
+    arguments: Any,
+    *,
+    lanes: int,
+    follow: Follow | None = None,
+    order: Callable[[int], np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Apply ``one`` to each row of ``arguments`` in double precision.
 
@@ -35,7 +40,8 @@ def for_each_point(
         lanes: points solved side by side on a CPU: enough to fill the vector units, few enough to wait for little.
         follow: takes the arguments of a group of points and what was found for the group before, and returns the
             arguments with a hint from there; on a CPU.
-        order: rows in which neighbours stand beside each other, which are then worked off in that order.
+        order: for the number of points that a lane takes one after the other, the rows in an order in which
+            neighbours stand beside each other; they are then worked off in that order.
 
     Returns:
         Dictionary of float64 arrays, one row per point.
@@ -53,7 +59,7 @@ def for_each_point(
         chunk = lanes * GROUPS_FOLLOWED
         a_call = min(chunk, -(-num_points // num_threads))
     run = _grouped(one, lanes if on_cpu else chunk, follow)
-    rows_of = np.arange(num_points) if order is None else order
+    rows_of = np.arange(num_points) if order is None else order(-(-min(a_call, num_points) // lanes))
 
     def work(start: int) -> dict[str, np.ndarray]:
         rows = rows_of[start : start + a_call]
@@ -73,7 +79,7 @@ def for_each_point(
     everything = {name: np.concatenate([found[name] for found in done]) for name in done[0]}
     if order is None:
         return everything
-    back = np.argsort(order)
+    back = np.argsort(rows_of)
     return {name: values[back] for name, values in everything.items()}
 
 

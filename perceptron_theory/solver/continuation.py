@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from perceptron_theory.solver.quadrature import NODES, REACH, STEP, WEIGHTS, Strips, normal_cdf, normal_pdf, once
@@ -27,6 +28,9 @@ ON_CONSTRAINT = 1e-13  # |log(alpha <G>)| that always counts as on the constrain
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 5e-11  # the same where rounding stops the steps from shrinking further: three in a row end the search
 MAX_STEPS = 12  # steps after which it does not arrive
+
+FROM_LEFT = 0.5 * (1 + NODES)  # nodes of [0, 1]
+MOMENTS = WEIGHTS[:, None] * FROM_LEFT[:, None] ** np.arange(3)  # and twice the weights of their powers 0, 1, 2
 
 
 class Nearby(NamedTuple):
@@ -58,15 +62,25 @@ def _averages(strips: Strips, r: Array, x: Array) -> _Averages:
     corner = jnp.clip((x - STEP) / r, first, last)  # below it G is a polynomial
 
     def panel(left: Array, right: Array) -> _Averages:
-        half = 0.5 * (right - left)[:, None]
-        t = left[:, None] + half * (1 + NODES)
+        left, width = left[:, None], (right - left)[:, None]
+        t = left + width * FROM_LEFT
         d = x - r * t
         cdf, pdf, density = once(lambda d, z: (normal_cdf(d), normal_pdf(d), normal_pdf(z)), d, strips.origin + t)
-        weight = 2 * strips.weight[:, None] * half * WEIGHTS * density
-        g0 = weight * ((1 + d * d) * cdf + d * pdf)
-        g1 = weight * 2 * (d * cdf + pdf)
-        g2 = weight * 2 * cdf
-        return _Averages(*(jnp.sum(jnp.sum(g, -1)) for g in (g0, g1, g1 * d, g1 * t, g2, g2 * d, g2 * d * d)))
+        # most of the weight lies near the left end, so that moments about it lose no digits
+        g0 = (density * ((1 + d * d) * cdf + d * pdf)) @ MOMENTS
+        g1 = (density * 2 * (d * cdf + pdf)) @ MOMENTS
+        g2 = (density * 2 * cdf) @ MOMENTS
+        weight = strips.weight * width[:, 0]
+        t, d, length = left[:, 0], x - r * left[:, 0], r * width[:, 0]
+        return _Averages(
+            g0=weight @ g0[:, 0],
+            g1=weight @ g1[:, 0],
+            g1_d=weight @ (d * g1[:, 0] - length * g1[:, 1]),
+            g1_t=weight @ (t * g1[:, 0] + width[:, 0] * g1[:, 1]),
+            g2=weight @ g2[:, 0],
+            g2_d=weight @ (d * g2[:, 0] - length * g2[:, 1]),
+            g2_dd=weight @ (d * d * g2[:, 0] - 2 * d * length * g2[:, 1] + length * length * g2[:, 2]),
+        )
 
     upper = panel(corner, last)
     missing = jnp.any(corner > first)
@@ -86,14 +100,14 @@ class _Steps(NamedTuple):
     num_steps: Array
 
 
-def newton_from(alpha_prune: Array, strips: Strips, near_r: Array, near_k: Array) -> Nearby:
+def newton_from(alpha_prune: Array, strips: Strips, near_r: Array, near_x: Array) -> Nearby:
     """Newton's method for the student of one point, at theta = 0 and with labels that are right.
 
     Args:
         alpha_prune: kept examples per parameter, scalar.
         strips: what is kept.
-        near_r: length of the student of a point nearby.
-        near_k: its margin; where it is not positive there is none, and no step is taken.
+        near_r: length of the student of a point nearby; where it is 0 there is none, and no step is taken.
+        near_x: its x, with the origin there.
     """
     origin = strips.origin
 
@@ -128,10 +142,10 @@ def newton_from(alpha_prune: Array, strips: Strips, near_r: Array, near_k: Array
             num_steps=at.num_steps + 1,
         )
 
-    known = near_k > 0
+    known = near_r > 0
     start = _Steps(
         r=jnp.where(known, near_r, 1.0),
-        x=jnp.where(known, near_k - near_r * origin, 1.0),
+        x=jnp.where(known, near_x, 1.0),
         residual=jnp.full_like(near_r, jnp.inf),
         num_quiet=jnp.zeros_like(near_r, dtype=int),
         settled=~known,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver import separation
-from perceptron_theory.solver.batch import GROUPS_FOLLOWED, OnePoint, for_each_point
+from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.points import Floats, lanes_of
 from perceptron_theory.solver.saddle_point import Point, order_parameters
 
@@ -65,7 +65,7 @@ def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> 
             )
     lanes = lanes_of(kind, points, aligned)
     if kind == "max-margin" and aligned:
-        order = _neighbours(points, lanes)
+        order = partial(_neighbours, points)
         return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
     return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
 
@@ -74,16 +74,19 @@ def _from_neighbour(arguments: Any, before: dict[str, jax.Array]) -> Any:
     """Points that start from the students found for those before them, where there are such."""
     (points,) = arguments
     found = before["converged"] == 1
-    near_r, near_k = (jnp.where(found, before[name], 0.0) for name in ("r", "v"))
-    return (points._replace(near_r=near_r, near_k=jnp.maximum(near_k, 0.0)),)
+    near_r, near_x = (jnp.where(found, before[name], 0.0) for name in ("r", "x"))
+    return (points._replace(near_r=near_r, near_x=near_x),)
 
 
-def _neighbours(points: Point, lanes: int) -> NDArray[np.int64]:
-    """An order in which points with similar rules and similar numbers of examples follow each other."""
+def _neighbours(points: Point, in_turn: int) -> NDArray[np.int64]:
+    """An order in which points with similar rules and similar numbers of examples follow each other.
+
+    Rules are sorted into runs of ``in_turn`` points, and each run by its numbers of examples, up and down in turns.
+    """
     by_rule = np.lexsort((points.strips.upper[:, 0], points.strips.lower[:, 0]))
     run = np.empty(by_rule.size, np.int64)
-    run[by_rule] = np.arange(by_rule.size) // GROUPS_FOLLOWED
-    return np.lexsort((points.alpha_prune, run))
+    run[by_rule] = np.arange(by_rule.size) // in_turn
+    return np.lexsort((np.where(run % 2 == 0, points.alpha_prune, -points.alpha_prune), run))
 
 
 def thresholds(points: Point) -> Floats:

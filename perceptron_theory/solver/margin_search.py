@@ -107,7 +107,7 @@ def maximise_margin(
     start_omega: Array,
     longest: Array,
     near_r: Array,
-    near_k: Array,
+    near_x: Array,
     *,
     aligned: bool,
 ) -> SaddlePoint:
@@ -121,8 +121,8 @@ def maximise_margin(
         start_r: length of the first student tried.
         start_omega: its angle to the teacher.
         longest: if that one has no positive margin, longer ones up to this length are tried.
-        near_r: length of the student of a point nearby, which is tried first if ``near_k`` is positive.
-        near_k: its margin, 0 where none is known; whatever it is, the answer is the same.
+        near_r: length of the student of a point nearby, 0 where none is known; it is tried first if ``aligned``.
+        near_x: its margin minus its field at the origin there; whatever these are, the answer is the same.
         aligned: theta is exactly 0, and the rule does not look at the label.
     """
     zero = jnp.zeros_like(alpha_prune)
@@ -224,7 +224,7 @@ def maximise_margin(
     )
     by_newton = None
     if aligned and strips.flipped is None:
-        by_newton = newton_from(alpha_prune, strips, near_r, near_k)
+        by_newton = newton_from(alpha_prune, strips, near_r, near_x)
         start = start._replace(settled=by_newton.converged, num_steps=by_newton.num_steps)
     end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)
     k = end.x + end.r * jnp.cos(theta - end.omega) * end.origin

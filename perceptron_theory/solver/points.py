@@ -197,7 +197,7 @@ def flat_points(
         start_omega=flat(point.start_omega),
         longest=flat(point.longest),
         near_r=flat(point.near_r),
-        near_k=flat(point.near_k),
+        near_x=flat(point.near_x),
     )
     return flattened, flat(kept.fraction)
 
@@ -205,7 +205,7 @@ def flat_points(
 def lanes_of(kind: str, points: Point, aligned: bool) -> int:
     """Points solved side by side: as many as fill the vector units, fewer where a point has many strips."""
     num_strips = points.strips.lower.shape[-1]
-    lanes = {"max-margin": 64 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
+    lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 8, "logistic": 2}[kind]
     return max(1, lanes * 2 // max(2, num_strips))
 
 

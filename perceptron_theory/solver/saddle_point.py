@@ -34,13 +34,14 @@ class Point(NamedTuple):
     start_omega: Any
     longest: Any
     near_r: Any
-    near_k: Any
+    near_x: Any
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
     """The student of one point, differentiable: r and omega in polar coordinates of the plane, s outside of it.
 
-    The max-margin student has s = 1, and v is its margin k in that unit; for the others v is the V of ``regularised``.
+    The max-margin student has s = 1, v is its margin k in that unit, and x that minus its field at the origin; for the
+    others v is the V of ``regularised``.
     """
     unknowns, status = student_unknowns(kind, aligned, point)
     converged, residual, num_steps = status
@@ -51,6 +52,7 @@ def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Ar
         "omega": omega,
         "s": s,
         "v": v,
+        "x": v - r * jnp.cos(point.theta - omega) * point.strips.origin,
         "norm": jnp.hypot(r, s) / (v if kind == "max-margin" else 1.0),
         "log_error": max_margin.log_error(r / s, omega),
         "converged": converged,
@@ -93,7 +95,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
             start_omega,
             longest,
             point.near_r,
-            point.near_k,
+            point.near_x,
             aligned=aligned,
         )
         unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
