@@ -129,9 +129,8 @@ def newton_from(alpha_prune: Array, strips: Strips, near_r: Array, near_x: Array
         step_x = (constraint_r * slope - slope_r * excess) / determinant
         step_r = (slope_x * excess - constraint_x * slope) / determinant
         change = jnp.abs(step_r) / jnp.sqrt(n)  # of log(error), at most
-        exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
-        num_quiet = jnp.where((change < RESTLESS) & exact, at.num_quiet + 1, 0)
-        settled = ((change < SETTLED) & exact) | (num_quiet >= 3)
+        num_quiet = jnp.where((change < RESTLESS) & (jnp.abs(excess) < 1e3 * ON_CONSTRAINT), at.num_quiet + 1, 0)
+        settled = ((change < SETTLED) & (jnp.abs(excess) < 10 * ON_CONSTRAINT)) | (num_quiet >= 3)
         part = jnp.where(settled, 0.0, jnp.minimum(1.0, 0.7 * r / jnp.maximum(jnp.abs(step_r), 1e-300)))
         return _Steps(
             r=r + part * step_r,
