@@ -25,8 +25,9 @@ CENTER = 224 / 256
 ORIENTATION = 0x0112  # the EXIF tag
 UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """Pillow's transposition that brings an image of an EXIF orientation upright."""
-MOST_PIXELS = 200_000_000
-"""Images of more pixels, 0.6 GB decoded, are refused: their files may be a thousand times smaller."""
+MOST_PIXELS = 150_000_000
+"""Images of more pixels, 0.45 GB decoded, are refused: their files may be a thousand times smaller.  Pillow refuses
+more than 178 million, and warns of more than half of that."""
 AREAS = (0.08, 1.0)
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from real_data.datasets.image_decoding import CENTER, center_crop, random_resized_crop, try_to_decode, whole_image
 from real_data.datasets.tar_index import Member
@@ -207,7 +208,16 @@ class ImageFiles:
                 return str(error)
             return None
 
-        found = self._in_threads(complaint, range(len(self)))
+        with tqdm(
+            total=len(self), desc="looking at all images", unit="image", delay=3, leave=False, disable=None
+        ) as bar:
+
+            def looked_at(i: int) -> str | None:
+                text = complaint(i)
+                bar.update()
+                return text
+
+            found = self._in_threads(looked_at, range(len(self)))
         return {i: text for i, text in enumerate(found) if text is not None}
 
     def update(self, digest: Any) -> None:

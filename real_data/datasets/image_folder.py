@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
 from real_data.datasets.stratification import stratified_choice
 
-__all__ = ["ClassFolders", "class_folders", "labels_of", "read_image_folder"]
+__all__ = ["ClassFolders", "check_regular", "class_folders", "labels_of", "notes_of_others", "read_image_folder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 TEST_FOLDERS = ("test", "val", "valid", "validation")
@@ -75,7 +75,7 @@ def read_image_folder(
     labels = np.concatenate([labels_of(part.files, classes) for part in parts])
     names = [file.relative_to(path).as_posix() for file in paths]
     files = ImageFiles.in_folders(paths, names, 1 if image_size is None else image_size, share=1.0)
-    notes = _notes_of_others(parts)
+    notes = notes_of_others(parts)
     in_first = np.arange(labels.size) < sum(map(len, parts[0].files.values()))
 
     good = _decodable(files, path, skip_undecodable)
@@ -148,10 +148,14 @@ class ClassFolders:
     Attributes:
         files: image files by class, in the order of names.
         others: how many files were passed over, by the ending of their names.
+        hidden: how many were because their names, or that of a folder they lie in, begin with a dot.
+        beside: images that lie beside the folders of the classes and so have none.
     """
 
     files: dict[str, list[Path]]
     others: Counter[str]
+    hidden: int
+    beside: list[Path]
 
 
 def class_folders(folder: Path) -> ClassFolders:
@@ -163,37 +167,54 @@ def class_folders(folder: Path) -> ClassFolders:
 
     Raises:
         ValueError: there is no sub-folder, one has no images, or a file called like an image is no regular file.
+        OSError: a folder cannot be read.
     """
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    entries = sorted(folder.iterdir())
+    classes = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     if not classes:
         raise ValueError(f"{folder} has no sub-folders; it must have one for each class")
-    found, others = {}, Counter[str]()
+    found, others, hidden = {}, Counter[str](), 0
     for of_class in classes:
-        files = []
+        images = []
         for file in _files_below(of_class):
-            if file.suffix.lower() not in SUFFIXES:
-                others[file.suffix.lower() or file.name] += 1
-            elif not file.is_file():
-                raise ValueError(f"{file} is called like an image but is no regular file, or a link that leads nowhere")
+            if any(part.startswith(".") for part in file.relative_to(of_class).parts):
+                hidden += 1
+            elif file.suffix.lower() in SUFFIXES:
+                images.append(file)
             else:
-                files.append(file)
-        if not files:
+                others[file.suffix.lower() or file.name] += 1
+        if not images:
             raise ValueError(f"{of_class} has no images, no file that ends in {', '.join(SUFFIXES)}")
-        found[of_class.name] = files
-    return ClassFolders(found, others)
+        check_regular(images)
+        found[of_class.name] = images
+    beside = [entry for entry in entries if entry not in classes and entry.suffix.lower() in SUFFIXES]
+    return ClassFolders(found, others, hidden, beside)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def check_regular(images: Iterable[Path]) -> None:
+    """Raise a ``ValueError`` that names the first of these that is no regular file."""
+    for file in images:
+        if not file.is_file():
+            raise ValueError(f"{file} is called like an image but is no regular file, or a link that leads nowhere")
+
+
+def _files_below(folder: Path) -> list[Path]:
     """All files in a folder and the folders in it, by name; each folder once, wherever links lead."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
     seen: set[str] = set()
     found = []
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
-        if real not in seen:
-            found += [Path(place) / name for name in files if not name.startswith(".")]
+        if real in seen:
+            folders.clear()
+        else:
+            folders.sort()
+            found += [Path(place) / name for name in files]
         seen.add(real)
-    return iter(sorted(found))
+    return sorted(found)
 
 
 def labels_of(files: Mapping[str, list[Path]], classes: tuple[str, ...]) -> np.ndarray:
@@ -202,23 +223,22 @@ def labels_of(files: Mapping[str, list[Path]], classes: tuple[str, ...]) -> np.n
     return np.repeat([label[name] for name in files], [len(each) for each in files.values()]).astype(np.int64)
 
 
-_known_as_decodable: set[str] = set()
+_complaints_known: dict[str, dict[int, str]] = {}
 
 
 def _decodable(files: ImageFiles, path: Path, skip: bool) -> np.ndarray:
     """Which images can be decoded, shape (num,); with ``skip`` False all of them, or an error that lists the others."""
     digest = sha256_of(files) + str(path.resolve())
-    if digest in _known_as_decodable:  # an experiment reads the same folder many times
-        return np.ones(len(files), bool)
-    complaints = files.undecodable()
+    complaints = _complaints_known.get(digest)  # an experiment reads the same folder many times
+    if complaints is None:
+        complaints = files.undecodable()
     if complaints and not skip:
         raise ValueError(
             f"{len(complaints)} of {len(files)} images in {path} cannot be decoded: "
             f"{_listed(list(complaints.values()))}. Remove them, or leave them out with skip_undecodable "
             "(--skip-undecodable)"
         )
-    if not complaints:
-        _known_as_decodable.add(digest)
+    _complaints_known[digest] = complaints
     return np.array([i not in complaints for i in range(len(files))])
 
 
@@ -227,12 +247,23 @@ def _listed(entries: list[str]) -> str:
     return "; ".join(entries[:MOST_LISTED]) + more
 
 
-def _notes_of_others(parts: list[ClassFolders]) -> list[str]:
-    others = sum((part.others for part in parts), Counter[str]())
-    if not others:
-        return []
-    kinds = ", ".join(f"{number} {ending}" for ending, number in sorted(others.items()))
-    return [f"{sum(others.values())} files that are no images by their names were passed over: {kinds}"]
+def notes_of_others(parts: Iterable[ClassFolders]) -> list[str]:
+    """What to know about the files that are not taken, a sentence for each kind."""
+    others, hidden, beside = Counter[str](), 0, []
+    for part in parts:
+        others += part.others
+        hidden += part.hidden
+        beside += part.beside
+    notes = []
+    if beside:
+        listed = _listed([str(path) for path in beside])
+        notes.append(f"{len(beside)} images beside the folders of the classes have no class and are left out: {listed}")
+    if others:
+        kinds = ", ".join(f"{number} {ending}" for ending, number in sorted(others.items()))
+        notes.append(f"{sum(others.values())} files that are no images by their names were passed over: {kinds}")
+    if hidden:
+        notes.append(f"{hidden} hidden files were passed over, whose names or folders begin with a dot")
+    return notes
 
 
 def _notes_of_copies(files: ImageFiles, in_train: np.ndarray) -> list[str]:

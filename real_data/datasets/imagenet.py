@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import re
 import tarfile
 import zlib
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from real_data.datasets.bounded_stream import BoundedStream
 from real_data.datasets.image_dataset import ImageDataset
 from real_data.datasets.image_files import ImageFiles
-from real_data.datasets.image_folder import class_folders, labels_of
+from real_data.datasets.image_folder import check_regular, class_folders, labels_of, notes_of_others
+from real_data.datasets.mat_file import read_mat
 from real_data.datasets.source_files import Source, SourceFile, data_folder
 from real_data.datasets.tar_index import members_of, nested_members_of
 
@@ -69,11 +69,14 @@ def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
 
     Source: Russakovsky et al. 2015, arXiv:1409.0575; https://image-net.org.
     """
+    in_folders = []
     if (folder / "train").is_dir():
-        by_class = class_folders(folder / "train").files
+        in_folders.append(class_folders(folder / "train"))
+        by_class = in_folders[0].files
         classes = tuple(by_class)
         paths = [path for files in by_class.values() for path in files]
-        train = ImageFiles.in_folders(paths, [f"{path.parent.name}/{path.name}" for path in paths], image_size)
+        names = [path.relative_to(folder / "train").as_posix() for path in paths]
+        train = ImageFiles.in_folders(paths, names, image_size)
         train_labels = labels_of(by_class, classes)
     elif (folder / TRAIN_ARCHIVE).is_file():
         archive = folder / TRAIN_ARCHIVE
@@ -85,21 +88,34 @@ def read_imagenet(folder: Path, *, image_size: int = 224) -> ImageDataset:
         train_labels = np.repeat(np.arange(len(classes)), [len(each) for each in inner.values()])
     else:
         raise FileNotFoundError(f"{folder} has neither a folder train nor a file {TRAIN_ARCHIVE}")
-    test, test_labels = _validation(folder, classes, image_size)
-    return ImageDataset("imagenet", train, train_labels, test, test_labels, len(classes), classes, train.names)
-
-
-def _validation(folder: Path, classes: tuple[str, ...], image_size: int) -> tuple[ImageFiles, NDArray[np.int64]]:
     val = folder / "val"
     if val.is_dir() and any(entry.is_dir() for entry in val.iterdir()):
-        by_class = class_folders(val).files
-        _check_known(list(by_class), classes, str(val))
-        paths = [path for each in by_class.values() for path in each]
-        order = sorted(range(len(paths)), key=lambda i: paths[i].name)
-        files = ImageFiles.in_folders([paths[i] for i in order], [paths[i].name for i in order], image_size)
-        return files, labels_of(by_class, classes)[order]
+        in_folders.append(class_folders(val))
+        test, test_labels = _in_class_folders(val, in_folders[-1].files, classes, image_size)
+    else:
+        test, test_labels = _with_list_of_labels(folder, classes, image_size)
+    sets = train, train_labels, test, test_labels
+    notes = tuple(notes_of_others(in_folders))
+    return ImageDataset("imagenet", *sets, len(classes), classes, train.names, notes)
+
+
+def _in_class_folders(
+    val: Path, by_class: dict[str, list[Path]], classes: tuple[str, ...], image_size: int
+) -> tuple[ImageFiles, NDArray[np.int64]]:
+    _check_known(list(by_class), classes, str(val))
+    paths = [path for each in by_class.values() for path in each]
+    order = sorted(range(len(paths)), key=lambda i: paths[i].name)
+    files = ImageFiles.in_folders([paths[i] for i in order], [paths[i].name for i in order], image_size)
+    return files, labels_of(by_class, classes)[order]
+
+
+def _with_list_of_labels(
+    folder: Path, classes: tuple[str, ...], image_size: int
+) -> tuple[ImageFiles, NDArray[np.int64]]:
+    val = folder / "val"
     if val.is_dir():
         paths = sorted(path for path in val.iterdir() if VAL_NAME.fullmatch(path.name))
+        check_regular(paths)
         files = ImageFiles.in_folders(paths, [path.name for path in paths], image_size)
     elif (folder / VAL_ARCHIVE).is_file():
         val = folder / VAL_ARCHIVE
@@ -170,11 +186,9 @@ def _in_archive(path: Path, wanted: tuple[str, ...]) -> list[bytes]:
 
 def _wnids(content: bytes, where: str) -> dict[int, str]:
     """WordNet number of each class by its number in the labels."""
-    from scipy.io import loadmat
-
-    # scipy raises many kinds of error on bytes that are no .mat file
+    found = read_mat(content, where, KIT_BYTES, squeeze_me=True)
     try:
-        synsets = loadmat(io.BytesIO(content), squeeze_me=True)["synsets"]
+        synsets = found["synsets"]
         return {int(n): str(wnid) for n, wnid in zip(synsets["ILSVRC2012_ID"], synsets["WNID"], strict=True)}
-    except Exception as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"{where}: no variable synsets with ILSVRC2012_ID and WNID can be read: {error!r}") from error

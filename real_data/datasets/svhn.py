@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from real_data.datasets.image_dataset import ImageDataset
+from real_data.datasets.mat_file import read_mat
 from real_data.datasets.source_files import Source, SourceFile
 
 __all__ = ["SVHN", "SVHN_EXTRA", "read_svhn"]
@@ -44,26 +45,20 @@ def read_svhn(folder: Path, *, extra: bool = False) -> ImageDataset:
     Source: Netzer et al. 2011, "Reading digits in natural images with unsupervised feature learning";
     http://ufldl.stanford.edu/housenumbers.
     """
-    train = _read_mat(folder / TRAIN.name)
-    test = _read_mat(folder / TEST.name)
+    train = _read_mat(folder / TRAIN.name, 73257)
+    test = _read_mat(folder / TEST.name, 26032)
     if extra:
-        more = _read_mat(folder / EXTRA.name)
+        more = _read_mat(folder / EXTRA.name, 531131)
         train = np.concatenate([train[0], more[0]]), np.concatenate([train[1], more[1]])
     return ImageDataset("svhn-extra" if extra else "svhn", *train, *test, 10, tuple("0123456789"))
 
 
-def _read_mat(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    from scipy.io import loadmat
-
+def _read_mat(path: Path, expected: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images and labels; the published file has ``expected`` of them."""
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} has no file {path.name}")
-    # scipy raises many kinds of error on bytes that are no .mat file
-    try:
-        found = loadmat(path, variable_names=["X", "y"])
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path}: truncated, altered or no .mat file of version 5: {error}") from error
+    num_bytes = expected * (32 * 32 * 3 + 8)  # pixels, and a label in double precision
+    found = read_mat(path.read_bytes(), str(path), num_bytes, variable_names=["X", "y"])
     for name in ("X", "y"):
         if name not in found:
             raise ValueError(f"{path}: the .mat file has no variable {name}")

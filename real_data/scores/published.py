@@ -8,7 +8,7 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def scores_from_csv(
         "higher_is_harder": bool(higher_is_harder),
     }
     values = values if higher_is_harder else -values
-    return Scores(metric, values, dataset.name, dataset.train_fingerprint, config)
+    return Scores(metric, values, dataset.name, dataset.train_fingerprint, config, notes=dataset.notes)
 
 
 Row = tuple[int, str, str]
@@ -106,6 +106,7 @@ def _aligned(path: Path, rows: list[Row], dataset: str, names: list[str], score_
     """The scores in the order of ``names``."""
     number_of = {name: number for number, name in enumerate(names)}
     components = [_components(name) for name in names]
+    folders = {part for parts in components for part in parts[1:]}
     with_last: dict[str, list[int]] = {}
     for number, parts in enumerate(components):
         with_last.setdefault(parts[0], []).append(number)
@@ -122,6 +123,8 @@ def _aligned(path: Path, rows: list[Row], dataset: str, names: list[str], score_
             candidates = with_last.get(asked[0], [])
             common = [_common(asked, components[candidate]) for candidate in candidates]
             best = [candidate for candidate, length in zip(candidates, common, strict=True) if length == max(common)]
+            # cat/1.jpg is no row for dog/1.jpg, although a row for images/1.jpg would do
+            best = [candidate for candidate in best if not _contradict(asked, components[candidate], folders)]
             if len(best) != 1:
                 several = f", such as {' and '.join(repr(names[i]) for i in best[:2])}" if best else ""
                 (ambiguous if best else unknown).append(f"{name!r} (line {line}{several})")
@@ -169,6 +172,12 @@ def _components(name: str) -> list[str]:
     """Parts of a path from the last to the first, without those that mean the same folder."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     return parts[::-1] or [""]
+
+
+def _contradict(one: Sequence[str], other: Sequence[str], folders: Collection[str]) -> bool:
+    """Whether the first of two paths lies in another one of the data set's folders."""
+    at = _common(one, other)
+    return at < min(len(one), len(other)) and one[at] in folders
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

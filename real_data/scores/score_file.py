@@ -35,6 +35,7 @@ class Scores:
         fingerprint: ``train_fingerprint`` of the data set.
         config: settings that the scores were computed with; a JSON value.
         seeds: seeds of the networks that they are averages over; none if there were no networks.
+        notes: what is worth knowing about the files of the data set, such as images that were left out.
     """
 
     metric: str
@@ -43,6 +44,7 @@ class Scores:
     fingerprint: str
     config: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
@@ -84,6 +86,7 @@ class Scores:
                 "fingerprint": self.fingerprint,
                 "settings": dict(self.config),
                 "seeds": list(map(int, self.seeds)),
+                "notes": list(self.notes),
             },
         )
         results.add("score", "example", self.values, "1", f"{self.metric} of each training example, higher = harder")
@@ -109,6 +112,7 @@ class Scores:
                 str(about["fingerprint"]),
                 about["settings"],
                 tuple(about["seeds"]),
+                tuple(about.get("notes", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{Path(path)} is damaged: {error}; delete it") from error

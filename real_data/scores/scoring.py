@@ -141,7 +141,9 @@ def score_all(
         else:
             of_examples = values[config.num_networks, config.training, config.metric]
             seeds = _seeds(seed, config.num_networks)
-        return Scores(config.metric, of_examples, dataset.name, dataset.train_fingerprint, settings, tuple(seeds))
+        return Scores(
+            config.metric, of_examples, dataset.name, dataset.train_fingerprint, settings, tuple(seeds), dataset.notes
+        )
 
     return [result(config) for config in configs]
 

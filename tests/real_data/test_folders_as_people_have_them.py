@@ -9,6 +9,7 @@ from PIL import Image
 
 from real_data import Experiment, TrainingRun, load
 from real_data.datasets import image_decoding
+from real_data.datasets.image_files import ImageFiles
 from real_data.selection.kept_list import read_kept
 
 RNG = np.random.default_rng(0)
@@ -61,12 +62,46 @@ def test_sub_folders_are_read_and_other_files_counted(tmp_path):
     for name in ("0.txt", "1.txt", "Thumbs.db"):
         (tmp_path / "cat" / name).write_text("a cat")
     (tmp_path / "cat" / ".DS_Store").write_text("")
+    write(tmp_path / "cat" / ".thumbnails", 2)
+    write(tmp_path, 1)
     (tmp_path / "cat" / "2021" / "round").symlink_to(tmp_path / "cat", target_is_directory=True)  # no end of it
     data = load("folder", tmp_path)
     names = sorted(data.train_names)
     assert len(data.train_labels) + len(data.test_labels) == 6
     assert {"cat/2021/june/0.png", "cat/2021/june/1.png", "cat/7.png"} & set(names)
-    assert data.notes[0] == "3 files that are no images by their names were passed over: 1 .db, 2 .txt"
+    assert data.notes[:3] == (
+        f"1 images beside the folders of the classes have no class and are left out: {tmp_path / '0.png'}",
+        "3 files that are no images by their names were passed over: 1 .db, 2 .txt",
+        "3 hidden files were passed over, whose names or folders begin with a dot",
+    )
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    two_classes(tmp_path)
+    write(tmp_path / "dog" / "locked", 1)
+    scan = os.scandir
+
+    def locked(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(PermissionError, match="locked"):
+        load("folder", tmp_path)
+
+
+def test_a_folder_with_bad_images_is_looked_through_once(tmp_path, monkeypatch):
+    """Experiments read the same folder many times."""
+    two_classes(tmp_path, 4)
+    (tmp_path / "cat" / "cut.png").write_bytes(b"no image")
+    looks = []
+    look = ImageFiles.undecodable
+    monkeypatch.setattr(ImageFiles, "undecodable", lambda self: looks.append(1) or look(self))
+    for _ in range(3):
+        data = load("folder", tmp_path, skip_undecodable=True)
+        assert "1 images that cannot be decoded are left out: cat/cut.png" in " ".join(data.notes)
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize("image_size", [None, 4])

@@ -1,6 +1,7 @@
 """ImageNet, from archives and folders of the official layout with few images."""
 
 import io
+import os
 import tarfile
 
 import numpy as np
@@ -117,6 +118,37 @@ def test_folders_give_the_same_as_archives(tmp_path, val):
     np.testing.assert_array_equal(data.train_images.crops(seeds, seeds), archives.train_images.crops(seeds, seeds))
 
 
+def test_folders_below_the_classes_keep_their_names_and_other_files_are_counted(tmp_path):
+    for wnid, each in TRAIN.items():
+        write(tmp_path / "train" / wnid / "2012", each)
+        write(tmp_path / "val" / wnid, {f"{wnid}.JPEG": jpeg(), "list.txt": b"of images"})
+    write(tmp_path / "train", {"lost.JPEG": jpeg()})
+    data = read_imagenet(tmp_path, image_size=16)
+    assert all(
+        name.startswith(f"{WNIDS[i]}/2012/") for name, i in zip(data.train_names, data.train_labels, strict=True)
+    )
+    assert [note.split(":")[0] for note in data.notes] == [
+        "1 images beside the folders of the classes have no class and are left out",
+        "3 files that are no images by their names were passed over",
+    ]
+
+
+def test_a_validation_image_that_is_no_file_is_refused(tmp_path):
+    write_archives(tmp_path)
+    (tmp_path / "val").mkdir()
+    os.mkfifo(tmp_path / "val" / "ILSVRC2012_val_00000001.JPEG")
+    with pytest.raises(ValueError, match=r"val_00000001\.JPEG is called like an image but is no regular file"):
+        read_imagenet(tmp_path)
+
+
+def test_a_table_that_unpacks_to_anything_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    savemat(buffer, {"synsets": np.zeros(5 * 2**20)}, do_compression=True)  # 40 MiB
+    write_archives(tmp_path, kit=KIT | {"ILSVRC2012_devkit_t12/data/meta.mat": buffer.getvalue()})
+    with pytest.raises(ValueError, match=r"meta\.mat of .* unpacks to more than 2 times the 16,777,216 bytes"):
+        read_imagenet(tmp_path)
+
+
 def test_the_index_of_a_large_archive_is_kept(tmp_path, data_folder, monkeypatch):
     first = read_imagenet(write_archives(tmp_path))
     assert not list(data_folder.iterdir())
@@ -181,7 +213,7 @@ def test_images_and_labels_must_correspond(tmp_path):
         read_imagenet(write_archives(tmp_path, kit=KIT | {truth: b"3\n4\n2\n1\n"}))
     with pytest.raises(ValueError, match=r"the archive has no file ILSVRC2012_devkit_t12/data/meta.mat"):
         read_imagenet(write_archives(tmp_path, kit={truth: KIT[truth]}))
-    with pytest.raises(ValueError, match=r"meta.mat of .*: no variable synsets"):
+    with pytest.raises(ValueError, match=r"meta.mat of .*: truncated, altered or no .mat file"):
         read_imagenet(write_archives(tmp_path, kit=KIT | {"ILSVRC2012_devkit_t12/data/meta.mat": META[:100]}))
     kit = tmp_path / "ILSVRC2012_devkit_t12.tar.gz"
     kit.write_bytes(tar(KIT, "w:gz")[:200])

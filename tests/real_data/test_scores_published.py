@@ -85,6 +85,7 @@ def test_the_whole_name_comes_first(read):
     [
         (ROWS[1:], r"\(4 rows\) does not fit the 5 .* of 'pets': images without a row: 1, 'dog/4.png'$"),
         (ROWS[:1], r"images without a row: 4, 'cat/1.png', 'cat/2.png', 'dog/3.png', \.\.\.$"),
+        ([("cat/4.png", 0.4), *ROWS[1:]], r"no training image: 1, 'cat/4.png' \(line 2\); .* a row: 1, 'dog/4.png'$"),
         ([*ROWS, ("6.png", 1)], r"rows that name no training image: 1, '6.png' \(line 7\)$"),
         ([*ROWS, ROWS[0]], r"an image that has one already: 1, 'dog/4.png' \(lines 2 and 7\)$"),
         ([*ROWS, ("4.png", 9)], r"an image that has one already: 1, 'dog/4.png' \(lines 2 and 7\)$"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from real_data.datasets import load, read_svhn
+from real_data.datasets import load, mat_file, read_svhn
 
 RNG = np.random.default_rng(0)
 
@@ -65,6 +65,13 @@ def test_damaged_files_are_named(tmp_path, content):
     )
     with pytest.raises(ValueError, match=r"test_32x32\.mat: (truncated, altered or no .mat file|the .mat file has no)"):
         read_svhn(tmp_path)
+
+
+def test_a_file_that_unpacks_to_anything_is_refused(tmp_path, monkeypatch):
+    """The bound, here so low that the files of these tests are beyond it."""
+    monkeypatch.setattr(mat_file, "MOST", 1e-4)
+    with pytest.raises(ValueError, match=r"test_32x32\.mat unpacks to more than 0\.0001 times the 80,178,560 bytes"):
+        read_svhn(write(tmp_path))
 
 
 def test_variables_are_checked(tmp_path):
