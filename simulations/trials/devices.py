@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,7 +157,8 @@ class Devices:
 class TrialProgram:
     """A compiled function of many trials, from a function of one.
 
-    It runs on the device on which the trials are.  Calls from several threads compile a program once.
+    It runs on the device on which the trials are: on a CPU one trial after the other, with one program for any number
+    of them, elsewhere side by side.  Calls from several threads compile a program once.
 
     Args:
         one: takes a tree of arrays that belong to the trial, and further arrays that all trials share.
@@ -175,10 +175,20 @@ class TrialProgram:
     def __call__(self, trials: Any, *shared: Any) -> Any:
         """What ``one`` returns, with a leading axis of trials, as the arrays of ``trials`` have it."""
         device = next(iter(jax.tree.leaves(trials)[0].devices()))
-        return self.compiled(device, trials, *shared)(trials, *shared)
+        if device.platform != "cpu":
+            return self.compiled(device, trials, *shared)(trials, *shared)
+        every = jax.tree.map(np.asarray, trials)
+        found = []
+        for i in range(jax.tree.leaves(every)[0].shape[0]):
+            one = jax.device_put(jax.tree.map(lambda leaf: leaf[i], every), device)  # noqa: B023
+            found.append(self.compiled(device, one, *shared)(one, *shared))
+        return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *found), device)
 
     def compiled(self, device: jax.Device, trials: Any, *shared: Any) -> Any:
-        """The program for a device and arguments of these shapes and types; compiled once, others wait for it."""
+        """The program for a device and arguments of these shapes and types; compiled once, others wait for it.
+
+        ``trials`` is one trial on a CPU.
+        """
         place = jax.sharding.SingleDeviceSharding(device)
         shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x), sharding=place), trials)
         others = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), shared)
@@ -190,7 +200,7 @@ class TrialProgram:
         if mine:
             try:
                 options = self._options if device.platform == "cpu" else {}
-                program = jax.jit(partial(self._several, device.platform == "cpu"))
+                program = jax.jit(self._one if device.platform == "cpu" else self._side_by_side)
                 future.set_result(program.lower(shapes, *others).compile(options))
             except BaseException as error:
                 with self._lock:
@@ -198,11 +208,8 @@ class TrialProgram:
                 future.set_exception(error)
         return future.result()
 
-    def _several(self, one_by_one: bool, trials: Any, *shared: Any) -> Any:
-        def trial(own: Any) -> Any:
-            return self._one(own, *shared)
-
-        return jax.lax.map(trial, trials) if one_by_one else jax.vmap(trial)(trials)
+    def _side_by_side(self, trials: Any, *shared: Any) -> Any:
+        return jax.vmap(lambda own: self._one(own, *shared))(trials)
 
 
 def _free_host_memory() -> int | None:
