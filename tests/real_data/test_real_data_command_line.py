@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -121,6 +122,38 @@ def test_recommend_says_what_to_keep(tmp_path):
     refused = real_data("recommend", "--dataset", "digits", "--keep", "1300")
     assert refused.returncode == 2
     assert "keep must be a fraction in (0, 1) or a whole number of images in [1, 1200), got 1300" in refused.stderr
+
+
+@pytest.mark.parametrize("which", ["scoring", "retraining"])
+def test_recommend_gives_no_advice_from_networks_that_learn_nothing(tmp_path, which):
+    pilot = "--num-seeds 4 --num-places 3 --num-pools 1 --max-pool 200 --num-score-networks 1 --quiet"
+    steps = "--scoring.num-steps 30 --retraining.num-steps 30"
+    frozen = f"--{which}.learning-rate 1e-9"
+    words = f"recommend --dataset digits --keep 0.4 {pilot} {steps} {frozen} --out {tmp_path}"
+    done = real_data(*words.split())
+    assert done.returncode == 2
+    assert "no better than the most frequent class" in done.stderr
+    assert "Keep" not in done.stdout
+
+
+def test_a_score_that_was_killed_is_the_same_when_run_again(tmp_path):
+    words = "score --dataset digits --num-networks 2 --training.num-steps 1300 --training.batch-size 16 --quiet --out"
+    assert real_data(*words.split(), tmp_path / "whole").returncode == 0
+    folder = tmp_path / "killed"
+    with subprocess.Popen(
+        [sys.executable, "-m", "real_data", *words.split(), str(folder)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        while not any(path.name.isdigit() for path in folder.rglob("checkpoints/*")):
+            assert process.poll() is None, "it ended before its first checkpoint"
+            time.sleep(0.02)
+        process.kill()
+    assert not list(folder.glob("*.nc"))
+    again = real_data(*words.split(), folder)
+    assert again.returncode == 0, again.stderr
+    files = [path / "digits-el2n.nc" for path in (folder, tmp_path / "whole")]
+    scores, expected = (Results.load(file) for file in files)
+    np.testing.assert_array_equal(scores["score"], expected["score"])
+    assert [path.name for path in folder.iterdir()] == ["digits-el2n.nc"]
 
 
 def test_published_scores_become_a_score_file(tmp_path):
