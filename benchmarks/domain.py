@@ -57,7 +57,7 @@ def failures(name: str, rule: Any, flips: float, num_points: int, seed: int) -> 
     begin = time.perf_counter()
     converged, steps = np.zeros(num_points, bool), np.zeros(num_points)
     for part in parts_of(alpha / f, keep, theta, student, labels, alpha.shape):
-        found = solve_points(kind_and_lam(student)[0], part.points, labels, aligned=part.aligned)
+        found = solve_points(kind_and_lam(student)[0], part.points, aligned=part.aligned)
         converged[part.rows] = (found["converged"] == 1) & np.isfinite(found["log_error"])
         steps[part.rows] = found["num_steps"]
     failed = np.flatnonzero(~converged)

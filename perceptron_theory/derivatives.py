@@ -17,8 +17,8 @@ from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepHard, KeepRule
 from perceptron_theory.frontier import pareto_frontier
 from perceptron_theory.labels import Labels
-from perceptron_theory.solution import solve
 from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.limits import solved_unknowns
 from perceptron_theory.solver.points import (
     broadcast_shape,
     check_types,
@@ -28,7 +28,7 @@ from perceptron_theory.solver.points import (
     parts_of,
     unflatten,
 )
-from perceptron_theory.solver.saddle_point import Point, order_parameters
+from perceptron_theory.solver.saddle_point import Point, log_error_slope
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["Turn", "exponential_to_power_law", "scaling_exponent"]
@@ -67,11 +67,11 @@ def scaling_exponent(
         raise ValueError(f"lam must be positive for a scaling exponent, got {student!r}")
     alpha_tot, theta = checked_numbers(alpha_tot, theta)
     shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
-    solve(alpha_tot, keep, theta, student=student, labels=labels)  # says what is wrong where there is no student
     slope = np.full(int(np.prod(shape)), np.nan)
     for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, student, labels, shape):
+        unknowns = solved_unknowns(kind, points, aligned=aligned)
         lanes = lanes_of(kind, points, aligned)
-        slope[rows] = for_each_point(_alpha_slope(kind, aligned), (points,), lanes=lanes)["slope"]
+        slope[rows] = for_each_point(_alpha_slope(kind, aligned), (points, unknowns), lanes=lanes)["slope"]
         if not np.all(np.isfinite(slope[rows])):
             i = int(np.flatnonzero(~np.isfinite(slope[rows]))[0])
             raise RuntimeError(f"no scaling exponent at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")
@@ -135,11 +135,10 @@ def exponential_to_power_law(theta: float, *, f_min: float = 1e-3) -> Turn:
 
 @cache
 def _alpha_slope(kind: str, aligned: bool) -> OnePoint:
-    def one(point: Point) -> dict[str, jax.Array]:
-        def log_error(log_alpha: jax.Array) -> jax.Array:
-            return order_parameters(kind, aligned, point._replace(alpha_prune=jnp.exp(log_alpha)))["log_error"]
+    def one(point: Point, unknowns: jax.Array) -> dict[str, jax.Array]:
+        def point_at(log_alpha: jax.Array) -> Point:
+            return point._replace(alpha_prune=jnp.exp(log_alpha))
 
-        start = jnp.log(point.alpha_prune)
-        return {"slope": jax.jvp(log_error, (start,), (jnp.ones_like(start),))[1]}
+        return {"slope": log_error_slope(kind, aligned, point_at, jnp.log(point.alpha_prune), unknowns)}
 
     return one

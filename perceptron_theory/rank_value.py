@@ -26,7 +26,7 @@ from perceptron_theory.solution import against_truth
 from perceptron_theory.solver import saddle_point
 from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.kept_set import probe_margin
-from perceptron_theory.solver.limits import solve_points
+from perceptron_theory.solver.limits import solved_unknowns
 from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, flat_points, kind_and_lam
 from perceptron_theory.solver.quadrature import Strips
 from perceptron_theory.solver.saddle_point import Point
@@ -97,10 +97,7 @@ class Problem:
         kind, lam = kind_and_lam(self.student)
         if kind != "max-margin" and not np.all(np.asarray(lam) > 0):
             raise ValueError(f"lam must be positive for values and policies, got {self.student!r}")
-        found = solve_points(kind, points, self.labels, aligned=aligned)
-        if found["converged"][0] != 1:
-            raise RuntimeError(f"no convergence at alpha_tot = {self.alpha_tot:.6g}, {keep}, {self.student}")
-        unknowns = saddle_point.unknowns_of(kind, *(found[name] for name in ("r", "omega", "s", "v")))
+        unknowns = solved_unknowns(kind, points, aligned=aligned)
         truth = np.array([[1.0, 0.0, 0.0]])
         if not self.labels.truth_is_teacher:
             truth = np.array([truth_direction(self.theta, self.labels.truth_angle, self.labels.probe_truth_angle)])

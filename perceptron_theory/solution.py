@@ -121,7 +121,7 @@ def solve(
     theta = np.broadcast_to(theta, shape).reshape(-1)
     out: dict[str, Floats] = {}
     for aligned, rows, points, fraction in parts_of(alpha_tot, keep, theta.reshape(shape), student, labels, shape):
-        found = solve_points(kind, points, labels, aligned=aligned)
+        found = solve_points(kind, points, aligned=aligned)
         found |= {"fraction": fraction, "alpha_prune": points.alpha_prune}
         for name, value in found.items():
             out.setdefault(name, np.full(theta.size, np.nan))[rows] = value

@@ -103,7 +103,7 @@ def train(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Label
         raise ValueError(f"lam must be positive here, got {student!r}: use a small lam, or MaxMargin()")
     aligned = bool(angle == 0) and isinstance(keep, KeepRule)
     points, fraction = flat_points(alpha, keep, angle, student, labels, (), aligned=aligned)
-    found = {name: float(value[0]) for name, value in solve_points(loss, points, labels, aligned=aligned).items()}
+    found = {name: float(value[0]) for name, value in solve_points(loss, points, aligned=aligned).items()}
     if found["converged"] != 1:
         raise RuntimeError(f"no convergence at alpha_tot = {float(alpha):.6g}, theta = {float(angle):.6g}, {keep}")
     strips, alpha_prune = one_row(points.strips), float(points.alpha_prune[0])

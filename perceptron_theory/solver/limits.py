@@ -10,25 +10,27 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from perceptron_theory.labels import Labels
 from perceptron_theory.solver import separation
 from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.points import Floats, lanes_of
-from perceptron_theory.solver.saddle_point import Point, order_parameters
+from perceptron_theory.solver.saddle_point import Point, order_parameters, unknowns_of
 
-__all__ = ["MIN_NORM_LAMBDA", "NEAR_INTERPOLATION", "SEPARABLE"]
-
+__all__ = [
+    "MIN_NORM_LAMBDA",
+    "NEAR_INTERPOLATION",
+    "SEPARABLE",
+    "inverse_where",
+    "separability_solver",
+    "solve_points",
+    "solved_unknowns",
+]
 
 MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
-
-
 SEPARABLE = 1e8  # a threshold above this counts as infinite
-
-
 NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
 
 
-def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> dict[str, Floats]:
+def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats]:
     """Solve flattened points: ``find`` with the limits lambda -> 0 and the existence of the student seen to."""
     alpha, zero = points.alpha_prune, points.lam == 0
     noisy = points.strips.flipped is not None
@@ -48,7 +50,7 @@ def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> 
             for part, of_kind in ((separable, "max-margin"), (~separable, kind)):
                 if part.any():
                     taken = jax.tree.map(lambda a: a[part], points)  # noqa: B023
-                    for name, value in solve_points(of_kind, taken, labels, aligned=aligned).items():
+                    for name, value in solve_points(of_kind, taken, aligned=aligned).items():
                         found.setdefault(name, np.full(alpha.size, np.nan))[part] = value
             if kind == "logistic":  # its weights diverge
                 found["norm"] = np.where(separable, np.inf, found["norm"])
@@ -68,6 +70,24 @@ def solve_points(kind: str, points: Point, labels: Labels, *, aligned: bool) -> 
         order = partial(_neighbours, points)
         return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
     return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
+
+
+def solved_unknowns(kind: str, points: Point, *, aligned: bool) -> Floats:
+    """The unknowns of ``saddle_point.student_unknowns`` at each point, shape (num_points, 3) or (num_points, 4).
+
+    Raises:
+        ValueError: as ``solve_points``.
+        RuntimeError: a point did not converge.
+    """
+    found = solve_points(kind, points, aligned=aligned)
+    failed = found["converged"] != 1
+    if failed.any():
+        i = int(np.argmax(failed))
+        raise RuntimeError(
+            f"{failed.sum()} of {failed.size} points did not converge, the first at alpha_prune = "
+            f"{points.alpha_prune[i]:.6g}, theta = {points.theta[i]:.6g}, {kind}"
+        )
+    return np.asarray(unknowns_of(kind, *(found[name] for name in ("r", "omega", "s", "v"))))
 
 
 def _from_neighbour(arguments: Any, before: dict[str, jax.Array]) -> Any:

@@ -29,15 +29,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver import quadrature
-from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf, normal_pdf, once
+from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf_and_pdf
 
 __all__ = [
     "Averages",
-    "Conditions",
     "across_moments",
     "averages",
-    "conditions",
+    "balance",
     "equations",
+    "jacobian",
     "log_error",
     "select",
     "slope_of",
@@ -65,13 +65,12 @@ class Averages(NamedTuple):
 
 def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
     """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin; not differentiable."""
-    evaluate = once
     top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
     steps = (x - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
-    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned, evaluate=evaluate)
+    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
     d = x - r * line.t
-    cdf, pdf = evaluate(lambda d: (normal_cdf(d), normal_pdf(d)), d)
+    cdf, pdf = normal_cdf_and_pdf(d)
     g0 = line.weight * ((1 + d * d) * cdf + d * pdf)
     g1 = line.weight * 2 * (d * cdf + pdf)
     g2 = line.weight * 2 * cdf
@@ -139,53 +138,68 @@ def equations(
     return jnp.stack([jnp.log(alpha_prune * mean.g0), slope.along / along_scale, slope.second / second_scale])
 
 
-class Conditions(NamedTuple):
-    """The equations at a student, and their derivatives by displacements along and across it and by k."""
+class _Fields(NamedTuple):
+    """What the equations average over the kept examples, arrays of shape (num_lines,); n = 1 + r^2 is a scalar."""
 
-    value: Array  # log(alpha <G>), n <G' t> - k r <G'>, n <G' v>; shape (3,)
-    jacobian: Array  # shape (3, 3)
+    t: Array
+    d: Array  # k - r t
+    u0: Array
+    across1: Array
+    across2: Array
+    g0: Array  # G, G' and G'' of d, times the weight
+    g1: Array
+    g2: Array
+    n: Array
 
 
-def conditions(
-    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool
-) -> Conditions:
-    """The equations for implicit differentiation, as ``equations`` but with their derivatives from averages.
-
-    The derivatives of averages by the student are averages themselves, of G' and G'' times fields: nothing is
-    differentiated that a strip's sharp edges make steep.
-    """
+def _fields(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, aligned: bool) -> _Fields:
     top = (k + quadrature.REACH) / r
     steps = (k - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
     line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
-    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
     d = k - r * line.t
-    cdf, pdf = normal_cdf(d), normal_pdf(d)
+    cdf, pdf = normal_cdf_and_pdf(d)
     g0, g1, g2 = (line.weight * g for g in ((1 + d * d) * cdf + d * pdf, 2 * (d * cdf + pdf), 2 * cdf))
-    t, u0 = line.t, line.u0
-    mean0, mean1, mean1_t, mean1_v = (jnp.sum(x) for x in (g0 * u0, g1 * u0, g1 * u0 * t, g1 * across1))
-    mean2, mean2_t, mean2_v = (jnp.sum(x) for x in (g2 * u0, g2 * u0 * t, g2 * across1))
-    mean2_tt, mean2_tv, mean2_vv = (jnp.sum(x) for x in (g2 * u0 * t * t, g2 * across1 * t, g2 * across2))
-    mean1_d, mean2_d, mean2_dt, mean2_dv = (
-        jnp.sum(x) for x in (g1 * u0 * d, g2 * u0 * d, g2 * u0 * d * t, g2 * across1 * d)
-    )
-    n = 1 + r * r
-    # n <G' t> - k r <G'> directly where the student is short, through d = k - r t where it is long: neither cancels
-    short = jnp.stack([n * mean1_t - k * r * mean1, 2 * r * mean1_t - n * mean2_tt - k * mean1 + k * r * mean2_t])
+    return _Fields(line.t, d, line.u0, *across_moments(line, theta, omega, aligned=aligned), g0, g1, g2, 1 + r * r)
+
+
+def balance(
+    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool
+) -> Array:
+    """The equations for implicit differentiation: log(alpha <G>), n <G' t> - k r <G'>, n <G' v>; shape (3,)."""
+    f = _fields(strips, theta, r, omega, k, aligned)
+    g1_u0 = f.g1 * f.u0
+    mean1, mean1_t, mean1_d = jnp.sum(g1_u0), jnp.sum(g1_u0 * f.t), jnp.sum(g1_u0 * f.d)
+    # directly where the student is short, through d = k - r t where it is long: neither cancels
+    along = jnp.where(r < 1, f.n * mean1_t - k * r * mean1, (k * mean1 - f.n * mean1_d) / r)
+    return jnp.stack([jnp.log(alpha_prune * jnp.sum(f.g0 * f.u0)), along, f.n * jnp.sum(f.g1 * f.across1)])
+
+
+def jacobian(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool) -> Array:
+    """Derivatives of ``balance`` by displacements along and across the student and by k, shape (3, 3).
+
+    The derivatives of averages by the student are averages themselves, of G' and G'' times fields: nothing is
+    differentiated that a strip's sharp edges make steep.
+    """
+    f = _fields(strips, theta, r, omega, k, aligned)
+    t, d, n = f.t, f.d, f.n
+    g1_u0, g2_u0, g2_across = f.g1 * f.u0, f.g2 * f.u0, f.g2 * f.across1
+    mean0, mean1, mean1_t, mean1_v = (jnp.sum(x) for x in (f.g0 * f.u0, g1_u0, g1_u0 * t, f.g1 * f.across1))
+    mean2, mean2_t, mean2_v = (jnp.sum(x) for x in (g2_u0, g2_u0 * t, g2_across))
+    mean2_tt, mean2_tv, mean2_vv = (jnp.sum(x) for x in (g2_u0 * t * t, g2_across * t, f.g2 * f.across2))
+    mean1_d, mean2_d, mean2_dt, mean2_dv = (jnp.sum(x) for x in (g1_u0 * d, g2_u0 * d, g2_u0 * d * t, g2_across * d))
     along = (k * mean1 - n * mean1_d) / r
-    long = jnp.stack([along, (n * (mean2_dt + mean1_t) - k * mean2_t - 2 * r * mean1_d - along) / r])
+    short = 2 * r * mean1_t - n * mean2_tt - k * mean1 + k * r * mean2_t
+    by_along = jnp.where(r < 1, short, (n * (mean2_dt + mean1_t) - k * mean2_t - 2 * r * mean1_d - along) / r)
     by_across = jnp.where(r < 1, -n * mean2_tv + k * r * mean2_v, (n * (mean2_dv + mean1_v) - k * mean2_v) / r)
     by_k = jnp.where(r < 1, n * mean2_t - r * mean1 - k * r * mean2, (k * mean2 - n * mean2_d) / r - r * mean1)
-    along, by_along = jnp.where(r < 1, short, long)
-    value = jnp.stack([jnp.log(alpha_prune * mean0), along, n * mean1_v])
-    jacobian = jnp.stack(
+    return jnp.stack(
         [
             jnp.stack([-mean1_t, -mean1_v, mean1]) / mean0,
             jnp.stack([by_along, by_across, by_k]),
             jnp.stack([2 * r * mean1_v - n * mean2_tv, -n * mean2_vv - k * mean1, n * mean2_v]),
         ]
     )
-    return Conditions(value, jacobian)
 
 
 def across_moments(line: quadrature.KeptLines, theta: Array, omega: Array, *, aligned: bool) -> tuple[Array, Array]:

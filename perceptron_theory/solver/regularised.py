@@ -31,9 +31,9 @@ from jax import Array
 from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.least_squares import mean_example
 from perceptron_theory.solver.max_margin import across_moments, select
-from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
+from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf, pointwise, with_slopes
 
-__all__ = ["LossMinimum", "conditions", "minimise_loss", "newton_step"]
+__all__ = ["LossMinimum", "conditions", "equations", "minimise_loss", "newton_step"]
 
 MAX_STEPS = 1500
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
@@ -170,9 +170,49 @@ class Conditions(NamedTuple):
     jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
 
 
-def conditions(
+class _Fields(NamedTuple):
+    """What the equations average over the kept examples; arrays of shape (num_lines,), scalars, and flags."""
+
+    r: Array
+    s: Array
+    v: Array
+    t: Array  # field of the student per length
+    w0: Array  # weight, alpha_prune included
+    w1: Array  # weight times the field across the student
+    second: Array  # weight times the field of the first equation's second component
+    second_v: Array  # the same times the field across the student
+    cosine: Array  # components of the second direction along and across the student; scalars
+    sine: Array
+
+
+def _fields(
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool
+) -> _Fields:
+    a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
+    r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
+    line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
+    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
+    weight, t = alpha_prune * line.weight, line.t
+    frame = quadrature.Frame.of(theta, omega)
+    probe = jnp.zeros_like(frame.probe) if aligned else frame.probe
+    sine = jnp.where(probe, frame.sin_psi, 1.0)
+    return _Fields(
+        r=r,
+        s=s,
+        v=v,
+        t=t,
+        w0=weight * line.u0,
+        w1=weight * across1,
+        second=weight * line.u1,
+        second_v=weight * jnp.where(probe, (line.u2 - frame.cos_psi * t * line.u1) / sine, across2),
+        cosine=jnp.where(probe, frame.cos_psi, 0.0),
+        sine=sine,
+    )
+
+
+def equations(
     loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
-) -> Conditions:
+) -> Array:
     """The equations, as alpha_prune <force y u> - lambda m and logarithms of the ratios of the sides of the others.
 
     The components of the first are those along the student and, where the student is far from the probe's axis, along
@@ -188,40 +228,42 @@ def conditions(
         lam: lambda, scalar.
         unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
         aligned: as ``kept_lines``; then B = 0.
+
+    Returns:
+        What vanishes at the solution, shape (4,).
     """
-    a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
-    r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
-    line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
-    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
-    w0, w1 = (alpha_prune * line.weight * moment for moment in (line.u0, across1))
-    t = line.t
-    # the second component of the first equation: its field (v across the student, or z of the probe) times 1, t and v
-    frame = quadrature.Frame.of(theta, omega)
-    probe = jnp.zeros_like(frame.probe) if aligned else frame.probe
-    sine = jnp.where(probe, frame.sin_psi, 1.0)
-    second = alpha_prune * line.weight * line.u1
-    second_v = jnp.where(probe, (line.u2 - frame.cos_psi * t * line.u1) / sine, across2) * alpha_prune * line.weight
-    second_of_student = jnp.where(probe, frame.cos_psi, 0.0), sine  # components of the student's two directions
+    fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
+    channel = pointwise(CHANNELS[loss], fields.r * fields.t, fields.s, fields.v)
+    return _balance(fields, channel, lam, unknowns, aligned)[0]
 
-    def response(direction: tuple[float, Array, Array]) -> Channel:
-        """Derivative of the channel by (a, s, V)."""
-        tangents = (jnp.full_like(t, direction[0]), direction[1], direction[2])
-        return jax.jvp(lambda a, s, v: CHANNELS[loss](a, s, v), (r * t, s, v), tangents)[1]
 
-    zero = jnp.zeros_like(s)
-    channel = CHANNELS[loss](r * t, s, v)
-    by_a, by_s, by_v = response((1.0, zero, zero)), response((0.0, s, zero)), response((0.0, zero, v))
-    squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
-    inverse_v = lam + curvature
+def _balance(
+    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, aligned: bool
+) -> tuple[Array, Array, Array]:
+    """``equations``, and alpha_prune <force^2> and lambda + alpha_prune <M''>."""
+    r, t, w0 = fields.r, fields.t, fields.w0
+    squared, inverse_v = jnp.sum(channel.force_squared * w0), lam + jnp.sum(channel.curvature * w0)
     value = jnp.stack(
         [
             jnp.sum(channel.force * w0 * t) - lam * r,
-            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * second) - lam * r * second_of_student[0],
+            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * fields.second) - lam * r * fields.cosine,
             0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
             -jnp.log(inverse_v) - unknowns[3],
         ]
     )
-    tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, second_v))
+    return value, squared, inverse_v
+
+
+def conditions(
+    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
+) -> Conditions:
+    """``equations`` with their derivatives; the same arguments."""
+    fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
+    t, s, v, w0, w1, second = fields.t, fields.s, fields.v, fields.w0, fields.w1, fields.second
+    channel, (by_a, by_s, by_v) = pointwise(with_slopes(CHANNELS[loss]), fields.r * t, s, v)
+    by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((s, by_s), (v, by_v)))  # by log s and log V
+    value, squared, inverse_v = _balance(fields, channel, lam, unknowns, aligned)
+    tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, fields.second_v))
     by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, second)]
     by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
     by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
@@ -230,7 +272,7 @@ def conditions(
     rows = jnp.stack(
         [
             jnp.stack([tt - lam, tv, *by_force[0]]),
-            jnp.stack([second_t - lam * second_of_student[0], vv - lam * second_of_student[1], *by_force[1]]),
+            jnp.stack([second_t - lam * fields.cosine, vv - lam * fields.sine, *by_force[1]]),
             jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
             -jnp.stack(by_curvature) / inverse_v - jnp.array([0.0, 0.0, 0.0, 1.0]),
         ]

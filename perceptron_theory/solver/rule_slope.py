@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike
 
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
+from perceptron_theory.solver import saddle_point
 from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.limits import solved_unknowns
 from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, lanes_of, parts_of, unflatten
-from perceptron_theory.solver.quadrature import FAR, Strips, normal_pdf
-from perceptron_theory.solver.saddle_point import Point, order_parameters
+from perceptron_theory.solver.quadrature import FAR, normal_pdf
+from perceptron_theory.solver.saddle_point import Point
 from perceptron_theory.students import MaxMargin
 
 __all__ = ["log_error_slope"]
@@ -42,11 +44,9 @@ def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) ->
     shape = broadcast_shape(alpha_tot, keep, theta, MaxMargin(), Labels())
     slope = np.full(int(np.prod(shape)), np.nan)
     for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, MaxMargin(), Labels(), shape):
-        found = for_each_point(_edge_slope(aligned), (points,), lanes=lanes_of("max-margin", points, aligned))
-        if not np.all(found["converged"] == 1):
-            i = int(np.flatnonzero(found["converged"] != 1)[0])
-            raise RuntimeError(f"no convergence at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")
-        slope[rows] = found["slope"]
+        unknowns = solved_unknowns("max-margin", points, aligned=aligned)
+        lanes = lanes_of("max-margin", points, aligned)
+        slope[rows] = for_each_point(_edge_slope(aligned), (points, unknowns), lanes=lanes)["slope"]
     return unflatten(slope, shape) if slope.size else slope.reshape(shape)
 
 
@@ -54,7 +54,7 @@ def log_error_slope(alpha_prune: ArrayLike, keep: KeepRule, theta: ArrayLike) ->
 def _edge_slope(aligned: bool) -> OnePoint:
     """Derivative of log(error) by f where one edge of the rule moves with it and alpha_prune stays."""
 
-    def one(point: Point) -> dict[str, jax.Array]:
+    def one(point: Point, unknowns: jax.Array) -> dict[str, jax.Array]:
         strips = point.strips
         # one edge in |z| moves: the outer one of hard, the inner one of easy; f is twice a Gaussian mass in either case
         f = 1 / strips.weight[0]
@@ -63,14 +63,14 @@ def _edge_slope(aligned: bool) -> OnePoint:
             still = (jnp.abs(edge) >= FAR) | (edge == 0)
             return jnp.where(still, 0.0, outwards * 0.5 / jnp.where(still, 1.0, normal_pdf(edge)))
 
-        thinner = -jnp.ones_like(strips.weight) / f**2
-        moved = Strips(motion(strips.lower, -1.0), motion(strips.upper, 1.0), thinner, None, jnp.zeros_like(f))
+        outwards = motion(strips.lower, -1.0), motion(strips.upper, 1.0), -jnp.ones_like(strips.weight) / f**2
 
-        def log_error(strips: Strips) -> tuple[jax.Array, jax.Array]:
-            found = order_parameters("max-margin", aligned, point._replace(strips=strips))
-            return found["log_error"], found["converged"]
+        def point_at(more: jax.Array) -> Point:
+            """The point with ``more`` kept."""
+            fields = (strips.lower, strips.upper, strips.weight)
+            lower, upper, weight = (field + more * moved for field, moved in zip(fields, outwards, strict=True))
+            return point._replace(strips=strips._replace(lower=lower, upper=upper, weight=weight))
 
-        _, slope, converged = jax.jvp(partial(log_error), (strips,), (moved,), has_aux=True)
-        return {"slope": slope, "converged": converged}
+        return {"slope": saddle_point.log_error_slope("max-margin", aligned, point_at, jnp.zeros_like(f), unknowns)}
 
     return one
