@@ -55,6 +55,10 @@ class _Averages(NamedTuple):
     g2_dd: Array
 
 
+def _gaussian(d: Array, z: Array) -> tuple[Array, Array, Array]:
+    return normal_cdf(d), normal_pdf(d), normal_pdf(z)
+
+
 def _averages(strips: Strips, r: Array, x: Array) -> _Averages:
     highest = jnp.minimum((x + REACH) / r, REACH - strips.origin)  # beyond it every integrand is zero
     first = jnp.clip(jnp.maximum(strips.lower, 0.0) - strips.origin, -strips.origin, highest)
@@ -65,7 +69,7 @@ def _averages(strips: Strips, r: Array, x: Array) -> _Averages:
         left, width = left[:, None], (right - left)[:, None]
         t = left + width * FROM_LEFT
         d = x - r * t
-        cdf, pdf, density = once(lambda d, z: (normal_cdf(d), normal_pdf(d), normal_pdf(z)), d, strips.origin + t)
+        cdf, pdf, density = once(_gaussian, d, strips.origin + t)
         # most of the weight lies near the left end, so that moments about it lose no digits
         g0 = (density * ((1 + d * d) * cdf + d * pdf)) @ MOMENTS
         g1 = (density * 2 * (d * cdf + pdf)) @ MOMENTS

@@ -21,6 +21,7 @@ And where strips may be thin the second field is z itself, with moments taken ab
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -98,8 +99,10 @@ def once(compute: Callable[..., Any], *arguments: Array) -> Any:
 
     On a CPU the compiler would otherwise evaluate it again in each sum that uses it, and it removes optimisation
     barriers.  A loop that it cannot know to be run once keeps it from that; the searches gain a factor of 1.5 to 1.9.
-    Over many points the loop is one for all, so that nothing has to be selected in it.
+    Over many points the loop is one for all, so that nothing has to be selected in it.  ``compute`` should be the same
+    object in every call: it is traced once for each shape of its arguments, which may be scalars or arrays.
     """
+    compute = jax.jit(compute)
 
     @custom_vmap
     def run(*arguments: Array) -> Any:
@@ -124,6 +127,11 @@ def pointwise(compute: Callable[..., Any], *arguments: Array) -> Any:
         arguments: those arrays and scalars.
     """
 
+    return _differentiable(compute)(*arguments)
+
+
+@cache
+def _differentiable(compute: Callable[..., Any]) -> Callable[..., Any]:
     @jax.custom_jvp
     def run(*arguments: Array) -> Any:
         return once(compute, *arguments)
@@ -134,9 +142,10 @@ def pointwise(compute: Callable[..., Any], *arguments: Array) -> Any:
         moved = [jax.tree.map(lambda slope: slope * tangent, by) for by, tangent in zip(slopes, tangents, strict=True)]  # noqa: B023
         return values, jax.tree.map(lambda *parts: sum(parts[1:], start=parts[0]), *moved)
 
-    return run(*arguments)
+    return run
 
 
+@cache
 def with_slopes(compute: Callable[..., Any]) -> Callable[..., Any]:
     """The values of a pointwise function, and a tuple of their derivatives by each of its arguments."""
 
@@ -162,10 +171,14 @@ def normal_cdf(x: Array) -> Array:
     return 0.5 * erfc(x * (-1 / np.sqrt(2)))
 
 
+def _cdf_and_pdf(x: Array) -> tuple[Array, Array]:
+    return normal_cdf(x), normal_pdf(x)
+
+
 @jax.custom_jvp
 def normal_cdf_and_pdf(x: Array) -> tuple[Array, Array]:
     """Distribution function and density of the standard normal, each evaluated ``once``; differentiable."""
-    return once(lambda x: (normal_cdf(x), normal_pdf(x)), x)
+    return once(_cdf_and_pdf, x)
 
 
 @normal_cdf_and_pdf.defjvp
@@ -294,7 +307,9 @@ def _interval_moments(v: Array, h: Array) -> tuple[Array, Array, Array, Array, A
 
     Also the densities at both ends, normal_pdf(v - h) and normal_pdf(v + h), of which the derivatives are made.
     """
-    return once(_evaluated_moments, v, h)
+    v, h = once(_same, v, h)
+    densities = once(_densities, v, h)
+    return *once(_moments, v, h, *densities), densities[0], densities[1]
 
 
 @_interval_moments.defjvp
@@ -314,15 +329,21 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
     )
 
 
-def _evaluated_moments(v: Array, h: Array) -> tuple[Array, Array, Array, Array, Array]:
-    def densities(v: Array, h: Array) -> tuple[Array, ...]:
-        start, stop = v - h, v + h
-        sign = jnp.where(v > 0, -1.0, 1.0)  # differences of lower tails only
-        tails = normal_cdf(sign * start), normal_cdf(sign * stop)
-        return normal_pdf(start), normal_pdf(stop), normal_pdf(v), *tails
+def _same(*arrays: Array) -> tuple[Array, ...]:
+    return arrays
 
-    v, h = once(lambda v, h: (v, h), v, h)
-    at_start, at_stop, at_middle, tail_start, tail_stop = once(densities, v, h)
+
+def _densities(v: Array, h: Array) -> tuple[Array, ...]:
+    """Densities at v - h, v + h and v, and tails on the side where their difference loses nothing."""
+    start, stop = v - h, v + h
+    sign = jnp.where(v > 0, -1.0, 1.0)  # differences of lower tails only
+    tails = normal_cdf(sign * start), normal_cdf(sign * stop)
+    return normal_pdf(start), normal_pdf(stop), normal_pdf(v), *tails
+
+
+def _moments(
+    v: Array, h: Array, at_start: Array, at_stop: Array, at_middle: Array, tail_start: Array, tail_stop: Array
+) -> tuple[Array, Array, Array]:
     m0 = jnp.abs(tail_stop - tail_start)
     first = at_start - at_stop
     m1 = first - v * m0
@@ -342,4 +363,4 @@ def _evaluated_moments(v: Array, h: Array) -> tuple[Array, Array, Array, Array, 
         term, previous = (v * h * term - h * h * previous) / (n + 1), term
     series = even_power * s0, odd_power * s1, even_power * h * h * s2
     m0, m1, m2 = (jnp.where(narrow, a, b) for a, b in zip(series, (m0, m1, m2), strict=True))
-    return m0, m1, m2, at_start, at_stop
+    return m0, m1, m2
