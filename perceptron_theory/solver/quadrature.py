@@ -31,7 +31,17 @@ from jax import Array
 from jax.custom_batching import custom_vmap
 from jax.scipy.special import erfc
 
-__all__ = ["KeptLines", "Strips", "kept_lines", "normal_cdf", "normal_cdf_and_pdf", "normal_pdf", "once", "pointwise", "with_slopes"]
+__all__ = [
+    "KeptLines",
+    "Strips",
+    "kept_lines",
+    "normal_cdf",
+    "normal_cdf_and_pdf",
+    "normal_pdf",
+    "once",
+    "pointwise",
+    "with_slopes",
+]
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(28)
 REACH = 8.5  # standard deviations: beyond it a Gaussian factor is below 1e-16 of its peak
@@ -278,7 +288,7 @@ def _oblique_strip(
     z_middle = 0.5 * (z_start + z_stop)
     v = jnp.where(frame.probe, (z_middle - rising) / sin_psi, 0.5 * (v_start + v_stop))
     half = jnp.where(frame.probe, 0.5 * (z_stop - z_start) / jnp.abs(sin_psi), 0.5 * (v_stop - v_start))
-    m0, m1, m2, _, _ = _interval_moments(v, half)
+    m0, m1, m2 = _interval_moments(v, half)
     base = jnp.where(frame.probe, z_middle, v)
     scale = jnp.where(frame.probe, sin_psi, 1.0)
     return KeptLines(
@@ -301,24 +311,27 @@ def _nonzero(x: Array) -> Array:
     return jnp.where(x == 0, TINY, x)
 
 
-@jax.custom_jvp
-def _interval_moments(v: Array, h: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Integrals of 1, s, s^2 times normal_pdf(v + s) over s in [-h, h], without loss of digits for small h.
+def _interval_moments(v: Array, h: Array) -> tuple[Array, Array, Array]:
+    """Integrals of 1, s, s^2 times normal_pdf(v + s) over s in [-h, h], without loss of digits for small h."""
+    return _moments_and_ends(v, h)[:3]
 
-    Also the densities at both ends, normal_pdf(v - h) and normal_pdf(v + h), of which the derivatives are made.
-    """
+
+@jax.custom_jvp
+def _moments_and_ends(v: Array, h: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """The moments, and the densities normal_pdf(v - h) and normal_pdf(v + h), of which their derivatives are made."""
     v, h = once(_same, v, h)
     densities = once(_densities, v, h)
     return *once(_moments, v, h, *densities), densities[0], densities[1]
 
 
-@_interval_moments.defjvp
+@_moments_and_ends.defjvp
 def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> Any:
     (v, h), (v_moved, h_moved) = primals, tangents
-    found = _interval_moments(v, h)
+    found = _moments_and_ends(v, h)
     m0, m1, m2, at_start, at_stop = found
     # by h the integrand at both ends; by v the integral of its derivative, - s^n (v + s) normal_pdf(v + s)
-    both, slope = (at_start + at_stop) * h_moved, v * m0 + m1  # at_start - at_stop, no digits lost
+    both = (at_start + at_stop) * h_moved
+    slope = jnp.where(_narrow(v, h), v * m0 + m1, at_start - at_stop)  # equal, but for what cancels
     m3 = h * h * slope + 2 * m1 - v * m2
     return found, (
         both - slope * v_moved,
@@ -341,6 +354,10 @@ def _densities(v: Array, h: Array) -> tuple[Array, ...]:
     return normal_pdf(start), normal_pdf(stop), normal_pdf(v), *tails
 
 
+def _narrow(v: Array, h: Array) -> Array:
+    return h * (1 + jnp.abs(v)) < NARROW
+
+
 def _moments(
     v: Array, h: Array, at_start: Array, at_stop: Array, at_middle: Array, tail_start: Array, tail_stop: Array
 ) -> tuple[Array, Array, Array]:
@@ -350,7 +367,7 @@ def _moments(
     m2 = m0 - h * (at_start + at_stop) - v * m1
 
     # Taylor: normal_pdf(v + s) = normal_pdf(v) sum_n (-1)^n He_n(v) s^n / n!
-    narrow = h * (1 + jnp.abs(v)) < NARROW
+    narrow = _narrow(v, h)
     h = jnp.where(narrow, h, 0.0)
     odd_power, even_power = -2 * at_middle * h * h, 2 * at_middle * h
     term, previous = jnp.ones_like(v), jnp.zeros_like(v)  # He_n(v) h^n / n! and the one before

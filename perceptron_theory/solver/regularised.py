@@ -185,9 +185,7 @@ class _Fields(NamedTuple):
     sine: Array
 
 
-def _fields(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool
-) -> _Fields:
+def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool) -> _Fields:
     a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
     line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)

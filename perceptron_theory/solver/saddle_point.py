@@ -19,7 +19,16 @@ from perceptron_theory.solver.least_squares import least_squares
 from perceptron_theory.solver.margin_search import maximise_margin
 from perceptron_theory.solver.quadrature import Strips
 
-__all__ = ["Point", "balance", "coordinates", "log_error_slope", "order_parameters", "response", "student_unknowns", "unknowns_of"]
+__all__ = [
+    "Point",
+    "balance",
+    "coordinates",
+    "log_error_slope",
+    "order_parameters",
+    "response",
+    "student_unknowns",
+    "unknowns_of",
+]
 
 
 class Point(NamedTuple):

@@ -14,6 +14,10 @@ from perceptron_theory.solver.kept_set import kept_set
 from perceptron_theory.solver.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
 
 LINES = jax.jit(kept_lines, static_argnames="aligned")
+MOMENTS = jax.jit(_interval_moments)
+SLOPES = jax.jit(
+    lambda v, h: [jax.jvp(_interval_moments, (v, h), t)[1] for t in ((1 + 0 * v, 0 * h), (0 * v, 1 + 0 * h))]
+)
 INTERVALS = [
     (middle, half)
     for middle in (0.0, 1e-9, -0.3, 1.7, -4.0, 8.0, -15.0, 25.0)
@@ -36,7 +40,7 @@ def test_interval_moments_keep_their_digits():
     """Narrow and wide, near and far: relative to the size of the integrand, s^n times the mass."""
     middle, half = np.array(INTERVALS).T
     with jax.enable_x64(True):
-        found = np.array(_interval_moments(middle, half))
+        found = np.array(MOMENTS(middle, half))
     expected = np.array([exact_moments(*interval) for interval in INTERVALS]).T
     scale = expected[0] * np.minimum(half, 1 + np.abs(middle)) ** np.arange(3)[:, None]
     worst = np.max(np.abs(found - expected) / scale, axis=1)
@@ -47,11 +51,41 @@ def test_interval_moments_keep_their_digits():
     assert np.all(worst_near < [1e-14, 1e-13, 5e-12])
 
 
+def exact_slopes(middle, half):
+    """Derivatives of the moments by the middle, - integral of s^n (v + s) pdf(v + s), and by the half-width."""
+    with mp.workdps(400):
+        v, h = mp.mpf(middle), mp.mpf(half)
+        start, stop = mp.npdf(v - h), mp.npdf(v + h)
+        m0 = (mp.erfc((v - h) / mp.sqrt(2)) - mp.erfc((v + h) / mp.sqrt(2))) / 2
+        m1 = start - stop - v * m0
+        m2 = m0 - h * (start + stop) - v * m1
+        m3 = 2 * m1 - h * h * (stop - start) - v * m2
+        by_middle = [-(v * low + high) for low, high in ((m0, m1), (m1, m2), (m2, m3))]
+        return [[float(x) for x in by_middle], [float(stop * h**n + start * (-h) ** n) for n in range(3)]]
+
+
+def test_slopes_of_interval_moments_keep_their_digits():
+    """Relative to what the integrand, and at the ends s^n times the density, can change by.
+
+    The density exp(-x^2/2) alone is right to x^2/2 roundings, up to 50 of them at these ends.
+    """
+    middle, half = np.array(INTERVALS).T
+    with jax.enable_x64(True):
+        found = np.array(SLOPES(middle, half))
+    expected = np.array([exact_slopes(*interval) for interval in INTERVALS]).transpose(1, 2, 0)
+    mass = np.array([exact_moments(*interval)[0] for interval in INTERVALS])
+    powers = np.minimum(half, 1 + np.abs(middle)) ** np.arange(3)[:, None]
+    scale = np.array([mass * (1 + np.abs(middle)) * powers, expected[1, 0] * half ** np.arange(3)[:, None]])
+    near = np.abs(middle) <= 4
+    worst = np.max((np.abs(found - expected) / scale)[..., near], axis=2)
+    assert np.all(worst < [[1e-14, 1e-13, 5e-12], [1e-14, 1e-14, 1e-14]])
+
+
 @settings(max_examples=40, deadline=None)
 @given(middle=st.floats(-6, 6), half=st.floats(1e-6, 5))
 def test_interval_moments_against_scipy(middle, half):
     with jax.enable_x64(True):
-        found = [float(m) for m in _interval_moments(np.float64(middle), np.float64(half))]
+        found = [float(m) for m in MOMENTS(np.float64(middle), np.float64(half))]
     for power, value in enumerate(found):
         expected = quad(lambda s, n=power: s**n * np.exp(-0.5 * (middle + s) ** 2) / np.sqrt(2 * np.pi), -half, half)
         assert value == pytest.approx(expected[0], rel=1e-8, abs=1e-13)
