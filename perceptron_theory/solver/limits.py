@@ -121,6 +121,8 @@ def inverse_where(values: Floats, where: Any) -> Floats:
 
 @cache
 def separability_solver() -> OnePoint:
+    """The violation <G> of the student that separates best: its inverse is the threshold."""
+
     def one(point: Point) -> dict[str, jax.Array]:
         strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
         nothing = jnp.zeros_like(point.theta)
@@ -134,6 +136,8 @@ def separability_solver() -> OnePoint:
 
 @cache
 def solver_of(kind: str, aligned: bool) -> OnePoint:
+    """The solver of one point, one object for each kind."""
+
     def one(point: Point) -> dict[str, jax.Array]:
         return order_parameters(kind, aligned, point)
 

@@ -136,7 +136,6 @@ def pointwise(compute: Callable[..., Any], *arguments: Array) -> Any:
         compute: of arrays of one shape and scalars, to a tree of arrays of that shape.
         arguments: those arrays and scalars.
     """
-
     return _differentiable(compute)(*arguments)
 
 
