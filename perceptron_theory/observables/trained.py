@@ -8,7 +8,6 @@ output 1, h = max(omega, 1), with lambda = 1.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
+from data_pruning.compilation import quickly_compiled
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solution import against_truth
@@ -129,7 +129,7 @@ def truth_of(trained: Trained, labels: Labels) -> tuple[float, float, float]:
     return float(found[0]), float(found[1]), float(found[2])
 
 
-@partial(jax.jit, static_argnames="aligned")
+@quickly_compiled(static_argnames="aligned")
 def _compiled_lines(strips: Strips, theta: Any, r: Any, omega: Any, steps: Any, top: Any, *, aligned: bool) -> Any:
     line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
     return line.t, line.weight, line.u0, *across_moments(line, theta, omega, aligned=aligned)

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pruning.compilation import compiler_options
+
 __all__ = ["for_each_point"]
 
 CHUNK = 256  # points sent to the device at once
@@ -58,7 +60,7 @@ def for_each_point(
     if follow is not None:
         chunk = lanes * GROUPS_FOLLOWED
         a_call = min(chunk, -(-num_points // num_threads))
-    run = _grouped(one, lanes if on_cpu else chunk, follow)
+    run = _grouped(one, lanes if on_cpu else chunk, follow, device.platform)
     rows_of = np.arange(num_points) if order is None else order(-(-min(a_call, num_points) // lanes))
 
     def work(start: int) -> dict[str, np.ndarray]:
@@ -89,7 +91,7 @@ def _num_cores() -> int:
 
 
 @cache
-def _grouped(one: OnePoint, lanes: int, follow: Follow | None) -> Callable[..., dict[str, jax.Array]]:
+def _grouped(one: OnePoint, lanes: int, follow: Follow | None, platform: str) -> Callable[..., dict[str, jax.Array]]:
     """``one`` over the first ``num_groups`` groups of ``lanes`` points."""
 
     def run(num_groups: jax.Array, *arguments: Any) -> dict[str, jax.Array]:
@@ -116,4 +118,4 @@ def _grouped(one: OnePoint, lanes: int, follow: Follow | None) -> Callable[..., 
         nothing = {name: value[:lanes] for name, value in empty.items()}
         return jax.lax.fori_loop(0, num_groups, turn, (empty, nothing))[0]
 
-    return jax.jit(run)
+    return jax.jit(run, compiler_options=compiler_options(platform))

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from data_pruning.compilation import quickly_compiled
 from real_data.training.augmentation import Standardization, augment, to_inputs
 from real_data.training.networks import Params, of_each
 
@@ -75,7 +76,7 @@ def _step_of_one(
     return State(optax.apply_updates(state.params, updates), batch_stats, optimizer_state), value, right
 
 
-@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+@quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
 def step_on_images(
     graphdef: Any,
     augmentation: str,
@@ -92,7 +93,7 @@ def step_on_images(
     return of_each(of_one, len(images))(state, images, labels, keys)
 
 
-@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+@quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
 def step_on_pool(
     graphdef: Any,
     augmentation: str,
@@ -106,10 +107,11 @@ def step_on_pool(
     numbers: Hyperparameters,
 ) -> tuple[State, jax.Array, jax.Array]:
     """One step of every network, on examples of the pool given by their indices (num_networks, batch_size)."""
-    return step_on_images(graphdef, augmentation, state, pool[batch], labels[batch], rate, step, keys, numbers)
+    of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
+    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], keys)
 
 
-@partial(jax.jit, static_argnames=("graphdef", "augmentation"), donate_argnames="state")
+@quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
 def advance(
     graphdef: Any,
     augmentation: str,

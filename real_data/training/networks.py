@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
+from data_pruning.compilation import quickly_compiled
 from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
 from real_data.training.learning_check import has_learned, last_quarter
@@ -217,7 +218,7 @@ def of_each(function: Callable[..., Any], num_networks: int) -> Callable[..., An
     return of_the_only_one
 
 
-@partial(jax.jit, static_argnames=("function", "graphdef"))
+@quickly_compiled(static_argnames=("function", "graphdef"))
 def _mapped(
     function: Callable[..., jax.Array],
     graphdef: Any,

@@ -21,6 +21,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from data_pruning.compilation import compiler_options
+
 __all__ = ["BatchPlan", "Devices", "Footprint", "TrialProgram"]
 
 CPU_BATCH = 10  # trials of one call on a CPU: calls end often, so that progress is seen and saved
@@ -199,7 +201,7 @@ class TrialProgram:
             future = self._compiled.setdefault(key, Future())
         if mine:
             try:
-                options = self._options if device.platform == "cpu" else {}
+                options = compiler_options(device.platform) | (self._options if device.platform == "cpu" else {})
                 program = jax.jit(self._one if device.platform == "cpu" else self._side_by_side)
                 future.set_result(program.lower(shapes, *others).compile(options))
             except BaseException as error:

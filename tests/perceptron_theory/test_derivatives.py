@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from data_pruning.compilation import quickly_compiled
 from perceptron_theory import (
     HingeLoss,
     KeepByLabel,
@@ -45,7 +46,7 @@ def error_and_rest(name, x):
 @cache
 def compiled(name):
     """Error, all fields and the gradient of the error, in one compiled function."""
-    return jax.jit(jax.value_and_grad(lambda x: error_and_rest(name, x), has_aux=True))
+    return quickly_compiled()(jax.value_and_grad(lambda x: error_and_rest(name, x), has_aux=True))
 
 
 def at(name, x):
@@ -91,7 +92,7 @@ def test_jvp_and_vmap_agree_with_the_gradient():
         return solution("square", x).error
 
     with jax.enable_x64(True):
-        both = jax.jit(jax.vmap(lambda x, t: jax.jvp(error, (x,), (t,))))
+        both = quickly_compiled()(jax.vmap(lambda x, t: jax.jvp(error, (x,), (t,))))
         values, slopes = both(points, tangents)
         values, slopes = np.asarray(values), np.asarray(slopes)
     for i, point in enumerate(points):

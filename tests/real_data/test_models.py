@@ -1,13 +1,12 @@
 """Networks: what they return, what state they have, and that the settings reach them."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
+from data_pruning.compilation import quickly_compiled
 from real_data.models import MLP, build
 from real_data.models.config import ModelConfig
 from real_data.models.convolution import convolve
@@ -47,7 +46,7 @@ def test_outputs_and_state_are_float32(kind, precision):
     graphdef, params, statistics = made(config)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves((params, statistics)))
 
-    @jax.jit
+    @quickly_compiled()
     def outputs(*states):
         network = nnx.merge(graphdef, *states)
         return network(IMAGES), network.features(IMAGES)
@@ -93,7 +92,7 @@ def test_statistics_move_in_training_alone():
     """By a tenth of the way from (0, 1) to the mean and variance of the batch."""
     graphdef, params, statistics = made(KINDS["resnet18"])
 
-    @partial(jax.jit, static_argnames="train")
+    @quickly_compiled(static_argnames="train")
     def after(train):
         network = nnx.merge(graphdef, params, statistics)
         network(IMAGES, train=train)

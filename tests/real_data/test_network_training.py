@@ -145,12 +145,12 @@ def test_steps_one_by_one_and_in_one_program_agree(monkeypatch):
     """
     config = replace(CONFIG, num_steps=20, learning_rate=0.1, augmentation="crop_flip", standardize=True)
     one_by_one = trained([np.arange(500)], [1], config, SmallNormalizedNetwork)
-    programs = descent.advance._cache_size()
+    programs = descent.advance.num_programs()
     found = training.architecture_of(SmallNormalizedNetwork, (8, 8, 1))
     assert found.convolutional
     monkeypatch.setattr(training, "architecture_of", lambda *_: replace(found, convolutional=False))
     at_once = trained([np.arange(500)], [1], config, SmallNormalizedNetwork)
-    assert descent.advance._cache_size() == programs + 1
+    assert descent.advance.num_programs() == programs + 1
     np.testing.assert_allclose(at_once.losses, one_by_one.losses, atol=2e-4)
     for one, other in zip(
         *(jax.tree.leaves((each.params, each.batch_stats)) for each in (at_once, one_by_one)), strict=True
@@ -215,9 +215,9 @@ def test_double_precision_elsewhere_changes_nothing():
 
 def test_one_compilation_serves_kept_sets_and_numbers_of_steps_of_every_size():
     trained([np.arange(300)] * 2, [0, 1])
-    compiled = descent.advance._cache_size()
+    compiled = descent.advance.num_programs()
     trained([np.arange(5), np.arange(1200)], [7, 8], replace(CONFIG, num_steps=70, learning_rate=0.1, momentum=0.0))
-    assert descent.advance._cache_size() == compiled
+    assert descent.advance.num_programs() == compiled
 
 
 def test_uint8_images_are_scaled():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from data_pruning.compilation import quickly_compiled
 from real_data.models import ResNet
 
 _place = Path(__file__).parent / "reference" / "make_torchvision_resnet.py"
@@ -67,7 +68,7 @@ def forward(num_layers, stem, images, tensor, *, train=False):
 
     states = [jax.tree.map_with_path(fill, state) for state in states]
 
-    @jax.jit
+    @quickly_compiled()
     def call(params, statistics, images):
         network = nnx.merge(graphdef, params, statistics)
         return network(images, train=train), nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, kstest
 
+from data_pruning.compilation import quickly_compiled
 from simulations.ensemble import draw_kept_examples
 
 N, POOL, PADDED_POOL, KEPT, POOLS = 5, 30, 40, 12, 3000
 FALSE_ALARM = 1e-4  # of each Kolmogorov-Smirnov test; seeds are fixed, so a test that passes goes on passing
 
 
-@jax.jit
+@quickly_compiled()
 def _draw(keys, positions, num_kept, theta):
     one = partial(draw_kept_examples, pool_size=PADDED_POOL, num_features=N)
     return jax.vmap(lambda key, kept: one(key, kept, num_kept, POOL, theta))(keys, positions)

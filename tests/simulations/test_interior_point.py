@@ -9,22 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_pruning.compilation import quickly_compiled
 from simulations.students.active_set import pivot
 from simulations.students.interior_point import max_margin
 from simulations.students.separator import TARGET_GAP, Separator, bracket, unknown_separator
 
 ROUNDING = 1e-12  # relative: the brackets are computed in float64 from sums of up to a hundred products
-_max_margin = jax.jit(max_margin)
-_one_by_one = jax.jit(partial(jax.lax.map, max_margin))
-_side_by_side = jax.jit(jax.vmap(max_margin))
+_max_margin = quickly_compiled()(max_margin)
+_one_by_one = quickly_compiled()(partial(jax.lax.map, max_margin))
+_side_by_side = quickly_compiled()(jax.vmap(max_margin))
 
 
-@jax.jit
+@quickly_compiled()
 def _certificate(examples, w, a):
     return bracket(jax.numpy.any(examples != 0, axis=1), w, examples @ w, a, a @ examples)
 
 
-@jax.jit
+@quickly_compiled()
 def _from_support(examples, priority):
     return pivot(examples, priority, unknown_separator(examples[0]), 8)
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
+from data_pruning.compilation import quickly_compiled
 from simulations.students import hinge_loss, logistic_loss, square_loss
 from simulations.students.certificate import TARGET_GAP, Minimum, angle_gap
 from simulations.students.hinge_loss import support_vector_machine
@@ -17,10 +18,10 @@ from simulations.students.square_loss import minimum_norm, ridge
 
 ROUNDING = 1e-13  # 1 - cos of angles that rounding alone may cause
 SOLVERS = {
-    "square": jax.jit(ridge),
-    "logistic": jax.jit(logistic_regression),
-    "hinge": jax.jit(support_vector_machine),
-    "minimum norm": jax.jit(minimum_norm),
+    "square": quickly_compiled()(ridge),
+    "logistic": quickly_compiled()(logistic_regression),
+    "hinge": quickly_compiled()(support_vector_machine),
+    "minimum norm": quickly_compiled()(minimum_norm),
 }
 LAMS = [1e-4, 0.1, 10.0]
 
