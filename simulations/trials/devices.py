@@ -130,8 +130,9 @@ class Devices:
             calls = 1  # on each device
 
         def need() -> int:
-            worked_on = 1 if self.on_cpu else batch
-            return calls * (batch * footprint.data + worked_on * footprint.work)
+            # on a CPU the data of a batch are gathered from trial after trial, and then once more on the device
+            copies, worked_on = (2, 1) if self.on_cpu else (1, batch)
+            return calls * (copies * batch * footprint.data + worked_on * footprint.work)
 
         if usable is not None:
             while need() > usable and batch > 1:
@@ -180,11 +181,16 @@ class TrialProgram:
         if device.platform != "cpu":
             return self.compiled(device, trials, *shared)(trials, *shared)
         every = jax.tree.map(np.asarray, trials)
-        found = []
-        for i in range(jax.tree.leaves(every)[0].shape[0]):
+        num_trials = jax.tree.leaves(every)[0].shape[0]
+        rows: Any = None
+        for i in range(num_trials):
             one = jax.device_put(jax.tree.map(lambda leaf: leaf[i], every), device)  # noqa: B023
-            found.append(self.compiled(device, one, *shared)(one, *shared))
-        return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *found), device)
+            found = self.compiled(device, one, *shared)(one, *shared)
+            if rows is None:
+                rows = jax.tree.map(lambda leaf: np.empty((num_trials, *leaf.shape), leaf.dtype), found)
+            for into, leaf in zip(jax.tree.leaves(rows), jax.tree.leaves(found), strict=True):
+                into[i] = leaf
+        return jax.device_put(rows, device)
 
     def compiled(self, device: jax.Device, trials: Any, *shared: Any) -> Any:
         """The program for a device and arguments of these shapes and types; compiled once, others wait for it.
