@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from perceptron_theory import KeepHard
 from simulations import simulate
-from simulations.trials.devices import Devices, Footprint, _free_host_memory
+from simulations.trials.devices import USABLE, Devices, Footprint, _free_host_memory
 
 GIB = 2**30
 EXPERIMENTS = """
@@ -166,7 +166,7 @@ def resident():
         return 4096 * int(file.read().split()[1])
 
 setting = 20.0, KeepHard(0.5), 0.3, 300
-simulate(2.0, *setting[1:3], 20, 4, student=SquareLoss(0.1))
+simulate(*setting, 2, student=SquareLoss(0.1))  # what the compiler takes is not counted
 before, seen, done = resident(), [], []
 
 def watch():
@@ -187,9 +187,12 @@ print((max(seen) - before) / plan.bytes)
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_what_is_planned_is_not_exceeded():
-    """Resident memory of a process, watched; 250 to 280 of 336 MiB when this was written."""
+    """Resident memory of a process, watched: 0.7 to 1.01 of the plan when this was written, 1.3 to 1.5 without the copy.
+
+    The system does not get back at once what is freed; plans leave a fifth of the free memory for that.
+    """
     found = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
-    assert 0.2 < float(found.stdout) < 1
+    assert 0.2 < float(found.stdout) < 1 / USABLE
 
 
 def test_few_trials_are_spread_over_the_cores(monkeypatch):
