@@ -58,16 +58,15 @@ def test_no_window_of_a_fine_scan_is_better():
 @pytest.mark.parametrize(
     ("keep", "degrees", "student"),
     [
-        (KeepWindow(0.1, 0.5), 20, MaxMargin()),
+        (KeepWindow(0.1, 0.4), 20, MaxMargin()),
         (KeepWindow(0.4, 0.7), 0, MaxMargin()),
-        (KeepWindow(0.1, 0.5), 20, SquareLoss(0.1)),
+        (KeepWindow(0.1, 0.4), 20, SquareLoss(0.1)),
     ],
 )
 def test_value_is_the_derivative(keep, degrees, student):
     """Against central differences in the probability of one cell of a policy, at fixed alpha_tot."""
     alpha_tot, theta = 12.0, np.radians(degrees)
-    edges = np.array([0.0, 0.1, 0.25, 0.4, 0.5, 0.7, 0.9, 1.0])
-    _, value = value_function(alpha_tot, keep, theta, ranks=edges, student=student)
+    edges = np.array([0.0, 0.1, 0.4, 0.7, 1.0])
     middle = (edges[1:] + edges[:-1]) / 2
     base = 0.5 * keep(middle) + 0.25  # inside (0, 1), so that both signs are allowed
     policy = KeepPolicy(edges, base)

@@ -27,15 +27,15 @@ IMAGES = RNG.integers(0, 256, (200, 8, 8, 1), dtype=np.uint8)
 LABELS = RNG.integers(0, 10, 200)
 PERCEPTRON = partial(MLP, 64, 10, (8,))
 SUBSETS, SEEDS = [np.arange(150), np.arange(50, 200)], [3, 4]
-CONFIG = TrainingConfig(num_steps=90, batch_size=16, learning_rate=0.1, augmentation="crop_flip", standardize=True)
+CONFIG = TrainingConfig(num_steps=72, batch_size=16, learning_rate=0.1, augmentation="crop_flip", standardize=True)
 SHORT = replace(CONFIG, num_steps=20)
 
 
 def both_trainings(folder):
-    """Two perceptrons, 30 checkpoints, then a network with batch normalisation, 10 checkpoints."""
+    """Two perceptrons, 24 checkpoints, then a network with batch normalisation, 8 checkpoints."""
     settings = {"seeds": SEEDS, "config": CONFIG, "folder": folder / "mlp", "checkpoint_every": 3}
     first = train(PERCEPTRON, IMAGES, LABELS, SUBSETS, **settings)
-    settings |= {"seeds": [5], "config": replace(CONFIG, num_steps=30), "folder": folder / "cnn"}
+    settings |= {"seeds": [5], "config": replace(CONFIG, num_steps=24), "folder": folder / "cnn"}
     return first, train(SmallNormalizedNetwork, IMAGES, LABELS, SUBSETS[:1], **settings)
 
 
@@ -73,7 +73,7 @@ def unfinished(folder):
 def test_killed_at_any_moment_and_resumed_gives_the_same_bits(tmp_path):
     """Kills after a random number of lines of the metrics, in turn at a random time and in a checkpoint's writing.
 
-    There are 30 + 10 lines; every run but the last is killed 6 to 10 lines after it took up the work.
+    There are 24 + 8 lines; every run but the last is killed 8 to 11 lines after it took up the work.
     """
     rng = np.random.default_rng(11)
     folder = tmp_path / "killed"
@@ -84,7 +84,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bits(tmp_path):
     }
     left_unfinished = num_kills = 0
     while True:
-        stop_at = num_lines(folder) + int(rng.integers(6, 11))
+        stop_at = num_lines(folder) + int(rng.integers(8, 12))
         with subprocess.Popen([sys.executable, __file__, str(folder)], env=environment) as process:
             while process.poll() is None and (num_lines(folder) < stop_at):
                 time.sleep(0.001)
@@ -99,7 +99,7 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bits(tmp_path):
         assert process.returncode == -9
         num_kills += 1
         left_unfinished += bool(unfinished(folder))
-    assert num_kills >= 3
+    assert num_kills >= 2
     assert left_unfinished >= 1
     expected = both_trainings(tmp_path / "undisturbed")
     saved = np.load(folder / "result.npz")

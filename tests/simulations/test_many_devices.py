@@ -187,7 +187,7 @@ print((max(seen) - before) / plan.bytes)
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_what_is_planned_is_not_exceeded():
-    """Resident memory of a process, watched: 0.7 to 1.01 of the plan when this was written, 1.3 to 1.5 without the copy.
+    """Resident memory of a process: 0.7 to 1.01 of the plan when this was written, 1.3 to 1.5 without the copy.
 
     The system does not get back at once what is freed; plans leave a fifth of the free memory for that.
     """
