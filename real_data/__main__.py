@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from real_data.commands import advice, data, experiments, scores, training  # noqa: F401  (they add their commands)
 from real_data.commands.options import cli
+from real_data.training.memory import keep_freed_memory
 
 
 def main() -> None:
     """Run the command line; bad input ends with one line on stderr and exit code 2."""
+    keep_freed_memory()
     cli.main()
 
 
