@@ -27,4 +27,4 @@ def keep_freed_memory() -> bool:
         return False
     # none from a mapping of its own, as these are always given back; the heap shrinks only above 2 GiB of free memory
     wanted = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, 2**26))
-    return all([mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in wanted])
+    return all(mallopt(ctypes.c_int(name), ctypes.c_int(value)) == 1 for name, value in wanted)
