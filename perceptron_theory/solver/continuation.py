@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from perceptron_theory.solver.quadrature import NODES, REACH, STEP, WEIGHTS, Strips, normal_cdf, normal_pdf, once
+from perceptron_theory.solver.evaluation import once
+from perceptron_theory.solver.quadrature import NODES, REACH, STEP, WEIGHTS, Strips, normal_cdf, normal_pdf
 
 __all__ = ["ON_CONSTRAINT", "RESTLESS", "SETTLED", "Nearby", "newton_from"]
 

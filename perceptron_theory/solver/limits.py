@@ -31,7 +31,7 @@ NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not res
 
 
 def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats]:
-    """Solve flattened points: ``find`` with the limits lambda -> 0 and the existence of the student seen to."""
+    """Solve flattened points, with the limits lambda -> 0 and the existence of the student seen to."""
     alpha, zero = points.alpha_prune, points.lam == 0
     noisy = points.strips.flipped is not None
     if kind == "square" and zero.any():

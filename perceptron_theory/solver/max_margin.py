@@ -64,7 +64,7 @@ class Averages(NamedTuple):
 
 
 def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, aligned: bool) -> Averages:
-    """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin; not differentiable."""
+    """All averages at the student (r, omega) with margin k = x + r cos(theta - omega) origin."""
     top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
     steps = (x - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])

@@ -29,9 +29,10 @@ import numpy as np
 from jax import Array
 
 from perceptron_theory.solver import quadrature
+from perceptron_theory.solver.evaluation import pointwise, with_slopes
 from perceptron_theory.solver.least_squares import mean_example
 from perceptron_theory.solver.max_margin import across_moments, select
-from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf, pointwise, with_slopes
+from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
 __all__ = ["LossMinimum", "conditions", "equations", "minimise_loss", "newton_step"]
 

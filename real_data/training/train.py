@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from data_pruning.compilation import quickly_compiled
 from data_pruning.records.fingerprint import sha256_of
 from data_pruning.records.settings import to_json
 from real_data.software import software
@@ -405,18 +406,12 @@ def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation:
 
 def _initial(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
     # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
-    of_one = _compiled_initial(jax.default_backend())
-    each = [of_one(model, np.uint32(seed)) for seed in seeds]
+    each = [_initial_of_one(model, np.uint32(seed)) for seed in seeds]
     return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
 
 
-@cache
-def _compiled_initial(backend: str) -> Any:
-    # LLVM at full strength takes 11 s for the random numbers of a small CNN, at level 1 an eighth; they are the same
-    options = {"xla_backend_optimization_level": 1} if backend == "cpu" else None
-    return jax.jit(_initial_of_one, static_argnames="model", compiler_options=options)
-
-
+# at full strength the compiler takes 11 s for the random numbers of a small CNN, else an eighth; they are the same
+@quickly_compiled(cheap=True, static_argnames="model")
 def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
     # the generator is named, so that the user's JAX configuration does not change the weights
     network = model(rngs=nnx.Rngs(jax.random.key(seed, impl="threefry2x32")))

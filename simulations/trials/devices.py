@@ -171,7 +171,7 @@ class TrialProgram:
 
     def __init__(self, one: Callable[..., Any], *, cheap: bool = False):
         self._one = one
-        self._options: dict[str, Any] = {"xla_backend_optimization_level": 1} if cheap else {}
+        self._cheap = cheap
         self._compiled: dict[Any, Future[Any]] = {}
         self._lock = threading.Lock()
 
@@ -207,7 +207,7 @@ class TrialProgram:
             future = self._compiled.setdefault(key, Future())
         if mine:
             try:
-                options = compiler_options(device.platform) | (self._options if device.platform == "cpu" else {})
+                options = compiler_options(device.platform, cheap=self._cheap)
                 program = jax.jit(self._one if device.platform == "cpu" else self._side_by_side)
                 future.set_result(program.lower(shapes, *others).compile(options))
             except BaseException as error:
