@@ -67,7 +67,7 @@ if [ -z "$small" ]; then
   step="--batch 512 --rounds 10"
   # the recipe's 200 epochs of batch 128 cut to 12 of 512, the rate raised with the batch
   training="--training.num-epochs 12 --training.batch-size 512 --training.learning-rate 0.4 --training.warmup 0.2"
-  limits=(130 110 120 110)
+  limits=(90 120 175 95)
 elif [ -z "$images" ]; then
   images=$out/pictures # red and blue noise
   "$python" -c 'import sys, pathlib, numpy as np; from PIL import Image
@@ -81,8 +81,10 @@ for part, count in (("train", 40), ("test", 20)):
 fi
 
 ours="jax flax optax lazy_loader scipy"
+workers=$("$python" -c 'import os; from importlib.util import find_spec
+print(f"-n {min(8, os.cpu_count())}" if find_spec("xdist") else "")')
 stage tests "${limits[0]}" "$ours pytest hypothesis" \
-  "$python" -m pytest -q -p no:cacheprovider --junitxml="$out/tests.xml" $tests
+  "$python" -m pytest -q -p no:cacheprovider -p no:benchmark $workers --junitxml="$out/tests.xml" $tests
 stage throughput "${limits[1]}" "$ours threadpoolctl" \
   "$python" benchmarks/throughput.py $throughput --json "$out/throughput.json"
 stage images "${limits[2]}" "$ours" "$python" benchmarks/images.py $step --json "$out/images.json"

@@ -164,10 +164,10 @@ class PrunedStudents:
             found |= _train(quick_solver_of(self.student) or fit)(data, np.float64(lam), truth)
             columns = {name: np.array(values) for name, values in found.items()}
             if quick_solver_of(self.student) is not None:
-                for trial in np.flatnonzero(~(columns["gaps"] <= TARGET_GAP)):
-                    better = _train(fit)(data[trial : trial + 1], np.float64(lam), truth)
-                    for name, values in better.items():
-                        columns[name][trial] = values[0]
+                unproven = np.flatnonzero(~(columns["gaps"] <= TARGET_GAP))
+                if unproven.size:
+                    for name, values in _train(fit).of_some(unproven, data, np.float64(lam), truth).items():
+                        columns[name][unproven] = values
             return columns
 
     def check(self, numbers: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
@@ -221,14 +221,12 @@ class PrunedStudents:
 
     def _probe(self, numbers: np.ndarray, device: Any) -> tuple[np.ndarray, np.ndarray]:
         flip_probability = np.float64(self.labels.flip_probability)
-        angles, gaps = _learn(self.theta, self.num_features, True)(
-            jax.device_put(numbers, device), self._root(), flip_probability
-        )
-        angles, gaps = np.array(angles), np.array(gaps)
-        for trial in np.flatnonzero(~(gaps <= LARGEST_GAP)):
-            one = jax.device_put(numbers[trial : trial + 1], device)
-            angle, gap = _learn(self.theta, self.num_features, False)(one, self._root(), flip_probability)
-            angles[trial], gaps[trial] = angle[0], gap[0]
+        each, shared = jax.device_put(numbers, device), (self._root(), flip_probability)
+        angles, gaps = map(np.array, _learn(self.theta, self.num_features, True)(each, *shared))
+        unproven = np.flatnonzero(~(gaps <= LARGEST_GAP))
+        if unproven.size:
+            thorough = _learn(self.theta, self.num_features, False)
+            angles[unproven], gaps[unproven] = thorough.of_some(unproven, each, *shared)
         return angles, gaps
 
     def _data(self, numbers: np.ndarray, device: Any, angles: np.ndarray | None) -> tuple[Array, Array]:
@@ -246,7 +244,10 @@ class PrunedStudents:
         size, rngs = self._kept_size(), (np.random.default_rng([self.seed, number]) for number in numbers)
         padded = np.zeros((numbers.size, size), np.int64)
         if isinstance(self.keep, KeepRule):
-            rows = np.stack([self.keep.kept_positions(self.num_examples, rng) for rng in rngs])
+            try:
+                rows = self.keep.kept_positions(self.num_examples)[None]  # the same in all trials
+            except ValueError:  # at random
+                rows = np.stack([self.keep.kept_positions(self.num_examples, rng) for rng in rngs])
             padded[:, : rows.shape[1]] = rows
             return padded, rows.shape[1], None
         by_label = np.zeros((numbers.size, 2, size), bool)

@@ -21,7 +21,8 @@ class ModelConfig:
         stem: first layers of a ResNet: cifar, a 3 x 3 convolution; imagenet, a 7 x 7 convolution of stride 2
             and max pooling; auto is imagenet for images of at least 64 x 64 pixels.
         precision: type of the activations, float32, bfloat16, or auto: bfloat16 on a GPU or TPU.
-            Weights, losses and batch statistics are float32 in any case.
+            Weights, losses and batch statistics are float32 in any case.  With float32, products are that of
+            float32 on every device, and not of numbers rounded to TF32 or bfloat16.
     """
 
     kind: Literal["mlp", "cnn", "resnet18", "resnet50"] = "mlp"

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import product
 from typing import Any
@@ -43,6 +44,8 @@ Weights = tuple[Any, ...]  # arrays, or None for a bias that is not there
 def call(layer: nnx.Module, x: jax.Array, tap: jax.Array | None = None, *, train: bool = False) -> jax.Array:
     """Output of a layer; with a tap, its backward pass measures gradients instead of returning them.
 
+    Activations of float32 are multiplied in float32 on every device.
+
     Args:
         layer: ``nnx.Linear``, a two-dimensional ``nnx.Conv`` without groups or dilation, or ``nnx.BatchNorm``.
         x: inputs, shape (batch, features) for a linear layer, else (batch, height, width, channels).
@@ -52,6 +55,11 @@ def call(layer: nnx.Module, x: jax.Array, tap: jax.Array | None = None, *, train
     Raises:
         ValueError: a tap together with ``train``, where examples are not independent, or a layer of another kind.
     """
+    with _as_precise_as(getattr(layer, "dtype", None) or x.dtype):
+        return _call(layer, x, tap, train)
+
+
+def _call(layer: nnx.Module, x: jax.Array, tap: jax.Array | None, train: bool) -> jax.Array:
     if tap is None:
         return layer(x, use_running_average=not train) if isinstance(layer, nnx.BatchNorm) else layer(x)
     if train:
@@ -69,6 +77,11 @@ def call(layer: nnx.Module, x: jax.Array, tap: jax.Array | None = None, *, train
     if isinstance(layer, nnx.Conv):
         return _tapped_convolution(layer, x, tap)
     raise ValueError(f"a tap needs nnx.Linear, nnx.Conv or nnx.BatchNorm, got {type(layer).__name__}")
+
+
+def _as_precise_as(dtype: Any) -> AbstractContextManager[Any]:
+    """Products of float32 in float32: by default a GPU rounds their factors to TF32, a TPU to bfloat16."""
+    return jax.default_matmul_precision("highest") if dtype == jnp.float32 else nullcontext()
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -91,8 +104,9 @@ def _backward(
     d: jax.Array,
 ) -> tuple[jax.Array, Any, jax.Array]:
     x, weights = saved
-    (to_x,) = jax.vjp(lambda x: apply(x, weights), x)[1](d)
-    return to_x, jax.tree.map(jnp.zeros_like, weights), squares(x, weights, d)
+    with _as_precise_as(x.dtype):
+        (to_x,) = jax.vjp(lambda x: apply(x, weights), x)[1](d)
+        return to_x, jax.tree.map(jnp.zeros_like, weights), squares(x, weights, d)
 
 
 _tapped.defvjp(_forward, _backward)

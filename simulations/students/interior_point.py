@@ -11,7 +11,8 @@ certificate (``separator``):
    enough to tell the support vectors from the rest.  Halfway, the rows far from the margin are left out.
 2. Block pivoting (``active_set``) in double precision, over all rows, mends the few that were told wrong, and solves
    for the rest exactly.  With at most as many examples as features it needs no start.
-3. The interior-point method in double precision, over all rows, takes on what is left without a certificate.
+3. The interior-point method in double precision, over all rows, takes on what is left without a certificate: from
+   where single precision ended, which takes some five steps, and if that fails from the beginning.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ __all__ = ["Separator", "max_margin", "quick_max_margin"]
 MAX_ITERATIONS = 60
 IDENTIFIED_GAP = 1e-5  # below it, block pivoting seldom needs more than two steps
 USEFUL_GAP = 3e-2  # above it, block pivoting is not tried
-MAX_PIVOTS, MAX_PIVOTS_FROM_NOTHING = 6, 16
-NEAR_GAP = 0.5  # below it, the support vectors are among the NEAR_ROWS examples per feature of largest a/s
+MAX_PIVOTS, MAX_PIVOTS_FROM_NOTHING = 4, 16
+NEAR_GAP = 0.03  # below it, the support vectors are among the NEAR_ROWS examples per feature of largest a/s
 NEAR_ROWS = 2
 ARMED_GAP = 1e-3  # below it, iterations that no longer improve the gap are stopped
 PATIENCE, PATIENCE_SINGLE = 4, 2
@@ -68,15 +69,21 @@ def max_margin(examples: Array) -> Separator:
 
     Pure and traceable (jit, vmap, lax.map); call it under ``jax.enable_x64``.
     """
-    found = quick_max_margin(examples)
     with jax.default_matmul_precision("highest"):
-        start = _hebb(examples)
-        best = start.best._replace(num_iterations=found.num_iterations)
-        num_idle = jnp.where(found.gap <= TARGET_GAP, PATIENCE, 0)  # no iterations where there is a certificate
-        last = _interior_point(examples, start._replace(best=best, num_idle=num_idle), TARGET_GAP, PATIENCE).best
-        better = last.gap < found.gap
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), last, found)
-        return best._replace(num_iterations=last.num_iterations)
+        quick, identified = _quick_max_margin(examples)
+        cold = _hebb(examples)
+        starts = [cold] if identified is None else [_over_all_rows(examples, identified), cold]
+
+        def attempt(known: Separator, start: _State) -> tuple[Separator, None]:
+            best = start.best._replace(num_iterations=known.num_iterations)
+            num_idle = jnp.where(known.gap <= TARGET_GAP, PATIENCE, 0)  # no iterations where there is a certificate
+            start = start._replace(best=best, num_idle=num_idle)
+            last = _interior_point(examples, start, TARGET_GAP, PATIENCE).best
+            better = last.gap < known.gap
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), last, known)
+            return best._replace(num_iterations=last.num_iterations), None
+
+        return jax.lax.scan(attempt, quick, jax.tree.map(lambda *each: jnp.stack(each), *starts))[0]
 
 
 def quick_max_margin(examples: Array) -> Separator:
@@ -87,6 +94,25 @@ def quick_max_margin(examples: Array) -> Separator:
     Returns:
         The separator with its certificate; where the gap exceeds 1e-11, ``max_margin`` may know better.
     """
+    with jax.default_matmul_precision("highest"):  # else some accelerators round what is multiplied
+        return _quick_max_margin(examples)[0]
+
+
+class _Identified(NamedTuple):
+    """Where the interior-point method ended in single precision."""
+
+    state: _State  # of some rows, in units in which the largest entry of the data is 1
+    which: Array  # numbers of these rows
+    unit: Array
+
+    @property
+    def priority(self) -> Array:
+        """a/s of the rows that seem to be support vectors, and zero."""
+        weight, typical = self.state.a / self.state.s, jnp.mean(self.state.a) / jnp.mean(self.state.s)
+        return jnp.where(weight > typical, weight, 0.0)
+
+
+def _quick_max_margin(examples: Array) -> tuple[Separator, _Identified | None]:
     if jnp.ndim(examples) != 2 or not jnp.issubdtype(jnp.result_type(examples), jnp.floating):
         raise ValueError(
             "examples must be floating-point numbers of shape (num_examples, num_features), got "
@@ -95,22 +121,18 @@ def quick_max_margin(examples: Array) -> Separator:
     num_examples, num_features = examples.shape
     if 0 in examples.shape:
         raise ValueError(f"examples must have at least one row and one column, got shape {examples.shape}")
-    with jax.default_matmul_precision("highest"):  # else some accelerators round what is multiplied
-        if num_examples <= num_features:
-            everything = jnp.ones(num_examples, jnp.float32)
-            return pivot(examples, everything, unknown_separator(examples[0]), MAX_PIVOTS_FROM_NOTHING)
-        priority, gap, num_iterations = _identify(examples)
-        known = unknown_separator(examples[0])._replace(num_iterations=num_iterations)
-        return pivot(examples, priority, known, jnp.where(gap < USEFUL_GAP, MAX_PIVOTS, 0))
+    if num_examples <= num_features:
+        everything = jnp.ones(num_examples, jnp.float32)
+        return pivot(examples, everything, unknown_separator(examples[0]), MAX_PIVOTS_FROM_NOTHING), None
+    found = _identify(examples)
+    best = found.state.best
+    priority = jnp.zeros(num_examples, jnp.float32).at[found.which].set(found.priority)
+    known = unknown_separator(examples[0])._replace(num_iterations=best.num_iterations)
+    return pivot(examples, priority, known, jnp.where(best.gap < USEFUL_GAP, MAX_PIVOTS, 0)), found
 
 
-def _identify(examples: Array) -> tuple[Array, Array, Array]:
-    """Support vectors told by the interior-point method in single precision.
-
-    Returns:
-        a/s of the rows that seem to be support vectors and zero of the others, float32, shape (num_examples,); the
-        gap among the rows near the margin; the number of iterations.
-    """
+def _identify(examples: Array) -> _Identified:
+    """Support vectors told by the interior-point method in single precision; the certificate is for the rows near."""
     num_examples, num_features = examples.shape
     num_near = NEAR_ROWS * num_features
     unit = jnp.maximum(jnp.max(jnp.abs(examples)), 1e-300)  # lengths in units of the largest entry cannot overflow
@@ -123,9 +145,27 @@ def _identify(examples: Array) -> tuple[Array, Array, Array]:
         best = unknown_separator(state.w)._replace(num_iterations=state.best.num_iterations)
         state = _State(state.w, a, s, state.fields[which], a @ rows, best, state.num_idle)
     state = _interior_point(rows, state, IDENTIFIED_GAP, PATIENCE_SINGLE)
-    weight, typical = state.a / state.s, jnp.mean(state.a) / jnp.mean(state.s)
-    priority = jnp.zeros(num_examples, rows.dtype).at[which].set(jnp.where(weight > typical, weight, 0.0))
-    return priority, state.best.gap, state.best.num_iterations
+    return _Identified(state, which, unit)
+
+
+def _over_all_rows(examples: Array, found: _Identified) -> _State:
+    """The state at the end of single precision as a start in double precision, over all rows.
+
+    Rows that were left out are as near to complementarity as the others; where they are violated, their slack is moved
+    inside.
+    """
+
+    def double(values: Array) -> Array:
+        return values.astype(examples.dtype)
+
+    w = double(found.state.w) / found.unit
+    a, s = double(found.state.a) / found.unit / found.unit, double(found.state.s)
+    mu, fields = jnp.mean(a * s), examples @ w
+    inside = jnp.sqrt(jnp.sum(a * s)) / jnp.linalg.norm(w)  # root of the relative gap
+    slacks = jnp.maximum(fields - _target(examples), inside).at[found.which].set(s)
+    multipliers = (mu / slacks).at[found.which].set(a)
+    pull = multipliers @ examples
+    return _State(w, multipliers, slacks, fields, pull, unknown_separator(w), jnp.zeros((), int))
 
 
 def _hebb(examples: Array) -> _State:

@@ -27,7 +27,10 @@ __all__ = ["BatchPlan", "Devices", "Footprint", "TrialProgram"]
 
 CPU_BATCH = 10  # trials of one call on a CPU: calls end often, so that progress is seen and saved
 CPU_BYTES = 2**28  # data of one call on a CPU; a single trial may need more
-ACCELERATOR_BATCH = 256  # trials side by side on an accelerator
+ACCELERATOR_BATCH = 4096  # trials of one call on an accelerator, side by side
+ACCELERATOR_BYTES = 2**31  # data of one call on an accelerator
+ACCELERATOR_CALLS = 2  # at once on each accelerator: while the host prepares one, the device computes another
+LEFTOVERS = 16  # a group of those of a call that need more work is this part of it, on an accelerator
 USABLE = 0.8  # share of the memory free at the start that may be planned with
 
 
@@ -126,8 +129,12 @@ class Devices:
             fair = -(-num_trials // (calls * self.num_hosts))
             batch = max(1, min(CPU_BATCH, fair, CPU_BYTES // footprint.data))
         else:
-            batch = min(ACCELERATOR_BATCH, 2 ** (num_trials - 1).bit_length())
-            calls = 1  # on each device
+            batch = 4
+            while batch < num_trials:
+                batch *= 8  # few sizes: each has a program of its own
+            most = min(ACCELERATOR_BATCH, max(1, ACCELERATOR_BYTES // footprint.data))
+            batch = min(batch, 2 ** (most.bit_length() - 1))
+            calls = min(ACCELERATOR_CALLS, -(-num_trials // batch))  # on each device
 
         def need() -> int:
             # on a CPU the data of a batch are gathered from trial after trial, and then once more on the device
@@ -145,7 +152,7 @@ class Devices:
                     f"that are free {usable / 2**30:.3g} may be used: take a smaller num_features, or keep fewer "
                     "examples"
                 )
-        return BatchPlan(batch, calls if self.on_cpu else len(self.local), need(), free)
+        return BatchPlan(batch, calls if self.on_cpu else calls * len(self.local), need(), free)
 
     def free_memory(self) -> int | None:
         """Bytes free on this host if its devices are CPUs, else on the device that has least; None if unknown."""
@@ -178,7 +185,7 @@ class TrialProgram:
     def __call__(self, trials: Any, *shared: Any) -> Any:
         """What ``one`` returns, with a leading axis of trials, as the arrays of ``trials`` have it."""
         device = next(iter(jax.tree.leaves(trials)[0].devices()))
-        if device.platform != "cpu":
+        if not _in_turn(device):
             return self.compiled(device, trials, *shared)(trials, *shared)
         every = jax.tree.map(np.asarray, trials)
         num_trials = jax.tree.leaves(every)[0].shape[0]
@@ -191,6 +198,23 @@ class TrialProgram:
             for into, leaf in zip(jax.tree.leaves(rows), jax.tree.leaves(found), strict=True):
                 into[i] = leaf
         return jax.device_put(rows, device)
+
+    def of_some(self, chosen: np.ndarray, trials: Any, *shared: Any) -> Any:
+        """What it returns for the trials at the positions ``chosen``, at least one.
+
+        Side by side, they come in groups of a size that depends on the number of trials alone: one program serves.
+        """
+        leaf = jax.tree.leaves(trials)[0]
+        device = next(iter(leaf.devices()))
+        in_turn = _in_turn(device)
+        size = chosen.size if in_turn else -(-leaf.shape[0] // LEFTOVERS)
+        found = []
+        for first in range(0, chosen.size, size):
+            group = np.resize(chosen[first : first + size], size)
+            # in turn, the host picks: JAX would compile that for every size
+            picked = jax.tree.map(lambda leaf: (np.asarray(leaf) if in_turn else leaf)[group], trials)  # noqa: B023
+            found.append(self(jax.device_put(picked, device), *shared))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: chosen.size], *found)
 
     def compiled(self, device: jax.Device, trials: Any, *shared: Any) -> Any:
         """The program for a device and arguments of these shapes and types; compiled once, others wait for it.
@@ -208,7 +232,7 @@ class TrialProgram:
         if mine:
             try:
                 options = compiler_options(device.platform, cheap=self._cheap)
-                program = jax.jit(self._one if device.platform == "cpu" else self._side_by_side)
+                program = jax.jit(self._one if _in_turn(device) else self._side_by_side)
                 future.set_result(program.lower(shapes, *others).compile(options))
             except BaseException as error:
                 with self._lock:
@@ -218,6 +242,11 @@ class TrialProgram:
 
     def _side_by_side(self, trials: Any, *shared: Any) -> Any:
         return jax.vmap(lambda own: self._one(own, *shared))(trials)
+
+
+def _in_turn(device: jax.Device) -> bool:
+    """Whether the trials of a call are worked off one after the other."""
+    return device.platform == "cpu"
 
 
 def _free_host_memory() -> int | None:

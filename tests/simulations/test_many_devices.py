@@ -15,7 +15,8 @@ from jax.sharding import Mesh
 
 from perceptron_theory import KeepHard
 from simulations import simulate
-from simulations.trials.devices import USABLE, Devices, Footprint, _free_host_memory
+from simulations.trials import devices as trials_of_devices
+from simulations.trials.devices import USABLE, Devices, Footprint, TrialProgram, _free_host_memory
 
 GIB = 2**30
 EXPERIMENTS = """
@@ -207,3 +208,30 @@ def test_large_data_come_one_trial_at_a_time():
 def test_the_memory_that_is_free_is_known_on_linux():
     free = _free_host_memory()
     assert free is None or GIB / 100 < free < 10**5 * GIB
+
+
+def test_an_accelerator_gets_few_sizes_of_batches(monkeypatch):
+    devices = Devices()
+    devices.on_cpu = False
+    monkeypatch.setattr(devices, "free_memory", lambda: 80 * 2**30)
+    small, large = Footprint(data=2**18, work=2**20), Footprint(data=2**23, work=2**26)
+    plans = {count: devices.plan(small, count) for count in (1, 30, 32, 33, 1000, 2048, 2049, 10**5)}
+    assert [plan.batch for plan in plans.values()] == [4, 32, 32, 256, 2048, 2048, 4096, 4096]
+    assert [plan.calls_at_once for plan in plans.values()] == [1, 1, 1, 1, 1, 1, 1, 2]
+    assert devices.plan(large, 10**5)[:3] == (256, 2, 2 * 256 * (large.data + large.work))
+    monkeypatch.setattr(devices, "free_memory", lambda: 30 * 2**30)
+    plan = devices.plan(large, 10**5)
+    assert (plan.batch, plan.calls_at_once) == (128, 2)
+    assert plan.bytes <= USABLE * 30 * 2**30
+
+
+def test_side_by_side_a_second_program_serves_all_that_some_trials_need(monkeypatch):
+    """As on an accelerator: how many are left over differs from call to call, the size of their groups does not."""
+    monkeypatch.setattr(trials_of_devices, "_in_turn", lambda device: False)
+    program = TrialProgram(lambda trial, shift: {"square": trial**2 + shift})
+    trials = jax.device_put(np.arange(40.0, dtype=np.float32))
+    for chosen in ([7], [0, 3, 39], list(range(5, 25))):
+        found = program.of_some(np.array(chosen), trials, np.float32(0.5))
+        np.testing.assert_array_equal(found["square"], np.array(chosen, np.float32) ** 2 + 0.5)
+    np.testing.assert_array_equal(program(trials, np.float32(0.5))["square"], np.arange(40.0) ** 2 + 0.5)
+    assert len(program._compiled) == 2
