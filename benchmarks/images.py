@@ -60,6 +60,7 @@ from real_data.training.networks import _logits, _mapped  # noqa: E402
 RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4
 NUM_CLASSES = 10
 EXAMPLES_AT_ONCE = 16
+WORKS = {"training step": None, "EL2N": "forward", "GraNd": "forward-backward"}  # each with what its rounds time beside
 STEPS = 1 if jax.default_backend() == "cpu" else 8  # that are timed at once: an accelerator is fed ahead in training
 Work = Callable[[], Any]
 
@@ -202,33 +203,37 @@ def main() -> None:
     print(", ".join(f"{name} {metadata.version(name)}" for name in packages))
     print(f"ResNet-18, 32 x 32 pixels, batch {OPTIONS.batch}, {OPTIONS.rounds} rounds after a first call each")
 
-    pieces = [(side, name) for name in sides["ours"] for side in sides if name in sides[side]]
-    first = {piece: timed(sides[piece[0]][piece[1]]) for piece in pieces}
-    seconds: dict[tuple[str, str], list[float]] = {piece: [] for piece in pieces}
-    for _ in range(OPTIONS.rounds):
-        for side, name in pieces:
-            seconds[side, name].append(timed(sides[side][name]) / (STEPS if name == "training step" else 1))
-    taken = {piece: np.array(values) for piece, values in seconds.items()}
+    first: dict[tuple[str, str], float] = {}
+    taken: dict[tuple[str, str], np.ndarray] = {}
+    for name, unit in WORKS.items():
+        pieces = [(side, name) for side in sides] + ([("ours", unit)] if unit else [])
+        first |= {piece: timed(sides[piece[0]][piece[1]]) for piece in pieces}
+        rounds = [[timed(sides[side][work]) for side, work in pieces] for _ in range(OPTIONS.rounds)]
+        steps = STEPS if name == "training step" else 1
+        taken |= {
+            piece: np.array(values) / steps for piece, values in zip(pieces, zip(*rounds, strict=True), strict=True)
+        }
+        if OPTIONS.json:  # after each work: what is there is kept if time runs out
+            rates = [
+                {"work": work, "side": side, "images_per_second": OPTIONS.batch / float(np.median(values))}
+                for (side, work), values in taken.items()
+            ]
+            OPTIONS.json.write_text(json.dumps({"batch": OPTIONS.batch, "rates": rates}))
 
     print("\n                              median images/s     best   first call")
     for (side, name), values in taken.items():
-        rates = OPTIONS.batch / values
-        print(f"  {name:17s} {side:8s} {np.median(rates):14.1f} {rates.max():11.1f} {first[side, name]:9.1f} s")
+        rate = OPTIONS.batch / values
+        print(f"  {name:17s} {side:8s} {np.median(rate):14.1f} {rate.max():11.1f} {first[side, name]:9.1f} s")
     print("\nOur images/s over PyTorch's, median of the rounds (min - max); above 1 ours is faster")
     if "PyTorch" in sides:
-        for name in sides["PyTorch"]:
+        for name in WORKS:
             print(f"  {name:17s} {spread(taken['PyTorch', name] / taken['ours', name])}")
     else:
         print(f"  PyTorch: {missing}")
-    if OPTIONS.json:
-        rates = [
-            {"work": name, "side": side, "images_per_second": OPTIONS.batch / float(np.median(values))}
-            for (side, name), values in taken.items()
-        ]
-        OPTIONS.json.write_text(json.dumps({"batch": OPTIONS.batch, "rates": rates}))
     print("\nTime of ours over time of ours")
-    for name, unit in (("GraNd", "forward-backward"), ("EL2N", "forward"), ("forward-backward", "forward")):
-        print(f"  {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")
+    for name, unit in WORKS.items():
+        if unit:
+            print(f"  {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 

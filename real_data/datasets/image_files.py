@@ -18,6 +18,10 @@ from real_data.datasets.tar_index import Member
 
 __all__ = ["ImageFiles"]
 
+SMALL = 8000
+"""Files of fewer bytes on average are decoded by one thread: what is not decoding holds the interpreter's lock, and
+with images of 32 x 32 pixels several threads take twice as long as one."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
@@ -36,7 +40,8 @@ class ImageFiles:
         offsets: where each file begins in its archive, shape (num,), bytes; -1 for a file in a folder, which is called
             like the last part of its name.
         image_size: width and height of the decoded images, at least 1.
-        num_threads: threads that decode, at least 1; None is as many as there are processors, and four.
+        num_threads: threads that decode, at least 1; None is one for small files, else as many as there are processors,
+            and four.
         share: side of the central square that is taken, as a share of the short side, in (0, 1].
     """
 
@@ -191,7 +196,8 @@ class ImageFiles:
                 f"{len(self)} images of {_by(first)} pixels are more than {most_bytes / 2**30:.3g} GiB; give "
                 "image_size to have them decoded as needed"
             )
-        found = self._in_threads(decoded, range(len(self)))
+        with self._bar() as bar:
+            found = self._in_threads(decoded, range(len(self)), bar)
         channels = max(1 if pixels.ndim == 2 else 3 for pixels in found)
         images = np.empty((len(found), *first.shape[:2], channels), np.uint8)
         for image, pixels in zip(images, found, strict=True):
@@ -208,16 +214,8 @@ class ImageFiles:
                 return str(error)
             return None
 
-        with tqdm(
-            total=len(self), desc="looking at all images", unit="image", delay=3, leave=False, disable=None
-        ) as bar:
-
-            def looked_at(i: int) -> str | None:
-                text = complaint(i)
-                bar.update()
-                return text
-
-            found = self._in_threads(looked_at, range(len(self)))
+        with self._bar() as bar:
+            found = self._in_threads(complaint, range(len(self)), bar)
         return {i: text for i, text in enumerate(found) if text is not None}
 
     def update(self, digest: Any) -> None:
@@ -236,11 +234,25 @@ class ImageFiles:
         self._in_threads(fill, range(indices.size))
         return images
 
-    def _in_threads(self, work: Callable[[int], Any], numbers: range) -> list[Any]:
+    def _bar(self) -> tqdm:
+        """A progress bar, shown where looking at all images takes long."""
+        return tqdm(total=len(self), desc="looking at all images", unit="image", delay=3, leave=False, disable=None)
+
+    def _in_threads(self, work: Callable[[int], Any], numbers: range, bar: tqdm | None = None) -> list[Any]:
+        def one(number: int) -> Any:
+            done = work(number)
+            if bar is not None:
+                bar.update()
+            return done
+
+        few_bytes = self.num_bytes.sum() < SMALL * len(self)
+        num_threads = 1 if self.num_threads is None and few_bytes else self.num_threads
+        if num_threads == 1:
+            return [one(number) for number in numbers]
         # Pillow decodes without the interpreter lock, so threads suffice
-        with ThreadPoolExecutor(self.num_threads) as executor:
+        with ThreadPoolExecutor(num_threads) as executor:
             try:
-                return list(executor.map(work, numbers))
+                return list(executor.map(one, numbers))
             except BaseException:
                 executor.shutdown(cancel_futures=True)
                 raise

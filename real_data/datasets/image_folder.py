@@ -78,7 +78,11 @@ def read_image_folder(
     notes = notes_of_others(parts)
     in_first = np.arange(labels.size) < sum(map(len, parts[0].files.values()))
 
-    good = _decodable(files, path, skip_undecodable)
+    pixels = None
+    if image_size is None:
+        pixels, good = _in_memory(files, path, skip_undecodable)
+    else:
+        good = _decodable(files, path, skip_undecodable)
     if not good.all():
         left = [name for name, fine in zip(names, good, strict=True) if not fine]
         notes.append(f"{len(left)} images that cannot be decoded are left out: {'; '.join(left)}")
@@ -100,7 +104,7 @@ def read_image_folder(
     notes += _notes_of_copies(files, in_train)
     train, tested = np.flatnonzero(in_train), np.flatnonzero(~in_train)
     # ImageFiles would be decoded by []
-    part_of = files.subset if image_size is not None else files.originals(MOST_BYTES).__getitem__
+    part_of = files.subset if pixels is None else pixels.__getitem__
     return ImageDataset(
         path.resolve().name,
         part_of(train),
@@ -221,6 +225,17 @@ def labels_of(files: Mapping[str, list[Path]], classes: tuple[str, ...]) -> np.n
     """Label of every file, int64: the place of its class among ``classes``."""
     label = {name: i for i, name in enumerate(classes)}
     return np.repeat([label[name] for name in files], [len(each) for each in files.values()]).astype(np.int64)
+
+
+def _in_memory(files: ImageFiles, path: Path, skip: bool) -> tuple[np.ndarray, np.ndarray]:
+    """All images, and which of the files they are, shape (num,); with ``skip`` False all, or an error."""
+    try:
+        return files.originals(MOST_BYTES), np.ones(len(files), bool)
+    except ValueError:
+        good = _decodable(files, path, skip)
+        if good.all():
+            raise
+        return files.subset(np.flatnonzero(good)).originals(MOST_BYTES), good
 
 
 _complaints_known: dict[str, dict[int, str]] = {}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from real_data.datasets import ImageDataset, ImageFiles
+from real_data.datasets import ImageDataset, ImageFiles, image_files
 from real_data.datasets.image_decoding import _random_box, center_crop, random_resized_crop, whole_image
 
 SIZE = 32
@@ -100,6 +100,19 @@ def test_random_boxes_have_the_areas_and_ratios_they_should():
     # nothing fits: the largest central box with a ratio of 4/3 or 3/4
     assert _random_box(100, 3, rng) == (48, 0, 4, 3)
     assert _random_box(3, 100, rng) == (0, 48, 3, 4)
+
+
+def test_small_files_are_decoded_by_one_thread(files, monkeypatch):
+    def no_threads(num_threads):
+        raise AssertionError("threads")
+
+    monkeypatch.setattr(image_files, "ThreadPoolExecutor", no_threads)
+    expected = replace(files, num_threads=1)[:3]
+    assert files.num_bytes.mean() > image_files.SMALL
+    with pytest.raises(AssertionError, match="threads"):
+        files[:3]
+    monkeypatch.setattr(image_files, "SMALL", files.num_bytes.mean() + 1)
+    np.testing.assert_array_equal(files[:3], expected)
 
 
 def test_crops_depend_on_their_seeds_alone(files):
