@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -205,14 +204,17 @@ def recommend_by(
 
 
 class _Clock:
-    """Says on stderr how many trainings a pilot has, and after the first of them how long it will take."""
+    """Says on stderr how many trainings a pilot has, and after the first and the next of them how long it will take.
+
+    The first take longest: programs are compiled, and networks are trained to score.
+    """
 
     def __init__(self, config: Experiment):
-        self.began = time.monotonic()
-        self.first: int | None = None
+        self.first: tuple[int, float] | None = None
+        self.corrected = False
         each = len(config.rules) + 1
-        trainings = each * len(config.pool_sizes) * config.num_seeds
-        networks = config.scores[0].num_networks * len(config.pool_sizes) * config.num_seeds
+        self.scorings = len(config.pool_sizes) * config.num_seeds
+        trainings, networks = each * self.scorings, config.scores[0].num_networks * self.scorings
         guess = SECONDS_PER_TRAINING[config.model.kind]
         print(
             f"pilot: {trainings} trainings ({config.num_seeds} seeds x {len(config.pool_sizes)} pools x {each} kept "
@@ -222,10 +224,18 @@ class _Clock:
         )
 
     def __call__(self, done: int, total: int, seconds: float) -> None:
-        if self.first is None and done:
-            self.first = done
-            left = seconds / done * (total - done)
-            tqdm.write(f"after the first {done} of {total}: about {_minutes(left)} to go", file=sys.stderr)
+        if not done or done == total or self.corrected:
+            return
+        if self.first is None:
+            self.first = done, seconds
+            most = f"at most {_minutes(seconds / done * (total - done))} to go, as the first take longest"
+            tqdm.write(f"after the first {done} of {total}: {most}", file=sys.stderr)
+        elif done > self.first[0]:
+            self.corrected = True
+            each = (seconds - self.first[1]) / (done - self.first[0])
+            extra = max(0.0, self.first[1] - each * self.first[0])  # once for each pool and seed that is left
+            left = each * (total - done) + extra * (self.scorings - 1)
+            tqdm.write(f"after {done} of {total}: about {_minutes(left)} to go", file=sys.stderr)
 
 
 SECONDS_PER_TRAINING = {"mlp": 1.5, "cnn": 12.0, "resnet18": 400.0, "resnet50": 1000.0}

@@ -7,7 +7,7 @@ from scipy import stats
 from perceptron_theory import KeepRandom, KeepWindow, Results, SquareLoss
 from real_data.findings.best_window import judge_windows, place_of
 from real_data.findings.prediction import predict
-from real_data.studies.recommendation import conclude, pilot
+from real_data.studies.recommendation import _Clock, conclude, pilot
 
 RULES = ("hard", "window@0.5", "easy", "random")
 
@@ -160,6 +160,19 @@ def test_pilot_keeps_within_the_data():
         pilot(10_000, 10, keep=0.001)
     with pytest.raises(ValueError, match=r"num_seeds .* must be at least 4, got 3"):
         pilot(10_000, 10, keep=0.1, num_seeds=3)
+
+
+def test_the_time_that_is_left_is_told_twice(capsys):
+    """The first training takes 100 s with compilation and scores, the others 20 s; 3 pools and 4 seeds."""
+    config = pilot(10_000, 10, keep=500, num_seeds=4)
+    clock, total = _Clock(config), 40
+    for done in range(total + 1):
+        clock(done, total, 80 + 20 * done if done else 0)
+    said = capsys.readouterr().err.splitlines()[1:]
+    assert said[0] == "after the first 1 of 40: at most 65 min to go, as the first take longest"
+    # 38 trainings of 20 s, and for each of the 11 scorings that are left what the first took beyond a training
+    assert said[1] == f"after 2 of 40: about {round((38 * 20 + 11 * 80) / 60)} min to go"
+    assert len(said) == 2
 
 
 def test_theory_is_calibrated_on_one_pool_and_recovers_its_own_numbers(monkeypatch):
