@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,17 @@ from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
 from real_data.training.learning_check import has_learned, last_quarter
 
-__all__ = ["Architecture", "Model", "Params", "TrainedNetworks", "architecture_of", "of_each"]
+__all__ = [
+    "Architecture",
+    "Model",
+    "Params",
+    "TrainedNetworks",
+    "architecture_of",
+    "joined",
+    "of_each",
+    "picked",
+    "replaced",
+]
 
 Model = Callable[..., nnx.Module]
 """Builds one network from the keyword ``rngs``, for example ``functools.partial(MLP, 64, 10)``.
@@ -201,6 +211,61 @@ class TrainedNetworks:
         if np.shape(labels) != (len(images),):
             raise ValueError(f"labels must be {len(images)}, one per image, got shape {np.shape(labels)}")
         return np.mean(self.logits(images).argmax(axis=-1) != labels, axis=-1)
+
+
+def picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetworks:
+    """Some of the networks."""
+    pick = partial(jax.tree.map, lambda array: array[chosen])
+    return replace(
+        networks,
+        params=pick(networks.params),
+        batch_stats=pick(networks.batch_stats),
+        losses=networks.losses[chosen],
+        correct=networks.correct[chosen],
+        subsets=tuple(networks.subsets[i] for i in chosen),
+        seeds=tuple(networks.seeds[i] for i in chosen),
+        most_frequent=networks.most_frequent[chosen],
+        learning_rates=tuple(networks.learning_rates[i] for i in chosen),
+    )
+
+
+def replaced(networks: TrainedNetworks, chosen: NDArray[np.intp], others: TrainedNetworks) -> TrainedNetworks:
+    """The networks with those chosen exchanged for others, whose earlier learning rates they keep."""
+
+    def put(array: np.ndarray, new: np.ndarray) -> np.ndarray:
+        array = np.array(array)
+        array[chosen] = new
+        return array
+
+    rates = list(networks.learning_rates)
+    for i, new in zip(chosen, others.learning_rates, strict=True):
+        rates[i] = rates[i] + new
+    return replace(
+        networks,
+        params=jax.tree.map(put, networks.params, others.params),
+        batch_stats=jax.tree.map(put, networks.batch_stats, others.batch_stats),
+        losses=put(networks.losses, others.losses),
+        correct=put(networks.correct, others.correct),
+        learning_rates=tuple(rates),
+    )
+
+
+def joined(trained: list[TrainedNetworks]) -> TrainedNetworks:
+    """The networks of several groups, one after another."""
+    if len(trained) == 1:
+        return trained[0]
+    join = partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
+    return replace(
+        trained[0],
+        params=join(*(one.params for one in trained)),
+        batch_stats=join(*(one.batch_stats for one in trained)),
+        losses=np.concatenate([one.losses for one in trained]),
+        correct=np.concatenate([one.correct for one in trained]),
+        subsets=tuple(kept for one in trained for kept in one.subsets),
+        seeds=tuple(seed for one in trained for seed in one.seeds),
+        most_frequent=np.concatenate([one.most_frequent for one in trained]),
+        learning_rates=tuple(rates for one in trained for rates in one.learning_rates),
+    )
 
 
 def _part(tree: Params, group: slice) -> Params:

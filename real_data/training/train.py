@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,16 @@ from real_data.training.batches import batch_indices
 from real_data.training.config import TrainingConfig
 from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.training.learning_check import label_statistics, stands_still
-from real_data.training.networks import Architecture, Model, Params, TrainedNetworks, architecture_of
+from real_data.training.networks import (
+    Architecture,
+    Model,
+    Params,
+    TrainedNetworks,
+    architecture_of,
+    joined,
+    picked,
+    replaced,
+)
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
 
@@ -140,7 +148,7 @@ def train(
             params, batch_stats = _initial(model, seeds[group])
             start = job.start(params, batch_stats, all_kept[group], tuple(map(int, seeds[group])))
             trained.append(_with_restarts(job, start, f"network-{first}", bar))
-    return _joined(trained)
+    return joined(trained)
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,7 @@ def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> T
         if failed.size == 0:
             break
         config = replace(job.config, learning_rate=job.config.learning_rate / 3**restart)
-        again = _picked(start, failed)
+        again = picked(start, failed)
         seeds = ", ".join(map(str, again.seeds))
         tqdm.write(
             f"training failed at learning rate {job.config.learning_rate / 3 ** (restart - 1):.4g} (seed {seeds}: "
@@ -200,7 +208,7 @@ def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> T
         )
         bar.total += again.losses.size
         again = _fit(job, again, config, job.run_folder(f"{name}-restart-{restart}", again, config), bar)
-        networks = _replaced(networks, failed, again)
+        networks = replaced(networks, failed, again)
     diverged = ~_finite(networks)
     if diverged.any():
         i = int(np.flatnonzero(diverged)[0])
@@ -224,61 +232,6 @@ def _finite(networks: TrainedNetworks) -> NDArray[np.bool_]:
     for array in jax.tree.leaves((networks.params, networks.batch_stats)):
         finite &= np.all(np.isfinite(array.reshape(len(array), -1)), axis=1)
     return finite
-
-
-def _picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetworks:
-    """Some of the networks."""
-    pick = partial(jax.tree.map, lambda array: array[chosen])
-    return replace(
-        networks,
-        params=pick(networks.params),
-        batch_stats=pick(networks.batch_stats),
-        losses=networks.losses[chosen],
-        correct=networks.correct[chosen],
-        subsets=tuple(networks.subsets[i] for i in chosen),
-        seeds=tuple(networks.seeds[i] for i in chosen),
-        most_frequent=networks.most_frequent[chosen],
-        learning_rates=tuple(networks.learning_rates[i] for i in chosen),
-    )
-
-
-def _replaced(networks: TrainedNetworks, chosen: NDArray[np.intp], others: TrainedNetworks) -> TrainedNetworks:
-    """The networks with those chosen exchanged for others, whose earlier learning rates they keep."""
-
-    def put(array: np.ndarray, new: np.ndarray) -> np.ndarray:
-        array = np.array(array)
-        array[chosen] = new
-        return array
-
-    rates = list(networks.learning_rates)
-    for i, new in zip(chosen, others.learning_rates, strict=True):
-        rates[i] = rates[i] + new
-    return replace(
-        networks,
-        params=jax.tree.map(put, networks.params, others.params),
-        batch_stats=jax.tree.map(put, networks.batch_stats, others.batch_stats),
-        losses=put(networks.losses, others.losses),
-        correct=put(networks.correct, others.correct),
-        learning_rates=tuple(rates),
-    )
-
-
-def _joined(trained: list[TrainedNetworks]) -> TrainedNetworks:
-    """The networks of several groups, one after another."""
-    if len(trained) == 1:
-        return trained[0]
-    join = partial(jax.tree.map, lambda *arrays: np.concatenate(arrays))
-    return replace(
-        trained[0],
-        params=join(*(one.params for one in trained)),
-        batch_stats=join(*(one.batch_stats for one in trained)),
-        losses=np.concatenate([one.losses for one in trained]),
-        correct=np.concatenate([one.correct for one in trained]),
-        subsets=tuple(kept for one in trained for kept in one.subsets),
-        seeds=tuple(seed for one in trained for seed in one.seeds),
-        most_frequent=np.concatenate([one.most_frequent for one in trained]),
-        learning_rates=tuple(rates for one in trained for rates in one.learning_rates),
-    )
 
 
 def _are_indices(array: np.ndarray, number: int) -> bool:
