@@ -35,6 +35,11 @@ class KeepRule(ABC):
     def windows(self) -> tuple[Floats, Floats, Floats]:
         """The rank windows kept: arrays ``(lower, upper, probability)`` of shape ``(*shape, num_windows)``."""
 
+    @property
+    def weight_power(self) -> float:
+        """Power gamma of the importance weights that kept examples carry; 0: all weigh the same."""
+        return 0.0
+
     def with_fraction(self, f: float) -> KeepRule:
         """A rule of the same kind that keeps the fraction ``f`` in (0, 1]."""
         raise NotImplementedError(f"{type(self).__name__} has no with_fraction")
@@ -111,6 +116,49 @@ class KeepRule(ABC):
         if count == 0:
             raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
         return count
+
+    def positions_by_score(
+        self, scores: ArrayLike, count: int | None = None, rng: np.random.Generator | None = None
+    ) -> NDArray[np.int64]:
+        """Positions kept among examples sorted from hardest to easiest, by their scores.
+
+        Most rules look at the rank alone; then this is ``kept_positions``.
+
+        Args:
+            scores: scores, higher = harder, decreasing, shape (num_examples,).
+            count: number of examples to keep, at least 1; None is what the fraction says.
+            rng: as for ``kept_positions``.
+
+        Returns:
+            Positions, increasing, shape (count,).
+
+        Raises:
+            ValueError: as ``kept_positions``; a rule whose windows cannot be divided into so many whole examples.
+        """
+        size = np.shape(scores)[0]
+        if count is None:
+            return self.kept_positions(size, rng)
+        rule = self.with_fraction(count / size)
+        positions = rule.kept_positions(size, rng)
+        if positions.size != count:
+            raise ValueError(f"{rule} keeps {positions.size} of {size} examples, not {count}: prune without labels")
+        return positions
+
+    def chances(self, scores: ArrayLike, count: int) -> Floats:
+        """The probability with which each example is kept where ``count`` are, before rounding to whole examples.
+
+        Args:
+            scores: as for ``positions_by_score``.
+            count: number of examples to keep, at least 1.
+
+        Returns:
+            Probabilities in [0, 1], shape (num_examples,).
+        """
+        size = np.shape(scores)[0]
+        rule, ends = self.with_fraction(count / size), np.arange(size + 1) / size
+        chances = rule((ends[:-1] + ends[1:]) / 2)
+        # an example on the edge of a window may be kept by rounding
+        return np.where(chances > 0, chances, np.maximum(rule(ends[:-1]), rule(ends[1:])))
 
     def _single(self) -> KeepRule:
         if self.shape != ():

@@ -5,41 +5,69 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from data_pruning.arguments import check_string
+from data_pruning.keep_coverage import KeepCoverage
+from data_pruning.keep_mixture import KeepMixture
 from data_pruning.keep_policy import KeepPolicy
+from data_pruning.keep_proportional import KeepProportional
 from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow
+from data_pruning.keep_weighted import KeepWeighted
 
-__all__ = ["keep_rule"]
+__all__ = ["RULE_NAMES", "keep_rule"]
+
+RULE_NAMES = (
+    "hard, easy, random, window@P with P in [0, 1], proportional@POWER, coverage@TRIM, mix@SHARE (of hard; or "
+    "mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, RULE+weighted@GAMMA"
+)
 
 
 def keep_rule(name: str, f: float) -> KeepRule:
     """The keep rule of a name, at a fraction kept.
 
     Args:
-        name: ``hard``, ``easy`` or ``random``; ``window@P``, the window of rank of width f that starts at P (1 - f), P
-            in [0, 1]: 0 is keep-hard, 1 keep-easy; or ``policy@EDGES/PROBABILITIES``, for example
-            ``policy@0,0.2,1/1,0.1``, brought to the fraction f by :meth:`perceptron_theory.KeepPolicy.with_fraction`.
+        name: one of
+
+            * ``hard``, ``easy`` or ``random``;
+            * ``window@P``, the window of rank of width f that starts at P (1 - f), P in [0, 1]: 0 is keep-hard, 1
+              keep-easy;
+            * ``proportional@POWER``: :class:`KeepProportional`;
+            * ``coverage@TRIM``: :class:`KeepCoverage`;
+            * ``mix@SHARE`` or ``mix@SHARE:RULE``: :class:`KeepMixture` of keep-hard, or of another rule;
+            * ``policy@EDGES/PROBABILITIES``, for example ``policy@0,0.2,1/1,0.1``, brought to the fraction f by
+              :meth:`perceptron_theory.KeepPolicy.with_fraction`;
+
+            and any of these followed by ``+weighted`` or ``+weighted@GAMMA``: :class:`KeepWeighted`.
         f: fraction kept, in (0, 1].
 
     Raises:
-        ValueError: the name is none of these, or f or P is out of range.
+        ValueError: the name is none of these, or f or a number in the name is out of range.
     """
     check_string("the name of a keep rule", name)
-    if name in ("hard", "easy", "random"):
-        rules: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
-        return rules[name](f)
-    kind, _, numbers = name.partition("@")
+    plain, weighted, power = name.partition("+weighted")
+    kind, _, numbers = plain.partition("@")
+    simple: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
     try:
+        if weighted:
+            if power and not power.startswith("@"):
+                raise ValueError("weights are written +weighted or +weighted@GAMMA")
+            return KeepWeighted(keep_rule(plain, f), float(power[1:] or 1))
+        if plain in simple:
+            return simple[plain](f)
         if kind == "window":
             place = float(numbers)
             if not 0 <= place <= 1:
                 raise ValueError("P must lie in [0, 1]")
             lower = place * (1 - f)
             return KeepWindow(lower, min(1.0, lower + f))
+        if kind == "proportional":
+            return KeepProportional(f, float(numbers))
+        if kind == "coverage":
+            return KeepCoverage(f, float(numbers))
+        if kind == "mix":
+            share, _, other = numbers.partition(":")
+            return KeepMixture(keep_rule(other or "hard", f), float(share))
         if kind == "policy":
             edges, probability = ([float(x) for x in part.split(",")] for part in numbers.split("/"))
             return KeepPolicy(edges, probability).with_fraction(f)
     except ValueError as error:
         raise ValueError(f"keep rule {name!r} at f = {f}: {error}") from error
-    raise ValueError(
-        f"a keep rule is hard, easy, random, window@P with P in [0, 1] or policy@EDGES/PROBABILITIES, got {name!r}"
-    )
+    raise ValueError(f"a keep rule is {RULE_NAMES}, got {name!r}")

@@ -28,11 +28,16 @@ from .students import SquareLoss as SquareLoss
 from .students import Student as Student
 
 KeepByLabel = data_pruning.KeepByLabel
+KeepCoverage = data_pruning.KeepCoverage
 KeepEasy = data_pruning.KeepEasy
 KeepHard = data_pruning.KeepHard
+KeepMixture = data_pruning.KeepMixture
 KeepPolicy = data_pruning.KeepPolicy
+KeepProportional = data_pruning.KeepProportional
 KeepRandom = data_pruning.KeepRandom
 KeepRule = data_pruning.KeepRule
+KeepWeighted = data_pruning.KeepWeighted
 KeepWindow = data_pruning.KeepWindow
 Results = data_pruning.Results
+importance_weights = data_pruning.importance_weights
 keep_rule = data_pruning.keep_rule

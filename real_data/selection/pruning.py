@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data_pruning import KeepRule
+from data_pruning import KeepRule, importance_weights
 from data_pruning.apportionment import apportion
 
-__all__ = ["prune"]
+__all__ = ["Selection", "prune", "select"]
 
 Indices = NDArray[np.int64]
+
+
+class Selection(NamedTuple):
+    """The examples that are kept.
+
+    Attributes:
+        indices: in data-set order (increasing), int64, shape (num_kept,).
+        probability: with which each was kept, in (0, 1], before rounding to whole examples, shape (num_kept,).
+        weights: importance weight of each, mean 1, shape (num_kept,); None where the rule has no weights.
+    """
+
+    indices: Indices
+    probability: NDArray[np.float64]
+    weights: NDArray[np.float64] | None
 
 
 def prune(
@@ -63,6 +78,32 @@ def prune(
         ValueError: scores not finite or not one-dimensional, labels of another length, ``min_class_share`` or
             ``seed`` out of range, a rule that keeps no example, or a class left without any.
     """
+    return select(scores, keep, labels, min_class_share=min_class_share, seed=seed).indices
+
+
+def select(
+    scores: ArrayLike,
+    keep: KeepRule,
+    labels: ArrayLike | None = None,
+    *,
+    min_class_share: float = 1.0,
+    seed: int = 0,
+) -> Selection:
+    """The examples that :func:`prune` keeps, with the probability of each and its importance weight.
+
+    Args:
+        scores: as for :func:`prune`; so the others.
+        keep: see there; a :class:`KeepWeighted` rule gives weights.
+        labels: see there.
+        min_class_share: see there.
+        seed: see there.
+
+    Returns:
+        The selection.
+
+    Raises:
+        TypeError, ValueError: as :func:`prune`.
+    """
     values = _checked_scores(scores)
     if not isinstance(keep, KeepRule):
         raise TypeError(f"keep must be a keep rule such as KeepHard(0.4), got {keep!r}")
@@ -77,9 +118,9 @@ def prune(
 
     rng = np.random.default_rng(int(seed))
     hardest_first = np.lexsort((rng.permutation(values.size), values))[::-1]
-    kept = hardest_first[keep.kept_positions(values.size, rng)]
+    kept = hardest_first[keep.positions_by_score(values[hardest_first], None, rng)]
     if labels is None:
-        return np.sort(kept)
+        return _selection(values, keep, [hardest_first], [kept])
 
     classes, class_of = _classes_by_hardest_example(_checked_labels(labels, values.size), hardest_first)
     sizes = np.bincount(class_of)
@@ -97,14 +138,24 @@ def prune(
         )
     by_class = hardest_first[np.argsort(class_of[hardest_first], kind="stable")]
     rankings = np.split(by_class, np.cumsum(sizes)[:-1])
-    return np.sort(
-        np.concatenate(
-            [
-                ranking[_positions_in_class(keep, ranking.size, quota, rng)]
-                for ranking, quota in zip(rankings, quotas.tolist(), strict=True)
-            ]
-        )
-    )
+    chosen = [
+        ranking[keep.positions_by_score(values[ranking], quota, rng)]
+        for ranking, quota in zip(rankings, quotas.tolist(), strict=True)
+    ]
+    return _selection(values, keep, rankings, chosen)
+
+
+def _selection(values: np.ndarray, keep: KeepRule, rankings: list[Indices], chosen: list[Indices]) -> Selection:
+    """What was chosen from each of several rankings."""
+    chance = np.zeros(values.size)
+    for ranking, kept in zip(rankings, chosen, strict=True):
+        chance[ranking] = keep.chances(values[ranking], kept.size)
+    indices = np.sort(np.concatenate(chosen))
+    probability = chance[indices]
+    # kept by rounding alone, from a part of the ranking that the rule leaves out
+    probability = np.where(probability > 0, probability, np.min(probability, initial=1.0, where=probability > 0))
+    weights = importance_weights(probability, keep.weight_power) if keep.weight_power else None
+    return Selection(indices, probability, weights)
 
 
 def _classes_by_hardest_example(labels: Indices, hardest_first: Indices) -> tuple[Indices, Indices]:
@@ -132,15 +183,6 @@ def _class_quotas(sizes: Indices, global_counts: Indices, min_class_share: float
             quotas[np.argmax(quotas)] -= 1
             quotas[empty] = 1
     return quotas
-
-
-def _positions_in_class(keep: KeepRule, size: int, quota: int, rng: np.random.Generator) -> Indices:
-    """The ``quota`` positions kept of a class of ``size`` examples sorted from hardest to easiest."""
-    rule = keep.with_fraction(quota / size)
-    positions = rule.kept_positions(size, rng)
-    if positions.size != quota:
-        raise ValueError(f"{rule} keeps {positions.size} of {size} examples, not {quota}: prune without labels")
-    return positions
 
 
 def _checked_scores(scores: ArrayLike) -> np.ndarray:

@@ -1,0 +1,168 @@
+"""Keep rules that look at the value of the score, not at the rank alone."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from data_pruning.arguments import is_traced
+from data_pruning.keep_rules import KeepRule, nearest_whole
+from data_pruning.sampling import capped_probabilities, draw_with_probabilities
+
+__all__ = ["KeepByScore", "margin_of_rank"]
+
+Floats = NDArray[np.float64]
+
+NUM_CELLS = 64  # of rank, on which the theory sees a keep probability that varies smoothly
+NUM_SAMPLES = 2000
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
+LARGEST_MARGIN = 40.0  # of rank 1
+
+
+class KeepByScore(KeepRule):
+    """A keep probability that varies smoothly with the score.
+
+    On data, the probability follows from the scores (``chances``).  In the perceptron, where the margin |z| of the
+    probe is what is known of an example, it is a function of |z|; theory and simulation then see it as a function of
+    rank.  The theory averages it over ``NUM_CELLS`` cells of rank, narrow where it varies.
+    """
+
+    @abstractmethod
+    def _at_margin(self) -> tuple[list[float], Callable[[Floats], Floats]]:
+        """Of one rule: ranks at which the probability has a corner or a jump, and the probability at margins |z|."""
+
+    def __call__(self, rank: ArrayLike) -> Floats:
+        """Probability of keeping an example of the perceptron of difficulty ``rank``, in [0, 1]; not averaged."""
+        u = np.asarray(rank, np.float64)
+        if np.any((u < 0) | (u > 1)):
+            raise ValueError(f"rank must lie in [0, 1], got {rank!r}")
+        self._single()
+        return self._at_margin()[1](margin_of_rank(u))
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # noqa: D102
+        return np.broadcast_shapes(*(np.shape(getattr(self, field.name)) for field in fields(self)))  # type: ignore[arg-type]
+
+    def windows(self) -> tuple[Floats, Floats, Floats]:
+        """``NUM_CELLS`` cells with the mean probability of each."""
+        return self._cells
+
+    @cached_property
+    def _cells(self) -> tuple[Floats, Floats, Floats]:
+        if self.shape == ():
+            return _cells_of(*self._at_margin(), float(self.fraction))
+        cells = [_cells_of(*one._at_margin(), float(one.fraction)) for one in self._each()]
+        lower, upper, probability = (
+            np.stack([one[i] for one in cells]).reshape(*self.shape, NUM_CELLS) for i in range(3)
+        )
+        return lower, upper, probability
+
+    def _each(self) -> list[Self]:
+        """The rules of an array of rules."""
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        values = np.broadcast_arrays(*(np.asarray(getattr(self, name)) for name in names))
+        return [
+            type(self)(**{name: value.flat[i].item() for name, value in zip(names, values, strict=True)})
+            for i in range(values[0].size)
+        ]
+
+    def num_kept(self, num_examples: int) -> int:
+        """As ``KeepRule.num_kept``: the whole number nearest to f ``num_examples``."""
+        return self._whole_number(num_examples)
+
+    def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
+        """As ``KeepRule.kept_positions``, of examples of the perceptron: the rank says what the margin is."""
+        count = self._whole_number(num_examples)
+        chances = self._chances_of_ranks(num_examples, count)
+        return draw_with_probabilities(chances, count, rng)
+
+    def positions_by_score(
+        self, scores: ArrayLike, count: int | None = None, rng: np.random.Generator | None = None
+    ) -> NDArray[np.int64]:
+        """As ``KeepRule.positions_by_score``, by the values of the scores."""
+        values = np.asarray(scores, np.float64)
+        number = self._whole_number(values.size) if count is None else count
+        return draw_with_probabilities(self.chances(values, number), number, rng)
+
+    @abstractmethod
+    def chances(self, scores: ArrayLike, count: int) -> Floats:
+        """As ``KeepRule.chances``, from the values of the scores."""
+
+    def _chances_of_ranks(self, num_examples: int, count: int) -> Floats:
+        chances = self((np.arange(num_examples) + 0.5) / num_examples)
+        possible = np.flatnonzero(chances > 0)
+        if possible.size < count:  # few examples, and a rule that leaves a part out altogether
+            possible = np.argsort(-chances, kind="stable")[:count]
+        found = np.zeros(num_examples)
+        found[possible] = capped_probabilities(np.maximum(chances[possible], 1e-300), count)
+        return found
+
+    def _whole_number(self, num_examples: int) -> int:
+        if num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
+        count = nearest_whole(float(self._single().fraction), num_examples)
+        if count == 0:
+            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
+        return count
+
+
+def not_traced(**arguments: Any) -> None:
+    """Raise a ``TypeError`` if one of these is traced by JAX: what follows from it is computed beforehand."""
+    for name, value in arguments.items():
+        if is_traced(value):
+            raise TypeError(f"{name} of this rule cannot be traced by JAX; the probability of a KeepPolicy can")
+
+
+def margin_of_rank(rank: Any) -> Floats:
+    """Margin |z| of the probe at difficulty rank u = erf(|z| / sqrt 2) in [0, 1]; 40 at u = 1."""
+    from scipy.special import erfinv, ndtri
+
+    u = np.asarray(rank, np.float64)
+    upper_tail = -ndtri(np.clip((1 - u) / 2, 1e-300, 0.5))  # keeps its digits near u = 1
+    return np.where(u == 1, LARGEST_MARGIN, np.where(u > 0.5, upper_tail, np.sqrt(2) * erfinv(np.minimum(u, 0.5))))
+
+
+def _cells_of(
+    corners: list[float], probability: Callable[[Floats], Floats], fraction: float
+) -> tuple[Floats, Floats, Floats]:
+    """Cells of rank, and the mean probability of each, which add up to the fraction."""
+    pieces = [0.0, *sorted(corner for corner in set(corners) if 0 < corner < 1), 1.0]
+    samples = [_samples(a, b) for a, b in zip(pieces[:-1], pieces[1:], strict=True)]
+    # so many cells of a piece as its length and the change of the probability along it ask for, at least one
+    at = [probability(margin_of_rank(u)) for u in samples]
+    change = [np.concatenate([[0.0], np.cumsum(np.abs(np.diff(p[1:-1])))]) for p in at]  # inside: not over a jump
+    wanted = np.array([c[-1] / fraction + (0.2 * (u[-1] - u[0]) if c[-1] > 0 else 0.0) for c, u in zip(change, samples, strict=True)])
+    number = np.ones(len(samples), int)
+    spare = NUM_CELLS - number.sum()
+    if wanted.sum() > 0:
+        share = np.floor(spare * wanted / wanted.sum()).astype(int)
+        share[np.argmax(wanted)] += spare - share.sum()
+        number += share
+    else:
+        number[0] += spare
+    edges = [0.0]
+    for u, c, n in zip(samples, change, number, strict=True):
+        inner = u[1:-1]
+        monitor = (inner - u[0]) / (u[-1] - u[0]) + (c / c[-1] if c[-1] > 0 else 0.0)
+        monitor, inner = np.concatenate([[0.0], monitor, [monitor[-1] + 1e-9]]), np.concatenate([[u[0]], inner, [u[-1]]])
+        edges += [*np.interp(monitor[-1] * np.arange(1, n) / n, monitor, inner), u[-1]]
+    ends = np.array(edges)
+    lower, upper = ends[:-1], ends[1:]
+    nodes = lower[:, None] + (upper - lower)[:, None] * (1 + NODES) / 2
+    mean = probability(margin_of_rank(nodes)) @ WEIGHTS / 2
+    kept = (upper - lower) @ mean
+    free = mean < 1  # what quadrature misses
+    mean = np.where(free, np.minimum(mean * (1 + (fraction - kept) / max((upper - lower)[free] @ mean[free], 1e-300)), 1.0), 1.0) if free.any() else mean
+    return lower, upper, mean
+
+
+def _samples(start: float, stop: float) -> Floats:
+    """Ranks between two, dense at both ends."""
+    x = np.geomspace(1e-9, 0.5, NUM_SAMPLES // 2)
+    return start + (stop - start) * np.concatenate([[0.0], x, 1 - x[-2::-1], [1.0]])
