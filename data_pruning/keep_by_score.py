@@ -6,11 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
-from typing import Any, Self
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data_pruning.apportionment import apportion
 from data_pruning.arguments import is_traced
 from data_pruning.keep_rules import KeepRule, nearest_whole
 from data_pruning.sampling import capped_probabilities, draw_with_probabilities
@@ -28,10 +30,14 @@ LARGEST_MARGIN = 40.0  # of rank 1
 class KeepByScore(KeepRule):
     """A keep probability that varies smoothly with the score.
 
-    On data, the probability follows from the scores (``chances``).  In the perceptron, where the margin |z| of the
+    On data, the probability follows from the scores.  In the perceptron, where the margin |z| of the
     probe is what is known of an example, it is a function of |z|; theory and simulation then see it as a function of
     rank.  The theory averages it over ``NUM_CELLS`` cells of rank, narrow where it varies.
     """
+
+    @abstractmethod
+    def _chances_of_scores(self, scores: Floats, count: int) -> Floats:
+        """Probabilities that add up to ``count``, of examples with these scores, hardest first."""
 
     @abstractmethod
     def _at_margin(self) -> tuple[list[float], Callable[[Floats], Floats]]:
@@ -79,8 +85,7 @@ class KeepByScore(KeepRule):
     def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
         """As ``KeepRule.kept_positions``, of examples of the perceptron: the rank says what the margin is."""
         count = self._whole_number(num_examples)
-        chances = self._chances_of_ranks(num_examples, count)
-        return draw_with_probabilities(chances, count, rng)
+        return draw_with_probabilities(self.chances(num_examples, count), count, rng)
 
     def positions_by_score(
         self, scores: ArrayLike, count: int | None = None, rng: np.random.Generator | None = None
@@ -88,13 +93,12 @@ class KeepByScore(KeepRule):
         """As ``KeepRule.positions_by_score``, by the values of the scores."""
         values = np.asarray(scores, np.float64)
         number = self._whole_number(values.size) if count is None else count
-        return draw_with_probabilities(self.chances(values, number), number, rng)
+        return draw_with_probabilities(self.chances(values.size, number, values), number, rng)
 
-    @abstractmethod
-    def chances(self, scores: ArrayLike, count: int) -> Floats:
-        """As ``KeepRule.chances``, from the values of the scores."""
-
-    def _chances_of_ranks(self, num_examples: int, count: int) -> Floats:
+    def chances(self, num_examples: int, count: int, scores: ArrayLike | None = None) -> Floats:
+        """As ``KeepRule.chances``: from the scores, or where only ranks are known, of examples of the perceptron."""
+        if scores is not None:
+            return self._chances_of_scores(np.asarray(scores, np.float64), count)
         chances = self((np.arange(num_examples) + 0.5) / num_examples)
         possible = np.flatnonzero(chances > 0)
         if possible.size < count:  # few examples, and a rule that leaves a part out altogether
@@ -132,37 +136,55 @@ def _cells_of(
     corners: list[float], probability: Callable[[Floats], Floats], fraction: float
 ) -> tuple[Floats, Floats, Floats]:
     """Cells of rank, and the mean probability of each, which add up to the fraction."""
-    pieces = [0.0, *sorted(corner for corner in set(corners) if 0 < corner < 1), 1.0]
-    samples = [_samples(a, b) for a, b in zip(pieces[:-1], pieces[1:], strict=True)]
-    # so many cells of a piece as its length and the change of the probability along it ask for, at least one
-    at = [probability(margin_of_rank(u)) for u in samples]
-    change = [np.concatenate([[0.0], np.cumsum(np.abs(np.diff(p[1:-1])))]) for p in at]  # inside: not over a jump
-    wanted = np.array([c[-1] / fraction + (0.2 * (u[-1] - u[0]) if c[-1] > 0 else 0.0) for c, u in zip(change, samples, strict=True)])
-    number = np.ones(len(samples), int)
-    spare = NUM_CELLS - number.sum()
-    if wanted.sum() > 0:
-        share = np.floor(spare * wanted / wanted.sum()).astype(int)
-        share[np.argmax(wanted)] += spare - share.sum()
-        number += share
-    else:
-        number[0] += spare
-    edges = [0.0]
-    for u, c, n in zip(samples, change, number, strict=True):
-        inner = u[1:-1]
-        monitor = (inner - u[0]) / (u[-1] - u[0]) + (c / c[-1] if c[-1] > 0 else 0.0)
-        monitor, inner = np.concatenate([[0.0], monitor, [monitor[-1] + 1e-9]]), np.concatenate([[u[0]], inner, [u[-1]]])
-        edges += [*np.interp(monitor[-1] * np.arange(1, n) / n, monitor, inner), u[-1]]
-    ends = np.array(edges)
-    lower, upper = ends[:-1], ends[1:]
-    nodes = lower[:, None] + (upper - lower)[:, None] * (1 + NODES) / 2
-    mean = probability(margin_of_rank(nodes)) @ WEIGHTS / 2
-    kept = (upper - lower) @ mean
-    free = mean < 1  # what quadrature misses
-    mean = np.where(free, np.minimum(mean * (1 + (fraction - kept) / max((upper - lower)[free] @ mean[free], 1e-300)), 1.0), 1.0) if free.any() else mean
-    return lower, upper, mean
+
+    def at(rank: Floats) -> Floats:
+        return probability(margin_of_rank(rank))
+
+    ends = [0.0, *sorted({corner for corner in corners if 0 < corner < 1}), 1.0]
+    pieces = [_Piece.of(at, start, stop) for start, stop in pairwise(ends)]
+    # every piece has one cell, and the others go where the probability varies
+    share = np.array([piece.variation / fraction + 0.2 * (piece.rank[-1] - piece.rank[0]) for piece in pieces])
+    varies = np.array([piece.variation > 0 for piece in pieces])
+    number = 1 + apportion(NUM_CELLS - len(pieces), share * varies if varies.any() else share)
+    edges = np.concatenate([[0.0], *(piece.edges(n) for piece, n in zip(pieces, number, strict=True))])
+    lower, width = edges[:-1], np.diff(edges)
+    mean = at(lower[:, None] + width[:, None] * (1 + NODES) / 2) @ WEIGHTS / 2
+    free = mean < 1  # these make good what quadrature misses
+    if free.any():
+        missed = (fraction - width @ mean) / max(width[free] @ mean[free], 1e-300)
+        mean = np.where(free, np.minimum(mean * (1 + missed), 1.0), mean)
+    return lower, edges[1:], mean
 
 
-def _samples(start: float, stop: float) -> Floats:
-    """Ranks between two, dense at both ends."""
-    x = np.geomspace(1e-9, 0.5, NUM_SAMPLES // 2)
-    return start + (stop - start) * np.concatenate([[0.0], x, 1 - x[-2::-1], [1.0]])
+class _Piece(NamedTuple):
+    """Ranks between two corners, where the keep probability is smooth.
+
+    Attributes:
+        rank: ranks, increasing, the two corners included.
+        change: by how much the probability has changed from the first corner to each rank.
+    """
+
+    rank: Floats
+    change: Floats
+
+    @classmethod
+    def of(cls, at: Callable[[Floats], Floats], start: float, stop: float) -> Self:
+        """The piece, sampled densely at both ends."""
+        x = np.geomspace(1e-9, 0.5, NUM_SAMPLES // 2)
+        inner = start + (stop - start) * np.concatenate([x, 1 - x[-2::-1]])
+        change = np.cumsum(np.abs(np.diff(at(inner), prepend=at(inner[:1]))))  # inside: not over a jump at a corner
+        rank = np.concatenate([[start], inner, [stop]])
+        return cls(rank, np.concatenate([[0.0], change, change[-1:]]))
+
+    @property
+    def variation(self) -> float:
+        """By how much the probability changes along the piece."""
+        return float(self.change[-1])
+
+    def edges(self, number: int) -> Floats:
+        """Upper ends of cells along which rank and probability change about equally, shape (number,)."""
+        start, stop = self.rank[0], self.rank[-1]
+        monitor = (self.rank - start) / (stop - start)
+        if self.variation > 0:
+            monitor = monitor + self.change / self.variation
+        return np.append(np.interp(monitor[-1] * np.arange(1, number) / number, monitor, self.rank), stop)

@@ -55,9 +55,8 @@ class KeepCoverage(KeepByScore):
         """The rule with the same share dropped, or as much as ``f`` leaves."""
         return KeepCoverage(f, np.minimum(self.trim, 1 - np.asarray(fraction_kept(f)))[()])
 
-    def chances(self, scores: ArrayLike, count: int) -> Floats:
-        """As ``KeepRule.chances``: of a stratum, the share of it that is kept."""
-        stratum, sizes, kept = self._strata(np.asarray(scores, np.float64), count)
+    def _chances_of_scores(self, scores: Floats, count: int) -> Floats:
+        stratum, sizes, kept = self._strata(scores, count)
         inside = stratum >= 0
         return np.where(inside, (kept / np.maximum(sizes, 1))[stratum], 0.0)
 

@@ -83,11 +83,10 @@ class KeepMixture(KeepRule):
         chosen = self.rule.positions_by_score(values, by_rule, rng) if by_rule else np.zeros(0, np.int64)
         return self._filled_up(chosen, values.size, number, rng)
 
-    def chances(self, scores: ArrayLike, count: int) -> Floats:  # noqa: D102
-        values = np.asarray(scores)
+    def chances(self, num_examples: int, count: int, scores: ArrayLike | None = None) -> Floats:  # noqa: D102
         by_rule = nearest_whole(float(self.share), count)
-        own = self.rule.chances(values, by_rule) if by_rule else np.zeros(values.size)
-        by_chance = (count - by_rule) / (values.size - by_rule) if by_rule < values.size else 0.0
+        own = self.rule.chances(num_examples, by_rule, scores) if by_rule else np.zeros(num_examples)
+        by_chance = (count - by_rule) / (num_examples - by_rule) if by_rule < num_examples else 0.0
         return own + (1 - own) * by_chance
 
     def _filled_up(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from data_pruning.arguments import broadcast, fraction_kept, real_array
 from data_pruning.keep_by_score import LARGEST_MARGIN, KeepByScore, not_traced
@@ -53,13 +53,8 @@ class KeepProportional(KeepByScore):
     def with_fraction(self, f: float) -> KeepProportional:  # noqa: D102
         return KeepProportional(f, self.power)
 
-    def chances(self, scores: ArrayLike, count: int) -> Floats:
-        """As ``KeepRule.chances``, from the values of the scores.
-
-        Raises:
-            ValueError: a score below 0.
-        """
-        values, power = np.asarray(scores, np.float64), float(self._single().power)
+    def _chances_of_scores(self, values: Floats, count: int) -> Floats:
+        power = float(self._single().power)
         if np.any(values < 0):
             raise ValueError(
                 f"{self} needs scores of at least 0, got {values.min():g}: score by el2n, grand, forgetting, confidence "
@@ -83,7 +78,11 @@ class KeepProportional(KeepByScore):
 
         # by log |z| of the corner: from where nothing to where everything is kept
         widest = max(LARGEST_MARGIN, 2 * -math.log(f) / abs(power))
-        low, high = (-widest - 60, math.log(LARGEST_MARGIN) + widest) if power > 0 else (-60.0, math.log(LARGEST_MARGIN) + widest)
+        low, high = (
+            (-widest - 60, math.log(LARGEST_MARGIN) + widest)
+            if power > 0
+            else (-60.0, math.log(LARGEST_MARGIN) + widest)
+        )
         corner = float(brentq(excess, low, high, xtol=1e-13, rtol=1e-14))
 
         def probability(z: Floats) -> Floats:

@@ -144,18 +144,18 @@ class KeepRule(ABC):
             raise ValueError(f"{rule} keeps {positions.size} of {size} examples, not {count}: prune without labels")
         return positions
 
-    def chances(self, scores: ArrayLike, count: int) -> Floats:
+    def chances(self, num_examples: int, count: int, scores: ArrayLike | None = None) -> Floats:
         """The probability with which each example is kept where ``count`` are, before rounding to whole examples.
 
         Args:
-            scores: as for ``positions_by_score``.
+            num_examples: number of examples, sorted from hardest to easiest.
             count: number of examples to keep, at least 1.
+            scores: as for ``positions_by_score``; None where only ranks are known.
 
         Returns:
             Probabilities in [0, 1], shape (num_examples,).
         """
-        size = np.shape(scores)[0]
-        rule, ends = self.with_fraction(count / size), np.arange(size + 1) / size
+        rule, ends = self.with_fraction(count / num_examples), np.arange(num_examples + 1) / num_examples
         chances = rule((ends[:-1] + ends[1:]) / 2)
         # an example on the edge of a window may be kept by rounding
         return np.where(chances > 0, chances, np.maximum(rule(ends[:-1]), rule(ends[1:])))

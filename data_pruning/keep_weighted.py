@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from data_pruning.importance_weights import check_power
 from data_pruning.keep_rules import KeepRule
 
-__all__ = ["KeepWeighted"]
+__all__ = ["KeepWeighted", "warn_of_ignored_weights", "without_weights"]
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +35,9 @@ class KeepWeighted(KeepRule):
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, KeepRule) or isinstance(self.rule, KeepWeighted):
-            raise TypeError(f"rule must be a keep rule without weights, such as KeepProportional(0.2), got {self.rule!r}")
+            raise TypeError(
+                f"rule must be a keep rule without weights, such as KeepProportional(0.2), got {self.rule!r}"
+            )
         check_power(self.power)
 
     @property
@@ -70,5 +73,21 @@ class KeepWeighted(KeepRule):
     ) -> NDArray[np.int64]:
         return self.rule.positions_by_score(scores, count, rng)
 
-    def chances(self, scores: ArrayLike, count: int) -> Floats:  # noqa: D102
-        return self.rule.chances(scores, count)
+    def chances(self, num_examples: int, count: int, scores: ArrayLike | None = None) -> Floats:  # noqa: D102
+        return self.rule.chances(num_examples, count, scores)
+
+
+def warn_of_ignored_weights(keep: Any, student: Any) -> None:
+    """Warn that a student has no use for the weights of a rule, if it has any."""
+    if isinstance(keep, KeepRule) and keep.weight_power > 0:
+        warnings.warn(
+            f"{student} ignores the weights of {keep}: it separates all kept examples, and no loss is weighted",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def without_weights(keep: Any) -> None:
+    """Raise a ``ValueError`` for a rule with weights, where there is no answer for one."""
+    if isinstance(keep, KeepRule) and keep.weight_power > 0:
+        raise ValueError(f"keep must be a rule without weights here, got {keep!r}")

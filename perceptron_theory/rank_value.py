@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.arguments import real_array, real_number
 from data_pruning.keep_rules import KeepHard, KeepRule
+from data_pruning.keep_weighted import without_weights
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solution import against_truth
 from perceptron_theory.solver import saddle_point
@@ -71,6 +72,7 @@ def value_function(
     problem = Problem.of(alpha_tot, theta, student, labels)
     if not isinstance(keep, KeepRule):
         raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
+    without_weights(keep)
     return edges, problem.cell_values(keep._single(), edges[:-1], edges[1:])
 
 

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from data_pruning.arguments import is_traced, real_array
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
+from data_pruning.keep_weighted import warn_of_ignored_weights
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solver.batch import for_each_point
 from perceptron_theory.solver.limits import MIN_NORM_LAMBDA, SEPARABLE, inverse_where, separability_solver, solve_points
@@ -86,9 +87,10 @@ def solve(
 
     Args:
         alpha_tot: examples per parameter before pruning; alpha_prune = f alpha_tot must lie in [1e-3, 1e5].
-        keep: keep rule, of fraction f in [1e-4, 1].
+        keep: keep rule, of fraction f in [1e-4, 1]; a ``KeepWeighted`` rule weighs the loss of each kept example.
         theta: angle between probe and teacher in radians, in [0, pi/2].
-        student: what is minimised over the kept examples.
+        student: what is minimised over the kept examples.  The max-margin student has no loss to be weighted: it
+            ignores weights, with a warning.
         labels: how often labels are wrong, and what the truth is.
         on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
 
@@ -112,6 +114,8 @@ def solve(
     if on_failure not in ("raise", "flag"):
         raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
     check_types(keep, student, labels)
+    if isinstance(student, MaxMargin):
+        warn_of_ignored_weights(keep, student)
     if is_traced(alpha_tot, theta, *numbers_in(keep), *numbers_in(student), *numbers_in(labels)):
         return _solve_traced(alpha_tot, keep, theta, student, labels)
     alpha_tot, theta = checked_numbers(alpha_tot, theta)

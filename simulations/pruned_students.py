@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from data_pruning import KeepByLabel, KeepRule
+from data_pruning import KeepByLabel, KeepRule, importance_weights
 from data_pruning.arguments import integer, number
+from data_pruning.keep_weighted import warn_of_ignored_weights
 from perceptron_theory import Labels, MaxMargin, Student
 from perceptron_theory.labels import truth_direction
 from simulations.ensemble import draw_kept_examples
@@ -74,6 +75,8 @@ class PrunedStudents:
         if self.keep.shape != ():
             raise ValueError(f"keep must be one rule, got an array of rules of shape {self.keep.shape}")
         solver_of(self.student)
+        if isinstance(self.student, MaxMargin):
+            warn_of_ignored_weights(self.keep, self.student)
         if not isinstance(self.labels, Labels):
             raise TypeError(f"labels must be Labels(...), got {self.labels!r}")
         number("labels.flip_probability", self.labels.flip_probability)
@@ -160,13 +163,14 @@ class PrunedStudents:
             found: dict[str, Any] = {}
             if isinstance(self.theta, TrainedProbe):
                 found["probe_angles"], found["probe_gaps"] = self._probe(numbers, device)
-            data, found["kept"] = self._data(numbers, device, found.get("probe_angles"))
-            found |= _train(quick_solver_of(self.student) or fit)(data, np.float64(lam), truth)
+            data, found["kept"], importance = self._data(numbers, device, found.get("probe_angles"))
+            trials = (data, importance)
+            found |= _train(quick_solver_of(self.student) or fit)(trials, np.float64(lam), truth)
             columns = {name: np.array(values) for name, values in found.items()}
             if quick_solver_of(self.student) is not None:
                 unproven = np.flatnonzero(~(columns["gaps"] <= TARGET_GAP))
                 if unproven.size:
-                    for name, values in _train(fit).of_some(unproven, data, np.float64(lam), truth).items():
+                    for name, values in _train(fit).of_some(unproven, trials, np.float64(lam), truth).items():
                         columns[name][unproven] = values
             return columns
 
@@ -229,12 +233,24 @@ class PrunedStudents:
             angles[unproven], gaps[unproven] = thorough.of_some(unproven, each, *shared)
         return angles, gaps
 
-    def _data(self, numbers: np.ndarray, device: Any, angles: np.ndarray | None) -> tuple[Array, Array]:
+    def _data(self, numbers: np.ndarray, device: Any, angles: np.ndarray | None) -> tuple[Array, Array, Array | None]:
+        """Kept examples of each trial, their number, and the weights of their losses where they have any."""
         positions, num_kept, by_label = self._positions(numbers)
         theta = np.full(numbers.size, self.theta) if angles is None else angles
         each = jax.device_put(_Pool(numbers, positions, np.full(numbers.size, num_kept), by_label, theta), device)
         draw = _draw(array_size(self.num_examples), self.num_features)
-        return draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
+        examples, kept = draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
+        return examples, kept, jax.device_put(self._importance(positions, num_kept), device)
+
+    def _importance(self, positions: np.ndarray, num_kept: int) -> np.ndarray | None:
+        """Weights of the losses, shape (num_trials, kept_size), 1 for what pads them; None where all are 1."""
+        if not isinstance(self.keep, KeepRule) or not self.keep.weight_power or isinstance(self.student, MaxMargin):
+            return None
+        chance = self.keep.chances(self.num_examples, num_kept)
+        weights = np.ones(positions.shape)
+        for row, kept in zip(weights, positions, strict=True):
+            row[:num_kept] = importance_weights(chance[kept[:num_kept]], self.keep.weight_power)
+        return weights
 
     def _root(self) -> np.ndarray:
         return np.asarray(jax.random.key_data(jax.random.key(self.seed, impl="threefry2x32")))
@@ -334,11 +350,13 @@ def _draw(pool_size: int, num_features: int) -> Any:
 def _train(fit: Fit) -> Any:
     """Compiled: the students of several data sets.
 
-    The compiled function takes the data, lambda, and the truth's first three components if it is not the teacher.
+    The compiled function takes the data with their weights, lambda, and the truth's first three components if it is not
+    the teacher.
     """
 
-    def one(examples: Array, lam: Array, truth: Array | None) -> dict[str, Array]:
-        found = fit(examples, lam)
+    def one(trial: tuple[Array, Array | None], lam: Array, truth: Array | None) -> dict[str, Array]:
+        examples, importance = trial
+        found = fit(examples, lam) if importance is None else fit(examples, lam, importance)
         w = found.weights
         if truth is None:
             error = jnp.arctan2(jnp.linalg.norm(w[1:]), w[0]) / jnp.pi

@@ -17,6 +17,7 @@ from scipy.special import expit, ndtr
 
 from data_pruning.compilation import quickly_compiled
 from data_pruning.keep_rules import KeepRule
+from data_pruning.keep_weighted import without_weights
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solution import against_truth
 from perceptron_theory.solver.limits import solve_points
@@ -97,6 +98,7 @@ def one_number(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: 
 def train(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> Trained:
     """Solve one point; the max-margin student comes out on the scale of margin 1."""
     check_types(keep, student, labels)
+    without_weights(keep)
     alpha, angle = one_number(alpha_tot, keep, theta, student, labels)
     loss, lam = kind_and_lam(student)
     if loss != "max-margin" and float(lam) == 0:

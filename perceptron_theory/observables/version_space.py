@@ -13,6 +13,7 @@ from scipy.special import log_ndtr
 
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
+from data_pruning.keep_weighted import without_weights
 from perceptron_theory.labels import Labels
 from perceptron_theory.observables.trained import gauss, lines_of, one_number, one_row
 from perceptron_theory.solver.points import check_types, flat_points
@@ -60,6 +61,7 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
     """
     labels, student = Labels(), MaxMargin()
     check_types(keep, student, labels)
+    without_weights(keep)
     alpha, angle = one_number(alpha_tot, keep, theta, student, labels)
     aligned = bool(angle == 0) and isinstance(keep, KeepRule)
     points, _ = flat_points(alpha, keep, angle, student, labels, (), aligned=aligned)

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf, erfinv, ndtr, ndtri
+from scipy.special import erf, ndtr
 
 from data_pruning.arguments import is_traced
 from data_pruning.keep_by_label import KeepByLabel
+from data_pruning.keep_by_score import LARGEST_MARGIN, margin_of_rank
 from data_pruning.keep_rules import KeepRule
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver.quadrature import FAR, TINY, Strips
@@ -19,6 +20,7 @@ from perceptron_theory.solver.quadrature import FAR, TINY, Strips
 __all__ = ["KeptSet", "kept_set", "probe_margin"]
 
 Floats = NDArray[np.float64]
+assert LARGEST_MARGIN == FAR
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 
 
@@ -46,9 +48,7 @@ def probe_margin(rank: Any) -> Any:
     """Probe margin |z| at difficulty rank u = erf(|z| / sqrt 2) in [0, 1]; FAR (= 40) at u = 1."""
     if is_traced(rank):
         return _traced_margin(rank)
-    u = np.asarray(rank, np.float64)
-    upper_tail = -ndtri(np.clip((1 - u) / 2, 1e-300, 0.5))  # keeps its digits near u = 1
-    return np.where(u == 1, FAR, np.where(u > 0.5, upper_tail, np.sqrt(2) * erfinv(np.minimum(u, 0.5))))
+    return margin_of_rank(rank)
 
 
 @jax.custom_jvp
@@ -77,7 +77,8 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     agree, disagree = (keep.agree, keep.disagree) if isinstance(keep, KeepByLabel) else (keep, keep)
     theta, eta = xp.asarray(theta), xp.asarray(labels.flip_probability)
     # strips on the side p > 0: the label is +1 unless flipped, and the probe agrees with +1 at z > 0
-    parts: list[tuple[Any, Any, Any]] = []
+    parts: list[tuple[Any, ...]] = []
+    weighted = isinstance(keep, KeepRule) and keep.weight_power > 0
     flips: list[bool] = []
     for flipped in (False, True) if labels.noisy else (False,):
         chance = (eta if flipped else 1 - eta)[..., None] if labels.noisy else 1.0
@@ -92,17 +93,18 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
                 if sign < 0:
                     continue
                 ends = (-outer, outer)  # one strip around z = 0
-            parts.append(tuple(xp.broadcast_arrays(*ends, probability * chance)))
+            importance = (_importance(rule, xp),) if weighted else ()
+            parts.append(tuple(xp.broadcast_arrays(*ends, probability * chance, *importance)))
             flips += [flipped] * parts[-1][0].shape[-1]
     missing = (1 << (len(flips) - 1).bit_length()) - len(flips)
     if missing:  # strips of weight 0 up to a power of two: few compiled programs serve all numbers of windows
-        lower, upper, probability = (xp.repeat(ends[..., -1:], missing, axis=-1) for ends in parts[-1])
-        parts.append((lower, upper, xp.zeros_like(probability)))
+        lower, upper, probability, *importance = (xp.repeat(ends[..., -1:], missing, axis=-1) for ends in parts[-1])
+        parts.append((lower, upper, xp.zeros_like(probability), *importance))
         flips += [flips[-1]] * missing
     shape = np.broadcast_shapes(theta.shape, eta.shape, keep.shape)
-    lower, upper, density = (
+    lower, upper, density, *importance = (
         xp.concatenate([xp.broadcast_to(part[i], (*shape, part[i].shape[-1])) for part in parts], axis=-1)
-        for i in range(3)
+        for i in range(len(parts[0]))
     )
     if isinstance(keep, KeepByLabel):
         f = (2 * density * _half_plane_measure(lower, upper, theta[..., None], xp)).sum(axis=-1)
@@ -123,12 +125,21 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     at_boundary = (1.0 if aligned else 0.5) * (special(upper / sine) - special(lower / sine))
     return KeptSet(
         fraction=f,
-        strips=Strips(lower, upper, weight, wrong, origin),
+        strips=Strips(lower, upper, weight, wrong, origin, importance[0] if weighted else None),
         theta=xp.broadcast_to(theta, shape),
         share=share,
         mean_bound=mean_bound,
         boundary_density=(weight * at_boundary).sum(axis=-1),
     )
+
+
+def _importance(rule: KeepRule, xp: Any) -> Any:
+    """Importance weight of each window of a rule, probability^-gamma over its mean over the kept examples."""
+    lower, upper, probability = rule.windows()
+    kept = probability > 0
+    powers = xp.where(kept, probability, 1.0) ** -rule.weight_power  # 1 where nothing is kept
+    mass = (upper - lower) * probability
+    return powers * (mass.sum(axis=-1) / (mass * powers).sum(axis=-1))[..., None]
 
 
 def _half_plane_measure(lower: Any, upper: Any, theta: Any, xp: Any) -> Any:

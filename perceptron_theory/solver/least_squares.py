@@ -11,6 +11,14 @@ s^2 = alpha V^2 (E + s^2) / (1 + V)^2, becomes by the first one
 
     s^2 = alpha V^2 E / ((1 + V) (1 + lambda V^2)).
 
+Where the loss of an example carries a weight w, force and curvature are those at w V, times w: with c = w / (1 + w V),
+
+    1/V = lambda + alpha <c>                             (alpha <c u u^T> + lambda) m = alpha <c y u>
+    s^2 (lambda V + alpha V <c / (1 + w V)>) = alpha V^2 <c^2 (1 - y m.u)^2>
+
+The first of these is solved by Newton's method from V = 1 / (lambda + alpha), which is never above the solution and
+rises to it: lambda V + alpha <w V / (1 + w V)> is concave.
+
 No difference of large numbers is left: V > 0 is taken from the form of the root that adds, E is a sum of squares on
 every line, and the moments are taken in the coordinates of the probe, (z, v) with v across it in the teacher-probe
 plane.  There C is diagonal for rules that do not look at labels, however thin the strips of z.
@@ -20,13 +28,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver.max_margin import across_moments
 from perceptron_theory.solver.quadrature import REACH, Strips, kept_lines
 
-__all__ = ["least_squares", "mean_example"]
+__all__ = ["least_squares", "mean_example", "mean_square_importance"]
+
+NEWTON_STEPS = 60
 
 
 def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool) -> Array:
@@ -43,10 +54,17 @@ def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, 
         (A, B, log s, log V), shape (4,), as ``regularised.minimise_loss`` finds them.
     """
     t, w0, w1, w2 = _lines(strips, theta, aligned)
-    b = lam + alpha_prune - 1
-    root = jnp.sqrt(b * b + 4 * lam)
-    v = jnp.where(b > 0, 2 / (jnp.abs(b) + root), (jnp.abs(b) + root) / (2 * lam))
-    ridge = lam * (1 + v) / alpha_prune
+    if strips.importance is None:
+        b = lam + alpha_prune - 1
+        root = jnp.sqrt(b * b + 4 * lam)
+        v = jnp.where(b > 0, 2 / (jnp.abs(b) + root), (jnp.abs(b) + root) / (2 * lam))
+        ridge, left = lam * (1 + v) / alpha_prune, (1 + v) * (1 + lam * v * v)
+    else:
+        importance = jnp.repeat(strips.importance, t.size // strips.importance.size)
+        v = _response(alpha_prune, importance, w0, lam)
+        c = importance / (1 + importance * v)
+        ridge, left = lam / alpha_prune, lam * v + alpha_prune * v * jnp.sum(w0 * c / (1 + importance * v))
+        w0, w1, w2 = c * w0, c * w1, c * w2
     along = jnp.sum(w0 * t * t) + ridge
     mean = jnp.sum(w0 * t)
     if aligned:
@@ -58,9 +76,28 @@ def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, 
         m_probe = (mean - mixed * mean_across / across) / rest
         m_across = (mean_across - mixed * m_probe) / across
     miss = 1 - m_probe * t
-    squares = jnp.sum(w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across)
-    s_squared = alpha_prune * v * v * squares / ((1 + v) * (1 + lam * v * v))
+    square = w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across
+    squares = jnp.sum(square if strips.importance is None else c * square)
+    s_squared = alpha_prune * v * v * squares / left
     return jnp.stack([*_in_plane(theta, m_probe, m_across), 0.5 * jnp.log(s_squared), jnp.log(v)])
+
+
+def _response(alpha_prune: Array, importance: Array, mass: Array, lam: Array) -> Array:
+    """V where examples carry weights, ``importance`` on lines of Gaussian measure ``mass``."""
+
+    def rise(_: int, v: Array) -> Array:
+        c = importance / (1 + importance * v)
+        value = lam * v + alpha_prune * v * jnp.sum(mass * c) - 1
+        slope = lam + alpha_prune * jnp.sum(mass * c / (1 + importance * v))
+        return v - value / slope
+
+    return jax.lax.fori_loop(0, NEWTON_STEPS, rise, 1 / (lam + alpha_prune))
+
+
+def mean_square_importance(strips: Strips, theta: Array, *, aligned: bool) -> Array:
+    """Mean of the squared weights of the losses over the kept examples."""
+    mass = _lines(strips, theta, aligned)[1].reshape(strips.importance.size, -1).sum(axis=1)
+    return jnp.sum(mass * strips.importance**2)
 
 
 def mean_example(strips: Strips, theta: Array, *, aligned: bool) -> tuple[Array, Array]:

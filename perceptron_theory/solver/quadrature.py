@@ -59,6 +59,8 @@ class Strips(NamedTuple):
             measure of the strips adds up to 1; shape (num_strips,).
         flipped: whether the strip's examples carry the wrong label, -1; shape (num_strips,), or None if none does.
         origin: lowest |z| kept, scalar; 0 where labels are flipped.
+        importance: weight of the loss of the strip's examples, of mean 1 over what is kept; shape (num_strips,), or
+            None where all weigh the same.
     """
 
     lower: Any
@@ -66,6 +68,7 @@ class Strips(NamedTuple):
     weight: Any
     flipped: Any
     origin: Any
+    importance: Any = None
 
 
 class KeptLines(NamedTuple):
@@ -144,12 +147,17 @@ def kept_lines(
         theta: angle between probe and teacher in radians, scalar.
         r: length of the student in the teacher-probe plane, scalar > 0.
         omega: angle of the student to the teacher in that plane in radians, scalar.
-        steps: values of ``KeptLines.t`` between which the function to be averaged is smooth, shape (num_steps,).
+        steps: values of ``KeptLines.t`` between which the function to be averaged is smooth, shape (num_steps,), or
+            (num_strips, num_steps) where they differ from strip to strip.
         top: value of ``KeptLines.t`` above which that function is zero to double precision, scalar.
         aligned: theta = omega = 0 exactly; a cheaper quadrature.  The strips are then those at z > 0.
     """
     one_strip = _aligned_strip if aligned else _oblique_strip
-    if strips.flipped is None:
+    if strips.flipped is None and steps.ndim == 2:
+        lines = jax.vmap(
+            lambda lower, upper, steps: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top)
+        )(strips.lower, strips.upper, steps)
+    elif strips.flipped is None:
         lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top))(
             strips.lower, strips.upper
         )

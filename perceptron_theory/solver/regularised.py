@@ -14,6 +14,9 @@ the force -M' = (h - omega)/V,
 
     lambda m = alpha_prune <force y u>     1/V = lambda + alpha_prune <M''>     s^2 = alpha_prune V^2 <force^2>.
 
+Where the loss of an example carries an importance weight w, its Moreau envelope is that of w l, which is w times that
+of l at w V: the forces are w times, their slopes w times those of l at w V.
+
 F is strictly convex for lambda > 0, so the solution is unique and moves smoothly with lambda.  ``minimise_loss``
 follows it by Newton's method from strong regularisation, where the student is Hebb's rule, down to lambda, in stages
 that shrink where Newton's method does not converge at once and grow where it does.
@@ -30,7 +33,7 @@ from jax import Array
 
 from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.evaluation import pointwise, with_slopes
-from perceptron_theory.solver.least_squares import mean_example
+from perceptron_theory.solver.least_squares import mean_example, mean_square_importance
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
 
@@ -138,6 +141,17 @@ def _kept_lines(
     loss: str, strips: Strips, theta: Array, r: Array, omega: Array, s: Array, v: Array, aligned: bool
 ) -> Any:
     """The lines of kept examples, with panels that end where the loss bends."""
+    if strips.importance is not None and loss != "square":
+        steps, top = jax.vmap(lambda importance: _bends(loss, r, s, importance * v))(strips.importance)
+        top = top[0]  # the same for all
+    else:
+        steps, top = _bends(loss, r, s, v)
+    steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
+    return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
+
+
+def _bends(loss: str, r: Array, s: Array, v: Array) -> tuple[Array, Array]:
+    """Fields of the student between which the force is smooth, and the one above which there is none."""
     top = jnp.asarray(quadrature.REACH)
     if loss == "square":
         steps = jnp.zeros(1)
@@ -160,8 +174,7 @@ def _kept_lines(
         outputs = jnp.asarray(LOGISTIC_STEPS)
         steps = (outputs - v * jax.nn.sigmoid(-outputs)) / r
         top = (LOGISTIC_STEPS[-1] + s * quadrature.REACH) / r
-    steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
-    return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
+    return steps, top
 
 
 class Conditions(NamedTuple):
@@ -184,6 +197,7 @@ class _Fields(NamedTuple):
     second_v: Array  # the same times the field across the student
     cosine: Array  # components of the second direction along and across the student; scalars
     sine: Array
+    importance: Any  # weight of the loss, shape (num_strips,), each of as many lines; None where there is none
 
 
 def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool) -> _Fields:
@@ -206,7 +220,30 @@ def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknown
         second_v=weight * jnp.where(probe, (line.u2 - frame.cos_psi * t * line.u1) / sine, across2),
         cosine=jnp.where(probe, frame.cos_psi, 0.0),
         sine=sine,
+        importance=strips.importance,
     )
+
+
+def _channel(compute: Any, fields: _Fields) -> Any:
+    """A pointwise function of (a, s, V) of one loss at the fields, V times the importance of each line."""
+    a, s, v = fields.r * fields.t, fields.s, fields.v
+    if fields.importance is None:
+        return pointwise(compute, a, s, v)
+    by_strip = a.reshape(fields.importance.size, -1)
+    found = jax.vmap(lambda a, importance: pointwise(compute, a, s, importance * v))(by_strip, fields.importance)
+    return jax.tree.map(jnp.ravel, found)
+
+
+def _weighted(fields: _Fields, channel: Channel) -> Channel:
+    """The averages, or derivatives of them, with the weight of the loss."""
+    if fields.importance is None:
+        return channel
+    w = _per_line(fields)
+    return Channel(w * channel.force, w * w * channel.force_squared, w * channel.curvature)
+
+
+def _per_line(fields: _Fields) -> Array:
+    return jnp.repeat(fields.importance, fields.t.size // fields.importance.size)
 
 
 def equations(
@@ -232,7 +269,7 @@ def equations(
         What vanishes at the solution, shape (4,).
     """
     fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
-    channel = pointwise(CHANNELS[loss], fields.r * fields.t, fields.s, fields.v)
+    channel = _weighted(fields, _channel(CHANNELS[loss], fields))
     return _balance(fields, channel, lam, unknowns, aligned)[0]
 
 
@@ -259,7 +296,9 @@ def conditions(
     """``equations`` with their derivatives; the same arguments."""
     fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
     t, s, v, w0, w1, second = fields.t, fields.s, fields.v, fields.w0, fields.w1, fields.second
-    channel, (by_a, by_s, by_v) = pointwise(with_slopes(CHANNELS[loss]), fields.r * t, s, v)
+    channel, slopes = _channel(with_slopes(CHANNELS[loss]), fields)
+    channel, by_a, by_s, by_v = (_weighted(fields, one) for one in (channel, *slopes))
+    v = v if fields.importance is None else v * _per_line(fields)  # where each line's channel is taken
     by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((s, by_s), (v, by_v)))  # by log s and log V
     value, squared, inverse_v = _balance(fields, channel, lam, unknowns, aligned)
     tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, fields.second_v))
@@ -361,14 +400,18 @@ def minimise_loss(
         )
 
     zero = jnp.zeros_like(alpha_prune)
-    mean_teacher, mean_rest = mean_example(strips, theta, aligned=aligned)
+    pull, second_moment = strips, jnp.ones_like(alpha_prune)
+    if strips.importance is not None:
+        pull = strips._replace(weight=strips.weight * strips.importance)
+        second_moment = mean_square_importance(strips, theta, aligned=aligned)
+    mean_teacher, mean_rest = mean_example(pull, theta, aligned=aligned)
     strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_teacher**2 + mean_rest**2))
     force = 0.5 if loss == "logistic" else 1.0  # at output 0
     start = jnp.stack(
         [
             force * alpha_prune * mean_teacher / strong,
             force * alpha_prune * mean_rest / strong,
-            jnp.log(force * jnp.sqrt(alpha_prune) / strong),
+            jnp.log(force * jnp.sqrt(alpha_prune * second_moment) / strong),
             -jnp.log(strong),
         ]
     )

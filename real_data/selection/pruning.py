@@ -149,7 +149,7 @@ def _selection(values: np.ndarray, keep: KeepRule, rankings: list[Indices], chos
     """What was chosen from each of several rankings."""
     chance = np.zeros(values.size)
     for ranking, kept in zip(rankings, chosen, strict=True):
-        chance[ranking] = keep.chances(values[ranking], kept.size)
+        chance[ranking] = keep.chances(ranking.size, kept.size, values[ranking])
     indices = np.sort(np.concatenate(chosen))
     probability = chance[indices]
     # kept by rounding alone, from a part of the ranking that the rule leaves out

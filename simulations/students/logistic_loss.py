@@ -25,8 +25,8 @@ class _State(NamedTuple):
     num_iterations: Array
 
 
-def logistic_regression(examples: Array, lam: Array) -> Minimum:
-    """Minimise sum log(1 + exp(-a.v)) + lambda |v|^2 / 2.
+def logistic_regression(examples: Array, lam: Array, importance: Array | None = None) -> Minimum:
+    """Minimise sum importance log(1 + exp(-a.v)) + lambda |v|^2 / 2.
 
     Newton steps, halved until the convex objective falls enough, converge from anywhere, in the end quadratically.
     Each takes one factorisation in the smaller of the dimensions of examples and features.
@@ -34,6 +34,7 @@ def logistic_regression(examples: Array, lam: Array) -> Minimum:
     Args:
         examples: label times input over sqrt N, shape (num_examples, num_features), float64; rows of zeros are ignored.
         lam: lambda > 0, scalar.
+        importance: weight of each example's loss, >= 0, shape (num_examples,); None weighs all alike.
 
     Returns:
         The student with its certificate.
@@ -41,20 +42,20 @@ def logistic_regression(examples: Array, lam: Array) -> Minimum:
     Pure and traceable; call it under ``jax.enable_x64``.
     """
     num_examples, num_features = examples.shape
-    real = real_rows(examples)
+    real, importance = real_rows(examples), 1.0 if importance is None else importance
     wide = num_examples <= num_features
     gram = examples @ examples.T if wide else None
 
     def objective(h: Array, square: Array) -> Array:
-        return jnp.sum(jnp.where(real, jnp.logaddexp(0.0, -h), 0.0)) + lam * square / 2
+        return jnp.sum(jnp.where(real, importance * jnp.logaddexp(0.0, -h), 0.0)) + lam * square / 2
 
     def newton(g: Array, h: Array) -> Array:
         """(lambda + A^T D A)^-1 g, D the second derivatives of the losses."""
         if gram is None:
-            weight = jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
+            weight = importance * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
             hessian = examples.T @ (weight[:, None] * examples) + lam * jnp.eye(num_features)
             return jax.scipy.linalg.cho_solve((jax.lax.linalg.cholesky(hessian), True), g)
-        root = jnp.sqrt(jax.nn.sigmoid(h) * jax.nn.sigmoid(-h))
+        root = jnp.sqrt(importance * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h))
         matrix = root[:, None] * gram * root + lam * jnp.eye(num_examples)  # Woodbury
         inner = jax.scipy.linalg.cho_solve((jax.lax.linalg.cholesky(matrix), True), root * (examples @ g))
         return (g - (root * inner) @ examples) / lam
@@ -65,7 +66,7 @@ def logistic_regression(examples: Array, lam: Array) -> Minimum:
     def iterate(state: _State) -> _State:
         v = state.v
         h = examples @ v
-        g = _gradient(examples, lam, v, h)
+        g = _gradient(examples, lam, importance, v, h)
         dv = -newton(g, h)
         dh = examples @ dv
         square, mixed, square_of_step = v @ v, v @ dv, dv @ dv
@@ -77,7 +78,7 @@ def logistic_regression(examples: Array, lam: Array) -> Minimum:
 
         length = jax.lax.while_loop(too_long, lambda length: length / 2, jnp.ones((), v.dtype))
         v = v + length * dv
-        found = minimum(examples, v, _gap(examples, lam, v))
+        found = minimum(examples, v, _gap(examples, lam, importance, v))
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
@@ -89,10 +90,10 @@ def logistic_regression(examples: Array, lam: Array) -> Minimum:
     return end.best._replace(num_iterations=end.num_iterations)
 
 
-def _gradient(examples: Array, lam: Array, v: Array, h: Array) -> Array:
-    return lam * v - jax.nn.sigmoid(-h) @ examples
+def _gradient(examples: Array, lam: Array, importance: Array | float, v: Array, h: Array) -> Array:
+    return lam * v - (importance * jax.nn.sigmoid(-h)) @ examples
 
 
-def _gap(examples: Array, lam: Array, v: Array) -> Array:
+def _gap(examples: Array, lam: Array, importance: Array | float, v: Array) -> Array:
     """What any v proves by its gradient."""
-    return angle_gap(jnp.linalg.norm(_gradient(examples, lam, v, examples @ v)) / lam, v)
+    return angle_gap(jnp.linalg.norm(_gradient(examples, lam, importance, v, examples @ v)) / lam, v)

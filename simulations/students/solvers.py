@@ -35,16 +35,16 @@ class Trained(Protocol):
         """The angle of the student is right to arccos(1 - gap)."""
 
 
-Fit = Callable[[Array, Array], Trained]  # examples (rows y x / sqrt N), lambda
+Fit = Callable[..., Trained]  # examples (rows y x / sqrt N), lambda, and for losses the weight of each example
 
 
-def train_max_margin_quickly(examples: Array, lam: Array) -> Trained:
+def train_max_margin_quickly(examples: Array, lam: Array, importance: Array | None = None) -> Trained:
     """``quick_max_margin``, called as the others are."""
     return quick_max_margin(examples)
 
 
-def train_max_margin(examples: Array, lam: Array) -> Trained:
-    """``max_margin``, called as the others are; ``lam`` takes no part."""
+def train_max_margin(examples: Array, lam: Array, importance: Array | None = None) -> Trained:
+    """``max_margin``, called as the others are; ``lam`` and ``importance`` take no part."""
     return max_margin(examples)
 
 
