@@ -140,7 +140,8 @@ def _cells_of(
     def at(rank: Floats) -> Floats:
         return probability(margin_of_rank(rank))
 
-    ends = [0.0, *sorted({corner for corner in corners if 0 < corner < 1}), 1.0]
+    inside = {corner for corner in corners if 0 < corner < 1}
+    ends = [0.0, *sorted(inside), 1.0]
     pieces = [_Piece.of(at, start, stop) for start, stop in pairwise(ends)]
     # every piece has one cell, and the others go where the probability varies
     share = np.array([piece.variation / fraction + 0.2 * (piece.rank[-1] - piece.rank[0]) for piece in pieces])
@@ -149,9 +150,9 @@ def _cells_of(
     edges = np.concatenate([[0.0], *(piece.edges(n) for piece, n in zip(pieces, number, strict=True))])
     lower, width = edges[:-1], np.diff(edges)
     mean = at(lower[:, None] + width[:, None] * (1 + NODES) / 2) @ WEIGHTS / 2
-    free = mean < 1  # these make good what quadrature misses
-    if free.any():
-        missed = (fraction - width @ mean) / max(width[free] @ mean[free], 1e-300)
+    for _ in range(3):  # cells below 1 make good what quadrature misses; some may get there
+        free = mean < 1
+        missed = (fraction - width @ mean) / np.maximum(width[free] @ mean[free], 1e-300)
         mean = np.where(free, np.minimum(mean * (1 + missed), 1.0), mean)
     return lower, edges[1:], mean
 

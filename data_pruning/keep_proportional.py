@@ -57,8 +57,8 @@ class KeepProportional(KeepByScore):
         power = float(self._single().power)
         if np.any(values < 0):
             raise ValueError(
-                f"{self} needs scores of at least 0, got {values.min():g}: score by el2n, grand, forgetting, confidence "
-                "or prototypes, or keep by rank (policy@, window@)"
+                f"{self} needs scores of at least 0, got {values.min():g}: score by el2n, grand, forgetting, "
+                "confidence or prototypes, or keep by rank (policy@, window@)"
             )
         if power == 0 or not values.any():
             return np.full(values.size, count / values.size)

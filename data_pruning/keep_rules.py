@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -160,7 +160,7 @@ class KeepRule(ABC):
         # an example on the edge of a window may be kept by rounding
         return np.where(chances > 0, chances, np.maximum(rule(ends[:-1]), rule(ends[1:])))
 
-    def _single(self) -> KeepRule:
+    def _single(self) -> Self:
         if self.shape != ():
             raise ValueError(f"one keep rule is needed here, got an array of rules of shape {self.shape}")
         return self

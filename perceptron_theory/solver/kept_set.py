@@ -93,8 +93,8 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
                 if sign < 0:
                     continue
                 ends = (-outer, outer)  # one strip around z = 0
-            importance = (_importance(rule, xp),) if weighted else ()
-            parts.append(tuple(xp.broadcast_arrays(*ends, probability * chance, *importance)))
+            own = (*ends, probability * chance, *([_importance(rule, xp)] if weighted else []))
+            parts.append(tuple(xp.broadcast_arrays(*own)))
             flips += [flipped] * parts[-1][0].shape[-1]
     missing = (1 << (len(flips) - 1).bit_length()) - len(flips)
     if missing:  # strips of weight 0 up to a power of two: few compiled programs serve all numbers of windows
@@ -125,7 +125,7 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     at_boundary = (1.0 if aligned else 0.5) * (special(upper / sine) - special(lower / sine))
     return KeptSet(
         fraction=f,
-        strips=Strips(lower, upper, weight, wrong, origin, importance[0] if weighted else None),
+        strips=Strips(lower, upper, weight, wrong, origin, importance[0] if importance else None),
         theta=xp.broadcast_to(theta, shape),
         share=share,
         mean_bound=mean_bound,

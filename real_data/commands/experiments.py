@@ -55,7 +55,10 @@ def run(
     Args:
         images: the images.
         metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, random.
-        rules: keep rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), policy@EDGES/PROBABILITIES.
+        rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), proportional@POWER (of the score),
+            coverage@TRIM (drop the hardest share, even out the rest), mix@SHARE (of hard, the rest random),
+            policy@EDGES/PROBABILITIES; any of them with importance weights, RULE+weighted@GAMMA; rs2 (random examples
+            anew every epoch), infobatch.
         fractions: fractions of the pool kept, in (0, 1].
         pool_sizes: numbers of training images before pruning; None is all.
         num_seeds: repetitions, at least 2.

@@ -102,7 +102,8 @@ def prune(
 ) -> None:
     """Choose the examples to keep; writes their indices in the training set to a text file, one a line.
 
-    Where the images are files, their names go to a second one, kept.names.txt beside kept.txt.
+    Where the images are files, their names go to a second one, kept.names.txt beside kept.txt; the weights of a rule
+    that has some (+weighted) to kept.weights.txt.
 
     Args:
         scores: a file that ``score`` wrote, for the same data set.
@@ -115,16 +116,21 @@ def prune(
     """
     from data_pruning.records.atomic_file import write_atomically
     from real_data.scores import Scores
-    from real_data.selection.pruning import prune
+    from real_data.selection.pruning import select
 
     check_file("out", out)
     data = images.load()
     values = Scores.load(scores, data).values
-    kept = prune(values, keep_rule(rule, fraction), data.train_labels, min_class_share=min_class_share, seed=seed)
+    keep = keep_rule(rule, fraction)
+    kept, _, weights = select(values, keep, data.train_labels, min_class_share=min_class_share, seed=seed)
     write_atomically(out, "".join(f"{i}\n" for i in kept).encode())
     where = f"their positions among the {values.size} training images in {out}"
     if data.train_names is not None:
         names = out.with_name(f"{out.stem}.names{out.suffix}")
         write_atomically(names, "".join(f"{data.train_names[i]}\n" for i in kept).encode("utf-8", "surrogateescape"))
         where += f", their names in {names}"
+    if weights is not None:
+        beside = out.with_name(f"{out.stem}.weights{out.suffix}")
+        write_atomically(beside, "".join(f"{weight:.9g}\n" for weight in weights).encode())
+        where += f", the weights of their losses, line by line, in {beside}"
     print(f"{kept.size} of {values.size} images kept ({len(data.test_labels)} more are the test images); {where}")

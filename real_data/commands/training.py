@@ -42,10 +42,10 @@ def train(
 
     Args:
         images: the images.
-        scores: file of the scores, from the command score; needed by the rules hard, easy, window and policy.
+        scores: file of the scores, from the command score; needed by all rules that look at them.
         kept: file that names the images to keep, from the command prune (positions or names), in place of scores and
             rule.
-        rule: hard, easy, random, window@P, policy@EDGES/PROBABILITIES, or all, which keeps all images.
+        rule: all, which keeps all images; or as the rules of run, for example random, window@0.2 or proportional@1.
         fraction: fraction kept, in (0, 1]; 1 with the rule all.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1].
         prune_seed: seed of the keep rule.

@@ -13,9 +13,9 @@ from data_pruning.arguments import (
     check_string,
     check_tuple,
 )
-from data_pruning.rule_names import keep_rule
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
+from real_data.selection.methods import check_method, looks_at_scores
 from real_data.training.config import TrainingConfig
 
 __all__ = ["MOST_SEED", "Experiment", "TrainingRun"]
@@ -59,7 +59,8 @@ class Experiment:
         test_folder: name of the folder of test images of a ``folder``, where there are several beside train.
         skip_undecodable: whether image files of a ``folder`` that cannot be decoded are left out.
         scores: how difficulty is scored, each metric once.
-        rules: keep rules by name; see :func:`keep_rule`.
+        rules: keep rules by name, see :func:`keep_rule`; or rs2 or infobatch, see
+            :func:`real_data.selection.methods.chosen_examples`.
         fractions: fractions kept f of the training pool, each in (0, 1]; the whole pool (f = 1) is always
             trained.
         pool_sizes: numbers of training images that are pruned, each at least 2; None is all there are.
@@ -106,7 +107,7 @@ class Experiment:
         for f in self.fractions:
             check_real("each of fractions", f, "(0, 1]")
             for rule in self.rules:
-                keep_rule(rule, f)
+                check_method(rule, f)
         check_different("fractions", self.fractions)
         for size in self.pool_sizes:
             if size is not None:
@@ -139,7 +140,8 @@ class TrainingRun:
         scores: file of the scores, from python -m real_data score; None where the rule needs none.
         kept: file with the examples to keep, their positions or names, one a line, as the command prune writes them; in
             place of scores and rule.  None keeps by the rule.
-        rule: hard, easy, random, window@P, policy@EDGES/PROBABILITIES, or all, which keeps all examples.
+        rule: all, which keeps all examples; a keep rule, such as hard, random, window@P, proportional@POWER or
+            coverage@TRIM, with importance weights RULE+weighted@GAMMA; rs2 or infobatch.
         fraction: fraction kept f, in (0, 1]; 1 with the rule all.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1].
         prune_seed: seed of the keep rule; in [0, 2^31).
@@ -179,8 +181,8 @@ class TrainingRun:
             if self.fraction != 1:
                 raise ValueError(f"rule all keeps everything: fraction must be 1, got {self.fraction}")
         else:
-            keep_rule(self.rule, self.fraction)
-            if self.scores is None and self.rule != "random":
+            check_method(self.rule, self.fraction)
+            if self.scores is None and looks_at_scores(self.rule):
                 raise ValueError(f"rule {self.rule} needs scores, a file from the command score")
         check_real("min_class_share", self.min_class_share, "[0, 1]")
         check_integer("prune_seed", self.prune_seed, 0, MOST_SEED)

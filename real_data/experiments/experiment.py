@@ -21,12 +21,11 @@ from tqdm import tqdm
 from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
 from data_pruning.records.settings_file import write_settings
-from data_pruning.rule_names import keep_rule
 from real_data.experiments.cells import COLUMNS, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.task import Task, load_for, pool_of, run_task
-from real_data.selection import pruning
+from real_data.selection.methods import chosen_examples
 from real_data.software import software
 
 __all__ = ["run_experiment"]
@@ -162,7 +161,7 @@ def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> l
         for task in tasks[: len(config.pool_sizes)]:
             labels = pool_of(task).train_labels
             for rule, f in itertools.product(config.rules, config.fractions):
-                pruning.prune(np.arange(labels.size), keep_rule(rule, f), labels)
+                chosen_examples(rule, f, np.arange(labels.size, dtype=float), labels)
     return tasks
 
 

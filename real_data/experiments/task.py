@@ -14,14 +14,14 @@ import numpy as np
 
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
-from data_pruning.rule_names import keep_rule
 from real_data import datasets, models, scores
 from real_data.experiments.cells import Cell, CellFolder, Outcome, group_name
 from real_data.experiments.config import Experiment
 from real_data.scores.config import ScoreConfig
-from real_data.selection import pruning
+from real_data.selection import methods
 from real_data.software import software
 from real_data.training import train as training
+from real_data.training.examples import Examples
 
 __all__ = ["Task", "load_for", "pool_of", "run_task"]
 
@@ -61,9 +61,9 @@ class Task:
         return {**everything, (0, "all", 1.0): self._cell(0, "all", 1.0)}
 
     def _cell(self, score: int, rule: str, fraction: float) -> Cell:
-        if fraction == 1 and not rule.startswith("policy"):
+        if fraction == 1 and not methods.may_differ_from_all(rule):
             rule = "all"
-        blind = rule in ("random", "all")
+        blind = not methods.looks_at_scores(rule)
         own = {"score": None if blind else to_json(self.config.scores[score]), "rule": rule, "fraction": fraction}
         return Cell(rule, fraction, None if blind else score, digest_of({**self._shared(), **own}))
 
@@ -107,8 +107,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         by_score = dict(zip(used, difficulty, strict=True))
         kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
-        steps = {cell.key: config.retraining.steps_for(kept[cell.key].size) for cell in pending}
-        groups = _groups(pending, at_once, steps)
+        steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
+        groups = _groups(pending, at_once, {key: (steps[key], *_alone(cell_kept)) for key, cell_kept in kept.items()})
         while groups:
             cells = groups.pop(0)
             checkpoints = _checkpoints(folder, group_name(cells), steps[cells[0].key])
@@ -132,7 +132,7 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
                 continue
             errors = networks.errors(data.test_images, data.test_labels)
             outcomes = [
-                Outcome(float(error), kept[cell.key].size, float(training_error), bool(learned), rates[-1])
+                Outcome(float(error), kept[cell.key].epoch_size, float(training_error), bool(learned), rates[-1])
                 for cell, error, training_error, learned, rates in zip(
                     cells, errors, networks.training_errors, networks.learned, networks.learning_rates, strict=True
                 )
@@ -159,21 +159,25 @@ def _discard(checkpoints: Path | None) -> None:
 
 def _kept(
     task: Task, cell: Cell, difficulty: dict[int, scores.Scores], data: datasets.ImageDataset, seed: int
-) -> np.ndarray:
-    """Indices of the examples of the pool that a cell keeps."""
-    labels = data.train_labels
-    if cell.rule == "all":
-        return np.arange(labels.size)
-    values = np.zeros(labels.size) if cell.score is None else difficulty[cell.score].values
-    rule = keep_rule(cell.rule, cell.fraction)
-    return pruning.prune(values, rule, labels, min_class_share=task.config.min_class_share, seed=seed)
+) -> Examples:
+    """The examples of the pool that a cell is trained on."""
+    values = None if cell.score is None else difficulty[cell.score].values
+    share = task.config.min_class_share
+    return methods.chosen_examples(
+        cell.rule, cell.fraction, values, data.train_labels, min_class_share=share, seed=seed
+    )
 
 
-def _groups(cells: list[Cell], at_once: int, steps: dict[str, int]) -> list[list[Cell]]:
-    """Cells that are trained side by side: as many steps each, at most ``at_once``."""
-    ordered = sorted(cells, key=lambda cell: steps[cell.key])
+def _alone(examples: Examples) -> tuple[bool, bool]:
+    """What sets apart examples that cannot be trained beside others."""
+    return examples.weighted, examples.skip_learned is not None
+
+
+def _groups(cells: list[Cell], at_once: int, kinds: dict[str, tuple[int, bool, bool]]) -> list[list[Cell]]:
+    """Cells that are trained side by side: as many steps each and weights or none, at most ``at_once``."""
+    ordered = sorted(cells, key=lambda cell: kinds[cell.key])
     groups = []
-    for _, same in itertools.groupby(ordered, key=lambda cell: steps[cell.key]):
+    for _, same in itertools.groupby(ordered, key=lambda cell: kinds[cell.key]):
         alike = list(same)
         groups += [alike[first : first + at_once] for first in range(0, len(alike), at_once)]
     return groups

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from data_pruning import Results
 from data_pruning.records.fingerprint import sha256_of
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import to_json
 from data_pruning.records.settings_file import check_settings, write_settings
-from data_pruning.rule_names import keep_rule
 from real_data import datasets, models, scores
 from real_data.experiments.config import TrainingRun
-from real_data.selection import pruning
 from real_data.selection.kept_list import read_kept
+from real_data.selection.methods import chosen_examples
 from real_data.software import software
 from real_data.training import train as training
+from real_data.training.examples import Examples
 from real_data.training.networks import TrainedNetworks
 from real_data.training.weights_file import load_weights, save_weights
 
@@ -61,14 +59,13 @@ def run_training(
         test_folder=config.test_folder,
         skip_undecodable=config.skip_undecodable,
     )
-    kept = np.arange(data.train_labels.size)
     if config.kept is not None:
-        kept = read_kept(config.kept, data)
-    elif config.rule != "all":
-        found = None if config.scores is None else scores.Scores.load(config.scores, data)
-        kept = pruning.prune(
-            np.zeros(kept.size) if found is None else found.values,
-            keep_rule(config.rule, config.fraction),
+        kept = Examples(read_kept(config.kept, data))
+    else:
+        kept = chosen_examples(
+            config.rule,
+            config.fraction,
+            None if config.scores is None else scores.Scores.load(config.scores, data).values,
             data.train_labels,
             min_class_share=config.min_class_share,
             seed=config.prune_seed,
@@ -104,7 +101,7 @@ def load_networks(folder: str | os.PathLike[str]) -> TrainedNetworks:
 def _train_and_test(
     config: TrainingRun,
     data: datasets.ImageDataset,
-    kept: np.ndarray,
+    kept: Examples,
     folder: Path,
     checkpoint_every: int,
     progress: bool,
@@ -112,7 +109,9 @@ def _train_and_test(
     settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": ("path", "scores", "kept")}
     check_settings(**settings)
     # files may be moved: their digests say whether they are still the same
-    write_settings(folder / "data.json", {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(kept)})
+    write_settings(
+        folder / "data.json", {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(*kept.digested())}
+    )
     write_settings(**settings)
     image_shape = data.train_images.shape[1:]
     networks = training.train(
@@ -133,9 +132,13 @@ def _train_and_test(
         "software": software(),
     }
     save_weights(folder / WEIGHTS, networks, model=config.model, image_shape=image_shape, provenance=provenance)
-    results = Results(f"Training on {kept.size} of {data.train_labels.size} images of {config.dataset}", provenance)
+    results = Results(
+        f"Training on {kept.epoch_size} of {data.train_labels.size} images of {config.dataset}", provenance
+    )
     results.add("seed", "seed", list(config.seeds), "1", "seed of the network")
-    results.add("kept", "kept", kept, "1", "indices of the kept examples in the training set")
+    results.add("kept", "kept", kept.indices, "1", "indices of the kept examples in the training set")
+    if kept.weights is not None:
+        results.add("weights", "kept", kept.weights, "1", "weight of the loss of each kept example, mean 1")
     results.add("losses", ("seed", "step"), networks.losses, "1", "training loss")
     errors = networks.errors(data.test_images, data.test_labels)
     results.add("learned", "seed", networks.learned.astype(int), "1", "better than the most frequent class")

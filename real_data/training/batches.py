@@ -13,7 +13,13 @@ __all__ = ["batch_indices"]
 
 
 def batch_indices(
-    kept: np.ndarray, num_steps: int, batch_size: int, seed: int, *, first_step: int = 0
+    kept: np.ndarray,
+    num_steps: int,
+    batch_size: int,
+    seed: int,
+    *,
+    first_step: int = 0,
+    per_epoch: int | None = None,
 ) -> NDArray[np.int32]:
     """The examples of a range of training steps.
 
@@ -26,14 +32,16 @@ def batch_indices(
         batch_size: examples per batch.
         seed: non-negative integer.
         first_step: number of the first of these steps, counted from the beginning of the training.
+        per_epoch: how many of the kept examples an epoch takes, drawn anew for each; None takes all.
 
     Returns:
         Indices of examples, shape (num_steps, batch_size).
     """
     kept = np.asarray(kept, dtype=np.int32)
     start, stop = first_step * batch_size, (first_step + num_steps) * batch_size
-    first_epoch, end = start // kept.size, -(-stop // kept.size)
-    epochs = [np.random.default_rng([seed, epoch]).permutation(kept) for epoch in range(first_epoch, end)]
+    size = kept.size if per_epoch is None else per_epoch
+    first_epoch, end = start // size, -(-stop // size)
+    epochs = [np.random.default_rng([seed, epoch]).permutation(kept)[:size] for epoch in range(first_epoch, end)]
     order = np.concatenate(epochs) if epochs else np.zeros(0, dtype=np.int32)
-    skip = first_epoch * kept.size
+    skip = first_epoch * size
     return order[start - skip : stop - skip].reshape(num_steps, batch_size)

@@ -53,27 +53,33 @@ def _step_of_one(
     state: State,
     images: jax.Array,
     labels: jax.Array,
+    importance: jax.Array | None,
     key: jax.Array,
 ) -> tuple[State, jax.Array, jax.Array]:
-    """One step of one network: the next state, the loss, and which examples were classified rightly."""
+    """One step of one network: the next state, the loss, and which examples were classified rightly.
+
+    Where examples have weights, the loss is given for each of them, without its weight.
+    """
     inputs = to_inputs(images, numbers.standardization)
     if augmentation != "none":
         inputs = augment(inputs, jax.random.fold_in(key, step), augmentation)
 
-    def loss(params: Params) -> tuple[jax.Array, tuple[Params, jax.Array]]:
+    def loss(params: Params) -> tuple[jax.Array, tuple[Params, jax.Array, jax.Array]]:
         network = nnx.merge(graphdef, params, state.batch_stats)
         logits = network(inputs, train=True)
-        value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        value = each.mean() if importance is None else (importance * each).mean()
         batch_stats = nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
-        return value, (batch_stats, logits.argmax(axis=-1) == labels)
+        return value, (batch_stats, logits.argmax(axis=-1) == labels, each)
 
-    (value, (batch_stats, right)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    (value, (batch_stats, right, each)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     length = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient)))
     shortened = jnp.minimum(1.0, numbers.gradient_norm / jnp.maximum(length, 1e-30))
     gradient = jax.tree.map(lambda g: shortened * g, gradient)
     optimizer = _optimizer(rate, numbers.momentum, numbers.weight_decay)
     updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.params)
-    return State(optax.apply_updates(state.params, updates), batch_stats, optimizer_state), value, right
+    state = State(optax.apply_updates(state.params, updates), batch_stats, optimizer_state)
+    return state, value if importance is None else each, right
 
 
 @quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
@@ -87,10 +93,11 @@ def step_on_images(
     step: jax.Array,
     keys: jax.Array,
     numbers: Hyperparameters,
+    importance: jax.Array | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
     """One step of every network, on batches of shape (num_networks, batch_size, ...)."""
     of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
-    return of_each(of_one, len(images))(state, images, labels, keys)
+    return of_each(of_one, len(images))(state, images, labels, importance, keys)
 
 
 @quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
@@ -105,10 +112,11 @@ def step_on_pool(
     step: jax.Array,
     keys: jax.Array,
     numbers: Hyperparameters,
+    importance: jax.Array | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
     """One step of every network, on examples of the pool given by their indices (num_networks, batch_size)."""
     of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
-    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], keys)
+    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], importance, keys)
 
 
 @quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
@@ -124,10 +132,16 @@ def advance(
     count: jax.Array,
     keys: jax.Array,
     numbers: Hyperparameters,
+    importance: jax.Array | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
-    """``count`` steps of every network, of the batches of shape (num_networks, at least count, batch_size)."""
+    """``count`` steps of every network, of the batches of shape (num_networks, at least count, batch_size).
 
-    def of_one(state: State, batches: jax.Array, key: jax.Array) -> tuple[State, jax.Array, jax.Array]:
+    ``importance`` has the shape of ``batches``; where it is given, losses are those of each example.
+    """
+
+    def of_one(
+        state: State, batches: jax.Array, importance: jax.Array | None, key: jax.Array
+    ) -> tuple[State, jax.Array, jax.Array]:
         def body(i: jax.Array, carry: tuple[State, jax.Array, jax.Array]) -> tuple[State, jax.Array, jax.Array]:
             state, losses, correct = carry
             state, loss, right = _step_of_one(
@@ -139,11 +153,13 @@ def advance(
                 state,
                 pool[batches[i]],
                 labels[batches[i]],
+                None if importance is None else importance[i],
                 key,
             )
             return state, losses.at[i].set(loss), correct.at[i].set(right)
 
-        nothing = jnp.zeros(len(rates), jnp.float32), jnp.zeros(batches.shape, bool)
+        per_step = len(rates) if importance is None else batches.shape
+        nothing = jnp.zeros(per_step, jnp.float32), jnp.zeros(batches.shape, bool)
         return jax.lax.fori_loop(0, count, body, (state, *nothing))
 
-    return of_each(of_one, len(batches))(state, batches, keys)
+    return of_each(of_one, len(batches))(state, batches, importance, keys)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from data_pruning.compilation import quickly_compiled
 from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
+from real_data.training.examples import Examples
 from real_data.training.learning_check import has_learned, last_quarter
 
 __all__ = [
@@ -88,7 +89,7 @@ class TrainedNetworks:
         losses: training loss of each step, shape (num_networks, num_steps).
         correct: whether the network was right about each example of each batch, before the step was taken, shape
             (num_networks, num_steps, batch_size).
-        subsets: indices of the kept examples of each network.
+        examples: what each network was trained on.
         seeds: seed of each network.
         most_frequent: share of the most frequent class among the kept examples of each network, shape (num_networks,).
         learning_rates: learning rates that each network was trained at, the last being that of these weights; several
@@ -101,10 +102,15 @@ class TrainedNetworks:
     standardization: Standardization
     losses: NDArray[np.float32]
     correct: NDArray[np.bool_]
-    subsets: tuple[np.ndarray, ...]
+    examples: tuple[Examples, ...]
     seeds: tuple[int, ...]
     most_frequent: NDArray[np.float64]
     learning_rates: tuple[tuple[float, ...], ...]
+
+    @property
+    def subsets(self) -> tuple[np.ndarray, ...]:
+        """Indices of the kept examples of each network."""
+        return tuple(one.indices for one in self.examples)
 
     @property
     def training_errors(self) -> NDArray[np.float64]:
@@ -132,11 +138,17 @@ class TrainedNetworks:
         return nnx.merge(self.graphdef, pick(self.params), pick(self.batch_stats))
 
     def batches(self) -> NDArray[np.int32]:
-        """Indices of the examples of every training step, shape (num_networks, num_steps, batch_size)."""
+        """Indices of the examples of every training step, shape (num_networks, num_steps, batch_size).
+
+        Raises:
+            ValueError: the examples depended on the losses, and are not known any more.
+        """
+        if any(one.skip_learned is not None for one in self.examples):
+            raise ValueError("which examples were in a batch is not kept where those learned are skipped")
         _, num_steps, batch_size = self.correct.shape
         each = [
-            batch_indices(kept, num_steps, batch_size, seed)
-            for kept, seed in zip(self.subsets, self.seeds, strict=True)
+            batch_indices(one.indices, num_steps, batch_size, seed, per_epoch=one.per_epoch)
+            for one, seed in zip(self.examples, self.seeds, strict=True)
         ]
         return np.stack(each)
 
@@ -222,7 +234,7 @@ def picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetwor
         batch_stats=pick(networks.batch_stats),
         losses=networks.losses[chosen],
         correct=networks.correct[chosen],
-        subsets=tuple(networks.subsets[i] for i in chosen),
+        examples=tuple(networks.examples[i] for i in chosen),
         seeds=tuple(networks.seeds[i] for i in chosen),
         most_frequent=networks.most_frequent[chosen],
         learning_rates=tuple(networks.learning_rates[i] for i in chosen),
@@ -261,7 +273,7 @@ def joined(trained: list[TrainedNetworks]) -> TrainedNetworks:
         batch_stats=join(*(one.batch_stats for one in trained)),
         losses=np.concatenate([one.losses for one in trained]),
         correct=np.concatenate([one.correct for one in trained]),
-        subsets=tuple(kept for one in trained for kept in one.subsets),
+        examples=tuple(examples for one in trained for examples in one.examples),
         seeds=tuple(seed for one in trained for seed in one.seeds),
         most_frequent=np.concatenate([one.most_frequent for one in trained]),
         learning_rates=tuple(rates for one in trained for rates in one.learning_rates),

@@ -31,9 +31,10 @@ from data_pruning.records.fingerprint import sha256_of
 from data_pruning.records.settings import to_json
 from real_data.software import software
 from real_data.training.augmentation import Standardization, standardization_of
-from real_data.training.batches import batch_indices
+from real_data.training.batch_order import BatchOrder
 from real_data.training.config import TrainingConfig
 from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
+from real_data.training.examples import Examples, examples_of
 from real_data.training.learning_check import label_statistics, stands_still
 from real_data.training.networks import (
     Architecture,
@@ -58,7 +59,7 @@ def train(
     model: Model,
     images: np.ndarray,
     labels: np.ndarray,
-    subsets: Sequence[np.ndarray],
+    subsets: Sequence[np.ndarray | Examples],
     *,
     seeds: Sequence[int],
     config: TrainingConfig,
@@ -82,7 +83,8 @@ def train(
         images: shape (num_images, height, width, channels), uint8 (scaled to [0, 1]) or float32 (taken as
             it is); an array, or :class:`real_data.datasets.ImageFiles`, which are decoded as they are needed.
         labels: classes, integers of shape (num_images,).
-        subsets: indices of the kept examples of each network, one array of shape (num_kept,) per network.
+        subsets: what each network is trained on: indices of the kept examples, an array of shape (num_kept,), or
+            :class:`Examples` with weights or a way to draw them.
         seeds: one seed in [0, 2^32) per network, for initial weights and order of batches.
         config: steps, batch size, learning rate and so on, the same for all networks.
         networks_at_once: networks that advance side by side, at least 1; None is up to 64 without convolutions, one
@@ -110,11 +112,14 @@ def train(
     for number, seed in enumerate(seeds):
         if seed != int(seed) or not 0 <= seed < 2**32:
             raise ValueError(f"seeds[{number}] must be an integer in [0, 2^32), got {seed!r}")
-    for number, kept in enumerate(map(np.asarray, subsets)):
+    examples = [examples_of(subset) for subset in subsets]
+    if len({one.weighted for one in examples}) > 1:
+        raise ValueError("subsets must all have weights, or none: train the others by themselves")
+    for number, kept in enumerate(one.indices for one in examples):
         if kept.ndim != 1 or not _are_indices(kept, len(images)):
             raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
-    if len({config.steps_for(len(kept)) for kept in subsets}) > 1:
-        sizes = sorted({len(kept) for kept in subsets})
+    if len({config.steps_for(one.epoch_size) for one in examples}) > 1:
+        sizes = sorted({one.epoch_size for one in examples})
         raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
     if networks_at_once is not None and networks_at_once < 1:
         raise ValueError(f"networks_at_once must be at least 1, got {networks_at_once}")
@@ -139,14 +144,13 @@ def train(
         None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)},
         checkpoint_every,
     )
-    num_steps = config.steps_for(len(subsets[0]))
-    all_kept = [np.asarray(subset) for subset in subsets]
+    num_steps = config.steps_for(examples[0].epoch_size)
     trained = []
     with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
         for first in range(0, len(seeds), networks_at_once):
             group = slice(first, first + networks_at_once)
             params, batch_stats = _initial(model, seeds[group])
-            start = job.start(params, batch_stats, all_kept[group], tuple(map(int, seeds[group])))
+            start = job.start(params, batch_stats, examples[group], tuple(map(int, seeds[group])))
             trained.append(_with_restarts(job, start, f"network-{first}", bar))
     return joined(trained)
 
@@ -165,10 +169,10 @@ class _Job:
     checkpoint_every: int
 
     def start(
-        self, params: Params, batch_stats: Params, subsets: list[np.ndarray], seeds: tuple[int, ...]
+        self, params: Params, batch_stats: Params, examples: list[Examples], seeds: tuple[int, ...]
     ) -> TrainedNetworks:
         """Networks before their first step."""
-        num_networks, num_steps = len(seeds), self.config.steps_for(len(subsets[0]))
+        num_networks, num_steps = len(seeds), self.config.steps_for(examples[0].epoch_size)
         return TrainedNetworks(
             self.architecture,
             params,
@@ -176,9 +180,9 @@ class _Job:
             self.standardization,
             np.zeros((num_networks, num_steps), np.float32),
             np.zeros((num_networks, num_steps, self.config.batch_size), bool),
-            tuple(subsets),
+            tuple(examples),
             seeds,
-            np.array([label_statistics(self.labels[subset])[0] for subset in subsets]),
+            np.array([label_statistics(self.labels[one.indices])[0] for one in examples]),
             ((),) * num_networks,
         )
 
@@ -186,7 +190,10 @@ class _Job:
         """Where the checkpoints of these networks are."""
         if self.folder is None or self.data is None:
             return None
-        own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*networks.subsets)}
+        if any(one.skip_learned is not None for one in networks.examples):
+            return None  # what they have learned of the losses is in no checkpoint: they start again
+        digested = [array for one in networks.examples for array in one.digested()]
+        own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*digested)}
         settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
         return RunFolder(self.folder / name, settings | {"software": software()})
 
@@ -277,41 +284,54 @@ def _fit(
     if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
         augmentation = "flip" if "flip" in augmentation else "none"
     settings = (architecture.graphdef, augmentation)
+    orders = [
+        BatchOrder(one, config.batch_size, num_steps, seed)
+        for one, seed in zip(start.examples, start.seeds, strict=True)
+    ]
     bar.update(step * num_networks)
     began = time.perf_counter()
     while step < num_steps:
         count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
-        batches = np.stack(
-            [
-                batch_indices(kept, count, config.batch_size, seed, first_step=step)
-                for kept, seed in zip(start.subsets, start.seeds, strict=True)
-            ]
-        )
+        count = min(order.most_ahead(count) for order in orders)
+        taken = [order.take(step, count) for order in orders]
+        batches = np.stack([one.indices for one in taken])
+        own_weights = [one.importance for one in taken if one.importance is not None]
+        importance = np.stack(own_weights) if own_weights else None
         part = slice(step, step + count)
         if fused:
             short = STEPS_AT_ONCE - count  # always as many, so that one program serves all
             filled = place.per_example(np.pad(batches, ((0, 0), (0, short), (0, 0))))
             padded_rates = np.pad(rates[part], (0, short))
+            weights = None
+            if importance is not None:
+                weights = place.per_example(np.pad(importance, ((0, 0), (0, short), (0, 0))))
             state, loss, right = advance(
-                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers
+                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers, weights
             )
-            losses[:, part], correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
+            loss, correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
         else:
             found: list[Any] = []
             for i in range(count):
                 at = place.per_example(batches[:, i])
+                weights = None if importance is None else place.per_example(importance[:, i])
                 rate = rates[step + i]
                 if in_memory:
-                    state, *values = step_on_pool(*settings, state, pool, targets, at, rate, step + i, keys, numbers)
+                    state, *values = step_on_pool(
+                        *settings, state, pool, targets, at, rate, step + i, keys, numbers, weights
+                    )
                 else:
                     jax.block_until_ready(found[-3:-2])  # decoding is ahead of the device, by few batches
                     crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
-                    state, *values = step_on_images(
-                        *settings, state, place.per_example(crops[None]), targets[at], rate, step + i, keys, numbers
-                    )
+                    own = (place.per_example(crops[None]), targets[at])
+                    state, *values = step_on_images(*settings, state, *own, rate, step + i, keys, numbers, weights)
                 found.append(values)
-            losses[:, part] = np.stack([loss for loss, _ in found], axis=1)
+            loss = np.stack([loss for loss, _ in found], axis=1)
             correct[:, part] = np.stack([right for _, right in found], axis=1)
+        if importance is not None:  # of each example
+            for order, one in zip(orders, loss, strict=True):
+                order.learn(one)
+            loss = loss.mean(axis=-1)
+        losses[:, part] = loss
         step += count
         bar.update(count * num_networks)
         if run is not None:

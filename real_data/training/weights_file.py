@@ -24,6 +24,7 @@ from data_pruning.records.settings import from_json, to_json
 from real_data import models
 from real_data.models.config import ModelConfig
 from real_data.training.augmentation import Standardization
+from real_data.training.examples import Examples
 from real_data.training.networks import Params, TrainedNetworks, architecture_of
 
 __all__ = ["load_weights", "save_weights"]
@@ -40,8 +41,9 @@ def save_weights(
     """Write networks that were trained on one kept set; the file is there whole or not at all.
 
     Besides the weights it holds ``standardization/mean`` and ``/scale``; ``seeds``; ``kept``, indices of the kept
-    examples; ``losses`` (network, step); ``correct``, whether the network was right (network, step, example of the
-    batch), packed by ``numpy.packbits`` along the last axis; ``description``, JSON; and ``sha256`` of all these.
+    examples, and ``weights``, where their losses have any; ``losses`` (network, step); ``correct``, whether the network
+    was right (network, step, example of the batch), packed by ``numpy.packbits`` along the last axis;
+    ``description``, JSON; and ``sha256`` of all these.
 
     Args:
         path: the file, ``.npz``.
@@ -75,6 +77,7 @@ def save_weights(
         "standardization/scale": networks.standardization.scale,
         "seeds": np.asarray(networks.seeds, np.int64),
         "kept": networks.subsets[0],
+        **({} if networks.examples[0].weights is None else {"weights": networks.examples[0].weights}),
         "most_frequent": networks.most_frequent,
         "losses": networks.losses,
         "correct": np.packbits(networks.correct, axis=-1),
@@ -128,7 +131,7 @@ def load_weights(path: Path) -> TrainedNetworks:
         Standardization(arrays["standardization/mean"], arrays["standardization/scale"]),
         arrays["losses"],
         np.unpackbits(arrays["correct"], axis=-1, count=description["batch_size"]).astype(bool),
-        (arrays["kept"],) * len(seeds),
+        (Examples(arrays["kept"], arrays.get("weights")),) * len(seeds),
         seeds,
         arrays["most_frequent"],
         tuple(tuple(rates) for rates in description["learning_rates"]),

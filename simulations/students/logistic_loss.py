@@ -42,20 +42,21 @@ def logistic_regression(examples: Array, lam: Array, importance: Array | None = 
     Pure and traceable; call it under ``jax.enable_x64``.
     """
     num_examples, num_features = examples.shape
-    real, importance = real_rows(examples), 1.0 if importance is None else importance
+    real = real_rows(examples)
+    count: Array | float = 1.0 if importance is None else importance  # how often each example counts
     wide = num_examples <= num_features
     gram = examples @ examples.T if wide else None
 
     def objective(h: Array, square: Array) -> Array:
-        return jnp.sum(jnp.where(real, importance * jnp.logaddexp(0.0, -h), 0.0)) + lam * square / 2
+        return jnp.sum(jnp.where(real, count * jnp.logaddexp(0.0, -h), 0.0)) + lam * square / 2
 
     def newton(g: Array, h: Array) -> Array:
         """(lambda + A^T D A)^-1 g, D the second derivatives of the losses."""
         if gram is None:
-            weight = importance * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
+            weight = count * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
             hessian = examples.T @ (weight[:, None] * examples) + lam * jnp.eye(num_features)
             return jax.scipy.linalg.cho_solve((jax.lax.linalg.cholesky(hessian), True), g)
-        root = jnp.sqrt(importance * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h))
+        root = jnp.sqrt(count * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h))
         matrix = root[:, None] * gram * root + lam * jnp.eye(num_examples)  # Woodbury
         inner = jax.scipy.linalg.cho_solve((jax.lax.linalg.cholesky(matrix), True), root * (examples @ g))
         return (g - (root * inner) @ examples) / lam
@@ -66,7 +67,7 @@ def logistic_regression(examples: Array, lam: Array, importance: Array | None = 
     def iterate(state: _State) -> _State:
         v = state.v
         h = examples @ v
-        g = _gradient(examples, lam, importance, v, h)
+        g = _gradient(examples, lam, count, v, h)
         dv = -newton(g, h)
         dh = examples @ dv
         square, mixed, square_of_step = v @ v, v @ dv, dv @ dv
@@ -78,7 +79,7 @@ def logistic_regression(examples: Array, lam: Array, importance: Array | None = 
 
         length = jax.lax.while_loop(too_long, lambda length: length / 2, jnp.ones((), v.dtype))
         v = v + length * dv
-        found = minimum(examples, v, _gap(examples, lam, importance, v))
+        found = minimum(examples, v, _gap(examples, lam, count, v))
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))

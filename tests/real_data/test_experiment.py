@@ -15,6 +15,7 @@ from perceptron_theory import Results
 from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits
 from real_data.experiments import task
 from real_data.experiments.task import Task, pool_of
+from real_data.selection import methods
 from real_data.software import software
 
 
@@ -168,19 +169,19 @@ def test_result_file_is_complete(tmp_path):
 
 
 def test_every_cell_prunes_the_pool_by_its_own_rule(monkeypatch):
-    """Scores, labels and class share reach ``prune``; the networks train on what it returns."""
+    """Scores, labels and class share reach ``select``; the networks train on what it returns."""
     calls, trained_on = [], []
-    prune, train = task.pruning.prune, task.training.train
+    select, train = methods.select, task.training.train
 
-    def recorded_prune(scores, keep, labels, **settings):
+    def recorded_select(scores, keep, labels, **settings):
         calls.append((np.array(scores), keep, labels, settings["min_class_share"]))
-        return prune(scores, keep, labels, **settings)
+        return select(scores, keep, labels, **settings)
 
     def recorded_train(model, images, labels, subsets, **settings):
         trained_on.append([len(kept) for kept in subsets])
         return train(model, images, labels, subsets, **settings)
 
-    monkeypatch.setattr(task.pruning, "prune", recorded_prune)
+    monkeypatch.setattr(methods, "select", recorded_select)
     monkeypatch.setattr(task.training, "train", recorded_train)
     config = replace(
         TINY,
