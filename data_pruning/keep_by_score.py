@@ -25,6 +25,7 @@ NUM_CELLS = 64  # of rank, on which the theory sees a keep probability that vari
 NUM_SAMPLES = 2000
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
 LARGEST_MARGIN = 40.0  # of rank 1
+FAR_MARGIN = 5.0  # beyond it there is next to nothing
 
 
 class KeepByScore(KeepRule):
@@ -32,7 +33,8 @@ class KeepByScore(KeepRule):
 
     On data, the probability follows from the scores.  In the perceptron, where the margin |z| of the
     probe is what is known of an example, it is a function of |z|; theory and simulation then see it as a function of
-    rank.  The theory averages it over ``NUM_CELLS`` cells of rank, narrow where it varies.
+    rank.  The theory averages it over ``NUM_CELLS`` cells of rank, narrow where it varies; test errors are right to about
+    2e-4 of themselves (1e-13 for rules made of windows).
     """
 
     @abstractmethod
@@ -183,9 +185,12 @@ class _Piece(NamedTuple):
         return float(self.change[-1])
 
     def edges(self, number: int) -> Floats:
-        """Upper ends of cells along which rank and probability change about equally, shape (number,)."""
+        """Upper ends of cells along which rank, margin and probability change about equally, shape (number,)."""
         start, stop = self.rank[0], self.rank[-1]
-        monitor = (self.rank - start) / (stop - start)
+        margin = np.minimum(
+            margin_of_rank(self.rank), FAR_MARGIN
+        )  # rare examples of large margin matter to some losses
+        monitor = (self.rank - start) / (stop - start) + (margin - margin[0]) / (margin[-1] - margin[0])
         if self.variation > 0:
             monitor = monitor + self.change / self.variation
         return np.append(np.interp(monitor[-1] * np.arange(1, number) / number, monitor, self.rank), stop)
