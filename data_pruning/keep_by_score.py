@@ -31,10 +31,10 @@ FAR_MARGIN = 5.0  # beyond it there is next to nothing
 class KeepByScore(KeepRule):
     """A keep probability that varies smoothly with the score.
 
-    On data, the probability follows from the scores.  In the perceptron, where the margin |z| of the
-    probe is what is known of an example, it is a function of |z|; theory and simulation then see it as a function of
-    rank.  The theory averages it over ``NUM_CELLS`` cells of rank, narrow where it varies; test errors are right to about
-    2e-4 of themselves (1e-13 for rules made of windows).
+    On data, the probability follows from the scores.  In the perceptron, where the margin |z| of the probe is what is
+    known of an example, it is a function of |z|; theory and simulation then see it as a function of rank.  The theory
+    averages it over ``NUM_CELLS`` cells of rank, narrow where it varies; test errors are right to about 2e-4 of
+    themselves (1e-13 for rules made of windows).
     """
 
     @abstractmethod

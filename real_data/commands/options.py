@@ -148,6 +148,9 @@ def resolved(of_recipe: Config, options: Any) -> Config:
 def say_recipe(images: Images, settings: Mapping[str, Any]) -> None:
     """Say on stderr which recipe is used, and what rate and length of training that means here."""
     parts = [f"recipe {images.chosen_recipe.name}: {settings['model'].kind}"]
+    if settings["model"].kind.endswith("-features"):
+        parts.append("the last layer solved for: settings of gradient descent take no part")
+        settings = {}
     for name, training in settings.items():
         if isinstance(training, TrainingConfig):
             length = f"{training.num_steps} steps" if training.num_steps else f"{training.num_epochs} epochs"

@@ -153,7 +153,7 @@ def _checkpoints(folder: Path, name: str, num_steps: int) -> Path | None:
 
 
 def _discard(checkpoints: Path | None) -> None:
-    if checkpoints is not None:
+    if checkpoints is not None and checkpoints.exists():  # what is solved for has none
         shutil.rmtree(checkpoints)
 
 

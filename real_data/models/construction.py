@@ -12,6 +12,7 @@ from flax import nnx
 from real_data.models.config import ModelConfig
 from real_data.models.convolutional import CNN
 from real_data.models.perceptron import MLP
+from real_data.models.readout import PatchFeatures, RandomFeatures
 from real_data.models.residual import ResNet
 
 __all__ = ["Model", "build"]
@@ -56,6 +57,10 @@ def _build(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: 
             raise ValueError(f"a cnn needs images of at least 4 x 4 pixels, got {height} x {width}")
         first, second, third = (max(1, round(number * config.width)) for number in (32, 64, 128))
         return partial(CNN, image_shape, num_classes, (first, second, third), dtype=dtype)
+    if config.kind == "random-features":
+        return partial(RandomFeatures, height * width * channels, num_classes, max(1, round(500 * config.width)))
+    if config.kind == "patch-features":
+        return partial(PatchFeatures, image_shape, num_classes, max(1, round(200 * config.width)))
     stem = config.stem
     if stem == "auto":
         stem = "imagenet" if min(height, width) >= 64 else "cifar"

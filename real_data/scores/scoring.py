@@ -177,6 +177,8 @@ def scores_of_networks(
         if metric not in known:
             raise ValueError(f"metrics must be among {', '.join(known)}, got {metric!r}")
     check_settings(0, batch_size)
+    if networks.architecture.readout and {"grand", "forgetting"} & set(metrics):
+        raise ValueError("grand and forgetting need networks that are trained by gradient descent: take el2n or margin")
     found: dict[str, NDArray[np.float64]] = {}
     if "forgetting" in metrics:  # first, as it needs no more work on the images and may be refused
         found["forgetting"] = forgetting_events(networks.correct, networks.batches(), len(labels))

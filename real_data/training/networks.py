@@ -14,6 +14,7 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from data_pruning.compilation import quickly_compiled
+from real_data.models.readout import ReadoutNetwork
 from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
 from real_data.training.examples import Examples
@@ -48,12 +49,14 @@ class Architecture:
         graphdef: structure, without weights (Flax NNX).
         num_classes: number of logits.
         convolutional: whether it has convolutions.
+        readout: whether its features are fixed and only the last layer is learned.
         layers: kinds of the layers, types of their activations and shapes of their weights, by name.
     """
 
     graphdef: Any
     num_classes: int
     convolutional: bool
+    readout: bool
     layers: dict[str, str]
 
 
@@ -69,7 +72,8 @@ def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
     for path, weight in jax.tree_util.tree_leaves_with_path((params, batch_stats)):
         layers[jax.tree_util.keystr(path[1:], simple=True, separator="/")] = f"{weight.dtype}{list(weight.shape)}"
     convolutional = any(isinstance(module, nnx.Conv) for module in modules.values())
-    return Architecture(graphdef, logits.shape[-1], convolutional, layers)
+    readout = isinstance(abstract, ReadoutNetwork)
+    return Architecture(graphdef, logits.shape[-1], convolutional, readout, layers)
 
 
 def _type_of(module: nnx.Module) -> str:
@@ -212,7 +216,21 @@ class TrainedNetworks:
 
     def logits(self, images: np.ndarray, *, batch_size: int = 1024) -> NDArray[np.float32]:
         """Logits of images under all networks, shape (num_networks, num_images, num_classes); see :meth:`map`."""
+        if self.architecture.readout:
+            return self._read_out(images, batch_size)
         return self.map(_logits, images, batch_size=batch_size)
+
+    def _read_out(self, images: np.ndarray, batch_size: int) -> NDArray[np.float32]:
+        """Logits of networks with fixed features, which those of equal seeds share."""
+        readout = self.params["readout"]
+        logits = np.empty((self.num_networks, len(images), self.architecture.num_classes), np.float32)
+        seeds = np.array(self.seeds)
+        for seed in np.unique(seeds):
+            same = np.flatnonzero(seeds == seed)
+            features = picked(self, same[:1]).features(images, batch_size=batch_size)[0]
+            for i in same:
+                logits[i] = features @ readout["kernel"][i] + readout["bias"][i]
+        return logits
 
     def features(self, images: np.ndarray, *, batch_size: int = 1024) -> NDArray[np.float32]:
         """Activations of the last layer before the logits, shape (num_networks, num_images, width); see :meth:`map`."""

@@ -46,12 +46,14 @@ from real_data.training.networks import (
     picked,
     replaced,
 )
+from real_data.training.readout import solve_readouts
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
 
 __all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
 
 STEPS_AT_ONCE = 64
+MOST_READOUTS = 256  # networks with fixed features that share them
 MOST_RESTARTS = 3
 
 
@@ -130,6 +132,18 @@ def train(
     num_classes = architecture.num_classes
     if labels.shape != (len(images),) or not _are_indices(labels, num_classes):
         raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image, got {labels!r}")
+    if architecture.readout:
+        return solve_readouts(
+            model,
+            architecture,
+            images,
+            labels.astype(np.int32),
+            examples,
+            seeds,
+            standardize=config.standardize,
+            learning_rate=config.learning_rate,
+            progress=progress,
+        )
     if networks_at_once is None:
         networks_at_once = default_networks_at_once(model, images)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray):
@@ -250,7 +264,10 @@ def default_networks_at_once(model: Model, images: np.ndarray) -> int:
 
     One where they have convolutions, which JAX would turn into slow grouped ones, or where images are read from files.
     """
-    convolutional = architecture_of(model, images.shape[1:]).convolutional
+    architecture = architecture_of(model, images.shape[1:])
+    if architecture.readout:
+        return MOST_READOUTS
+    convolutional = architecture.convolutional
     return 1 if convolutional or not isinstance(images, np.ndarray) else 64
 
 
