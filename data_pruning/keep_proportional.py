@@ -62,7 +62,9 @@ class KeepProportional(KeepByScore):
             )
         if power == 0 or not values.any():
             return np.full(values.size, count / values.size)
-        logs = np.log(np.maximum(values, values[values > 0].min() * math.exp(-300 / abs(power))))
+        least = values[values > 0].min()
+        zero = math.log(least) - 300 / abs(power)  # its power is e^300 below, or above, all others
+        logs = np.where(values > 0, np.log(np.maximum(values, least)), zero)
         return capped_probabilities(np.exp(power * logs - (power * logs).max()), count)
 
     def _at_margin(self) -> tuple[list[float], Callable[[Floats], Floats]]:

@@ -121,13 +121,19 @@ def rerun(
 
 
 @cli.command
-def show(path: tyro.conf.Positional[Path]) -> None:
+def show(path: tyro.conf.Positional[Path], by_rank: bool = False) -> None:
     """Print the tables of a result file: test errors in per cent, mean +- standard error over seeds.
 
     Args:
         path: a file that ``run`` wrote, OUT/DATASET.nc.
+        by_rank: also print the errors by difficulty rank of the test images: on which of them a rule pays.
     """
-    print(error_table(_results_of_run(path)))
+    from real_data.findings.errors_by_rank import rank_table
+
+    results = _results_of_run(path)
+    print(error_table(results))
+    if by_rank:
+        print(f"\n{rank_table(results)}")
 
 
 @cli.command

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_pruning import Results
 from data_pruning.records.results import DISK_FULL
@@ -20,7 +21,8 @@ COLUMNS = {
     "learned": "whether the network is better than the most frequent class of its training images",
     "learning_rates": "learning rate of the training, lower than that of the settings where that failed",
 }
-"""What is saved of each cell, the fields of its outcome."""
+"""What is saved of each cell, the fields of its outcome; and"""
+WRONG = "whether each test image is classified wrongly"
 
 __all__ = ["Cell", "CellFolder", "Outcome", "group_name"]
 
@@ -51,6 +53,7 @@ class Outcome(NamedTuple):
         training_error: error in the last quarter of the training, a fraction.
         learned: whether the network is better than the most frequent class of its training images.
         learning_rate: the one it was trained at in the end; lower than that of the settings where that failed.
+        wrong: which test images were classified wrongly, shape (num_test,); None of cells of earlier versions.
     """
 
     error: float
@@ -58,6 +61,7 @@ class Outcome(NamedTuple):
     training_error: float
     learned: bool
     learning_rate: float
+    wrong: NDArray[np.bool_] | None = None
 
 
 class CellFolder:
@@ -83,11 +87,12 @@ class CellFolder:
                 try:
                     keys = [str(key) for key in found["key"]]
                     columns = [found[name].tolist() for name in COLUMNS]
+                    columns.append(list(found["wrong"]) if "wrong" in found.variables else [None] * len(keys))
                     if not path.stem.endswith(_name_of(keys)):
                         raise ValueError("its cells are not those of its name")
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"{path} is damaged or not a file of cells ({error}): delete it") from error
-                outcomes = (Outcome(e, n, t, bool(ok), rate) for e, n, t, ok, rate in zip(*columns, strict=True))
+                outcomes = (Outcome(e, n, t, bool(ok), *rest) for e, n, t, ok, *rest in zip(*columns, strict=True))
                 self._read[path] = dict(zip(keys, outcomes, strict=True))
         return {key: outcome for found in self._read.values() for key, outcome in found.items()}
 
@@ -102,8 +107,11 @@ class CellFolder:
         results.add("key", "cell", keys, "", "what determines the outcome, digest")
         results.add("rule", "cell", [cell.rule for cell in cells], "", "keep rule")
         results.add("fraction", "cell", [cell.fraction for cell in cells], "1", "fraction of the pool kept")
-        for (name, description), values in zip(COLUMNS.items(), zip(*outcomes, strict=True), strict=True):
+        *columns, wrong = zip(*outcomes, strict=True)
+        for (name, description), values in zip(COLUMNS.items(), columns, strict=True):
             results.add(name, "cell", np.array(values), "1", description)
+        if all(one is not None for one in wrong):
+            results.add("wrong", ("cell", "test"), np.stack(wrong), "1", WRONG)
         path = self.path / f"{stem}-{group_name(cells)}.nc"
         try:
             return results.save(path)

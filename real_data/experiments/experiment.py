@@ -21,10 +21,10 @@ from tqdm import tqdm
 from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
 from data_pruning.records.settings_file import write_settings
-from real_data.experiments.cells import COLUMNS, CellFolder, Outcome
+from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
-from real_data.experiments.task import Task, load_for, pool_of, run_task
+from real_data.experiments.task import Task, load_for, pool_of, run_task, scores_of_tests
 from real_data.selection.methods import chosen_examples
 from real_data.software import software
 
@@ -69,8 +69,10 @@ def run_experiment(
         seeds (metric, pool, rule, fraction), ``num_kept``, ``training_errors``, ``learned`` (1 where the network is
         better than the most frequent class of its training images) and ``learning_rates`` (metric, pool, rule,
         fraction, seed); ``errors_all`` (pool, seed) and so on, ``mean_all`` and ``standard_error_all`` (pool) of the
-        whole training pool; coordinates ``metric``, ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's
-        ``config`` holds what is needed to compute it again.
+        whole training pool; ``wrong`` (metric, pool, rule, fraction, seed, test) and ``test_scores`` (metric, pool,
+        seed, test), see :func:`real_data.findings.errors_by_rank.errors_by_rank`; coordinates ``metric``,
+        ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is needed to compute it
+        again.
 
     Raises:
         FileNotFoundError: the data set is not there.
@@ -137,7 +139,7 @@ def _run(
         raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
     if failures:
         raise failures[0]
-    return _assembled(config, tasks, cells.outcomes(), versions)
+    return _assembled(config, tasks, cells.outcomes(), versions, folder)
 
 
 def _check_data(path: Path, fingerprints: set[str]) -> None:
@@ -166,7 +168,7 @@ def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> l
 
 
 def _assembled(
-    config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome], versions: dict[str, str]
+    config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome], versions: dict[str, str], folder: Path
 ) -> Results:
     sizes = list(dict.fromkeys(task.pool_size for task in tasks))
     results = Results(
@@ -186,17 +188,34 @@ def _assembled(
     shape = (len(config.scores), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
     of_cells = {name: np.empty(shape, np.int64 if name in ("num_kept", "learned") else float) for name in COLUMNS}
     of_pools = {name: np.empty((len(sizes), len(config.seeds)), values.dtype) for name, values in of_cells.items()}
+    num_test = {outcome.wrong.size for outcome in outcomes.values() if outcome.wrong is not None}
+    wrong = np.zeros((*shape, num_test.pop()), bool) if len(num_test) == 1 else None
+    difficulty: dict[tuple[int, int, int], np.ndarray] = {}
     for task in tasks:
         pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
         for (score, rule, fraction), cell in task.cells().items():
             outcome = outcomes[cell.key]
-            for name, value in zip(COLUMNS, outcome, strict=True):
+            for name, value in zip(COLUMNS, outcome, strict=False):
                 if rule == "all":
                     of_pools[name][pool, seed] = value
                 else:
                     r, f = config.rules.index(rule), config.fractions.index(fraction)
                     of_cells[name][score, pool, r, f, seed] = value
+            if wrong is not None and rule != "all" and outcome.wrong is not None:
+                wrong[score, pool, config.rules.index(rule), config.fractions.index(fraction), seed] = outcome.wrong
+        for score in range(len(config.scores)):
+            found = scores_of_tests(task, score, folder)
+            if found is not None:
+                difficulty[score, pool, seed] = found
     cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
+    if wrong is not None:
+        results.add("wrong", (*runs, "test"), wrong, "1", WRONG)
+    if len(difficulty) == math.prod((len(config.scores), len(sizes), len(config.seeds))):
+        each = np.array([difficulty[key] for key in sorted(difficulty)]).reshape(
+            len(config.scores), len(sizes), len(config.seeds), -1
+        )
+        described = "difficulty of each test image under the networks that score, higher = harder"
+        results.add("test_scores", ("metric", "pool", "seed", "test"), each, "1", described)
     root = math.sqrt(len(config.seeds))
     for name, description in COLUMNS.items():
         results.add(name, runs, of_cells[name], "1", description)

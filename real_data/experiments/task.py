@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pruning import Results
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
 from real_data import datasets, models, scores
@@ -23,7 +24,7 @@ from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
 
-__all__ = ["Task", "load_for", "pool_of", "run_task"]
+__all__ = ["Task", "load_for", "pool_of", "run_task", "scores_of_tests"]
 
 KEY_SETTINGS = ("model", "retraining", "min_class_share", "label_noise", "holdout")
 CHECKPOINT_EVERY = 1000  # steps
@@ -105,6 +106,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         used = sorted({cell.score for cell in pending if cell.score is not None})
         difficulty = _scored(task, data, [config.scores[i] for i in used], score_seed, folder / "scores")
         by_score = dict(zip(used, difficulty, strict=True))
+        for number, found in by_score.items():
+            _save_test_scores(task, number, found, folder)
         kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
@@ -130,11 +133,18 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
                 else:  # one by one: those that do not diverge are not lost
                     groups = [[cell] for cell in cells] + groups
                 continue
-            errors = networks.errors(data.test_images, data.test_labels)
+            wrong = networks.wrong(data.test_images, data.test_labels)
             outcomes = [
-                Outcome(float(error), kept[cell.key].epoch_size, float(training_error), bool(learned), rates[-1])
-                for cell, error, training_error, learned, rates in zip(
-                    cells, errors, networks.training_errors, networks.learned, networks.learning_rates, strict=True
+                Outcome(
+                    float(np.mean(of_test)),
+                    kept[cell.key].epoch_size,
+                    float(training_error),
+                    bool(ok),
+                    rates[-1],
+                    of_test,
+                )
+                for cell, of_test, training_error, ok, rates in zip(
+                    cells, wrong, networks.training_errors, networks.learned, networks.learning_rates, strict=True
                 )
             ]
             store.add(task.name, cells, outcomes, _provenance(task))
@@ -235,11 +245,33 @@ def _scored(
         num_steps = max(config.training.steps_for(len(data.train_labels)) for config, _ in missing)
         checkpoints = _checkpoints(folder.parent, f"scores-{digest_of([path.name for _, path in missing])}", num_steps)
         settings = [config for config, _ in missing]
-        found = scores.score_all(data, settings, model=task.config.model, seed=seed, folder=checkpoints)
+        found = scores.score_all(
+            data, settings, model=task.config.model, seed=seed, folder=checkpoints, test_images=True
+        )
         for one, (_, path) in zip(found, missing, strict=True):
             one.save(path)
         _discard(checkpoints)
     return [scores.Scores.load(path, data) for path in paths]
+
+
+def _test_scores_path(task: Task, score: int, folder: Path) -> Path:
+    key = digest_of({"task": task.domain(), "score": to_json(task.config.scores[score])})
+    return folder / "test-scores" / f"{task.config.scores[score].metric}-{task.name}-{key}.nc"
+
+
+def _save_test_scores(task: Task, score: int, found: scores.Scores, folder: Path) -> None:
+    path = _test_scores_path(task, score, folder)
+    if found.test_values is None or path.exists():
+        return
+    results = Results("Difficulty of test images", _provenance(task))
+    results.add("test_score", "test", found.test_values, "1", f"{found.metric} of each test image, higher = harder")
+    results.save(path)
+
+
+def scores_of_tests(task: Task, score: int, folder: Path) -> np.ndarray | None:
+    """How difficult each test image is under the networks that scored the pool of a task; None where not known."""
+    path = _test_scores_path(task, score, folder)
+    return Results.load(path)["test_score"] if path.exists() else None
 
 
 @lru_cache(maxsize=2)

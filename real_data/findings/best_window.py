@@ -10,7 +10,7 @@ from scipy import stats
 
 from data_pruning import Results
 
-__all__ = ["Difference", "WindowVerdict", "judge_windows", "place_of"]
+__all__ = ["Difference", "WindowVerdict", "difference_of", "judge_windows", "mean_of", "place_of"]
 
 CONFIDENCE = 0.95
 
@@ -108,7 +108,7 @@ def judge_windows(results: Results) -> list[WindowVerdict]:
         place = place_of(rules[chosen])
         assert place is not None
         lower = place * (1 - float(f))
-        mean, standard_error = _mean(judged[chosen])
+        mean, standard_error = mean_of(judged[chosen])
         verdicts.append(
             WindowVerdict(
                 str(metric),
@@ -121,7 +121,7 @@ def judge_windows(results: Results) -> list[WindowVerdict]:
                 mean,
                 standard_error,
                 {
-                    rival: _difference(judged[rules.index(rival)] - judged[chosen])
+                    rival: difference_of(judged[rules.index(rival)] - judged[chosen])
                     for rival in ("hard", "easy", "random")
                     if rival in rules
                 },
@@ -131,11 +131,13 @@ def judge_windows(results: Results) -> list[WindowVerdict]:
     return verdicts
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
+def mean_of(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error."""
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
 
 
-def _difference(values: np.ndarray) -> Difference:
-    mean, standard_error = _mean(values)
+def difference_of(values: np.ndarray) -> Difference:
+    """The difference of which these are the values, one for each seed."""
+    mean, standard_error = mean_of(values)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, values.size - 1))
     return Difference(mean, standard_error, quantile * standard_error)

@@ -36,6 +36,8 @@ class Scores:
         config: settings that the scores were computed with; a JSON value.
         seeds: seeds of the networks that they are averages over; none if there were no networks.
         notes: what is worth knowing about the files of the data set, such as images that were left out.
+        test_values: difficulty of each test image under the same networks, which have not seen it; None where it was
+            not scored.
     """
 
     metric: str
@@ -45,6 +47,7 @@ class Scores:
     config: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    test_values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
@@ -90,6 +93,8 @@ class Scores:
             },
         )
         results.add("score", "example", self.values, "1", f"{self.metric} of each training example, higher = harder")
+        if self.test_values is not None:
+            results.add("test_score", "test", self.test_values, "1", f"{self.metric} of each test image")
         return results.save(path)
 
     @classmethod
@@ -113,6 +118,7 @@ class Scores:
                 about["settings"],
                 tuple(about["seeds"]),
                 tuple(about.get("notes", ())),
+                results["test_score"] if "test_score" in results.variables else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{Path(path)} is damaged: {error}; delete it") from error

@@ -86,6 +86,7 @@ def score_all(
     seed: int = 0,
     batch_size: int = 1024,
     folder: str | os.PathLike[str] | None = None,
+    test_images: bool = False,
     progress: bool = False,
 ) -> list[Scores]:
     """Several scores of a data set; those with the same training and number of networks share the networks.
@@ -99,6 +100,7 @@ def score_all(
         seed: non-negative integer.
         batch_size: images scored at a time.
         folder: where the networks in training keep their checkpoints; None keeps none.
+        test_images: whether test images are scored as well, by the scores that look at logits alone.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -118,6 +120,7 @@ def score_all(
         if config.metric == "forgetting":
             _check_forgetting(config.training, len(labels))
     values: dict[tuple[int, TrainingConfig, str], NDArray[np.float64]] = {}
+    of_tests: dict[tuple[int, TrainingConfig, str], NDArray[np.float64]] = {}
     for (num_networks, training), metrics in metrics_of.items():
         networks = train(
             models.build(model, images.shape[1:], dataset.num_classes),
@@ -133,6 +136,11 @@ def score_all(
         of_each = scores_of_networks(networks, metrics, images, labels, batch_size=batch_size)
         for metric, of_networks in of_each.items():
             values[num_networks, training, metric] = of_networks.mean(axis=0)
+        if test_images:
+            tests, logit_scores = (dataset.test_images, dataset.test_labels), metrics & _OF_LOGITS.keys()
+            of_each = scores_of_networks(networks, logit_scores, *tests, batch_size=batch_size)
+            for metric, of_networks in of_each.items():
+                of_tests[num_networks, training, metric] = of_networks.mean(axis=0)
 
     def result(config: ScoreConfig) -> Scores:
         settings = {"score": to_json(config), "model": to_json(model), "seed": int(seed)}
@@ -142,7 +150,14 @@ def score_all(
             of_examples = values[config.num_networks, config.training, config.metric]
             seeds = _seeds(seed, config.num_networks)
         return Scores(
-            config.metric, of_examples, dataset.name, dataset.train_fingerprint, settings, tuple(seeds), dataset.notes
+            config.metric,
+            of_examples,
+            dataset.name,
+            dataset.train_fingerprint,
+            settings,
+            tuple(seeds),
+            dataset.notes,
+            of_tests.get((config.num_networks, config.training, config.metric)),
         )
 
     return [result(config) for config in configs]

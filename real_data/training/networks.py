@@ -238,9 +238,13 @@ class TrainedNetworks:
 
     def errors(self, images: np.ndarray, labels: np.ndarray) -> NDArray[np.float64]:
         """Fraction of images that each network classifies wrongly, shape (num_networks,)."""
+        return self.wrong(images, labels).mean(axis=-1)
+
+    def wrong(self, images: np.ndarray, labels: np.ndarray) -> NDArray[np.bool_]:
+        """Which images each network classifies wrongly, shape (num_networks, num_images)."""
         if np.shape(labels) != (len(images),):
             raise ValueError(f"labels must be {len(images)}, one per image, got shape {np.shape(labels)}")
-        return np.mean(self.logits(images).argmax(axis=-1) != labels, axis=-1)
+        return self.logits(images).argmax(axis=-1) != labels
 
 
 def picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetworks:

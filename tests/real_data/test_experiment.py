@@ -15,6 +15,7 @@ from perceptron_theory import Results
 from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits
 from real_data.experiments import task
 from real_data.experiments.task import Task, pool_of
+from real_data.findings.errors_by_rank import errors_by_rank
 from real_data.selection import methods
 from real_data.software import software
 
@@ -142,7 +143,7 @@ def test_result_file_is_complete(tmp_path):
     results = run(TINY, tmp_path)
     saved = Results.load(tmp_path / "digits.nc")
     assert saved.config == results.config
-    assert saved.sizes == {"metric": 1, "pool": 1, "rule": 3, "fraction": 2, "seed": 2}
+    assert saved.sizes == {"metric": 1, "pool": 1, "rule": 3, "fraction": 2, "seed": 2, "test": 597}
     assert saved["rule"].tolist() == ["hard", "easy", "random"]
     assert saved["pool_size"].tolist() == [300]
     assert np.all(saved["num_kept"] == np.array([90, 300])[:, None])
@@ -151,6 +152,11 @@ def test_result_file_is_complete(tmp_path):
     # errors are counts of the 597 test images
     counts = saved["errors"] * 597
     np.testing.assert_allclose(counts, np.round(counts), atol=1e-9)
+    np.testing.assert_allclose(saved["wrong"].mean(axis=-1), saved["errors"], rtol=1e-12)
+    # the images that networks of ten steps find hard are those that networks of fifteen get wrong
+    by_rank = errors_by_rank(saved, 0.3).mean["random"]
+    np.testing.assert_allclose(by_rank.mean(), saved["mean"][0, 0, 2, 0], atol=1e-3)  # bins of 59 and 60 images
+    assert by_rank[0] > by_rank[-1]
     # two seeds: mean (a + b) / 2, standard error |a - b| / 2
     a, b = np.moveaxis(saved["errors"], -1, 0)
     np.testing.assert_allclose(saved["mean"], (a + b) / 2, rtol=1e-14)

@@ -1,0 +1,124 @@
+"""Which keep rule is best, chosen on some seeds and judged on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_pruning import Results
+from real_data.findings.best_window import Difference, difference_of, mean_of
+
+__all__ = ["NOT_CANDIDATES", "RuleVerdict", "choice_table", "judge_rules"]
+
+NOT_CANDIDATES = ("random", "rs2", "infobatch")
+"""What is compared with, and not chosen: random, and baselines that see all examples."""
+
+
+@dataclass(frozen=True)
+class RuleVerdict:
+    """The best rule at one score, pool size and fraction kept.
+
+    Attributes:
+        metric: score of difficulty.
+        pool_size: number of training images before pruning.
+        fraction: fraction kept, f.
+        num_kept: mean number of examples kept.
+        rule: name of the rule.
+        error: its mean test error over the judging seeds, a fraction.
+        standard_error: standard error of ``error``.
+        over: by how much it is better than each other rule, paired by seed.
+        errors: mean test error of each rule over the judging seeds; and of ``all``.
+        gap_closed: how much of the gap between random and all examples it closes: 0 is random, 1 all; NaN where there
+            is no gap.
+        num_judges: number of judging seeds.
+    """
+
+    metric: str
+    pool_size: int
+    fraction: float
+    num_kept: float
+    rule: str
+    error: float
+    standard_error: float
+    over: dict[str, Difference]
+    errors: dict[str, float]
+    gap_closed: float
+    num_judges: int
+
+
+def judge_rules(results: Results, *, candidates: Collection[str] | None = None) -> list[RuleVerdict]:
+    """The best rule of each score, pool size and fraction, against random among others.
+
+    The seeds at even positions choose: the candidate of least mean error.  The others judge it; so the choice does not
+    flatter itself.
+
+    Args:
+        results: from :func:`real_data.run_experiment`, with random and at least one other rule, and four seeds.
+        candidates: rules to choose from; None is all but random, rs2 and infobatch.
+
+    Raises:
+        ValueError: fewer rules or seeds.
+    """
+    rules = [str(rule) for rule in results["rule"]]
+    wanted = [rule for rule in rules if rule not in NOT_CANDIDATES] if candidates is None else list(candidates)
+    missing = [rule for rule in (*wanted, "random") if rule not in rules]
+    if missing or not wanted:
+        raise ValueError(f"random and rules to choose from are needed, got {', '.join(rules)}, without {missing}")
+    num_seeds = results.sizes["seed"]
+    if num_seeds < 4:
+        raise ValueError(f"at least four seeds are needed, two to choose and two to judge, got {num_seeds}")
+    verdicts = []
+    for m, metric in enumerate(results["metric"]):
+        for p, size in enumerate(results["pool_size"]):
+            for k, f in enumerate(results["fraction"]):
+                errors = dict(zip(rules, results["errors"][m, p, :, k], strict=True))
+                chosen = min(wanted, key=lambda rule: float(errors[rule][::2].mean()))
+                judged = {rule: values[1::2] for rule, values in errors.items()}
+                judged["all"] = results["errors_all"][p, 1::2]
+                mean, standard_error = mean_of(judged[chosen])
+                means = {rule: float(values.mean()) for rule, values in judged.items()}
+                gap = means["random"] - means["all"]
+                over = {
+                    rule: difference_of(values - judged[chosen]) for rule, values in judged.items() if rule != chosen
+                }
+                verdicts.append(
+                    RuleVerdict(
+                        metric=str(metric),
+                        pool_size=int(size),
+                        fraction=float(f),
+                        num_kept=float(results["num_kept"][m, p, rules.index(chosen), k].mean()),
+                        rule=chosen,
+                        error=mean,
+                        standard_error=standard_error,
+                        over=over,
+                        errors=means,
+                        gap_closed=(means["random"] - mean) / gap if gap > 0 else math.nan,
+                        num_judges=judged[chosen].size,
+                    )
+                )
+    return verdicts
+
+
+def choice_table(verdicts: list[RuleVerdict], rivals: Collection[str] = ()) -> str:
+    """The verdicts as a table, with the errors of the rivals given besides those of random and all."""
+    names = ["random", *rivals, "all"]
+    width = max(len(v.rule) for v in verdicts) + 2
+    lines = [
+        f"Test error in %: rule chosen on half of the seeds, judged on the other {verdicts[0].num_judges}",
+        f"{'pool':>7}{'f':>6}  {'best rule':{width}}{'its error':>14}"
+        + "".join(f"{name:>{max(9, len(name) + 2)}}" for name in names)
+        + "   better than random by (95 %)   gap to all closed",
+    ]
+    for v in verdicts:
+        others = "".join(f"{100 * v.errors[name]:{max(9, len(name) + 2)}.2f}" for name in names)
+        gain = v.over["random"]
+        share = "" if np.isnan(v.gap_closed) else f"{100 * v.gap_closed:.0f} %"
+        error = f"{100 * v.error:.2f} +- {100 * v.standard_error:.2f}"
+        lines.append(
+            f"{v.pool_size:7d}{v.fraction:6g}  {v.rule:{width}}{error:>14}{others}   "
+            f"{f'{100 * gain.mean:+.2f} +- {100 * gain.half_width:.2f} ({gain.verdict})':28}   {share}"
+        )
+    return "\n".join(lines)
