@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,12 +15,12 @@ CERTAIN = 1 - 1e-12  # probability from which on an example is simply kept
 Floats = NDArray[np.float64]
 
 
-def capped_probabilities(weights: ArrayLike, count: int) -> Floats:
+def capped_probabilities(weights: ArrayLike, count: float) -> Floats:
     """Probabilities min(1, c weight) of which ``count`` examples are kept in the mean, by exact water filling.
 
     Args:
         weights: of each example, shape (num_examples,), positive and finite.
-        count: number of examples to keep, in [0, num_examples].
+        count: number of examples to keep in the mean, in [0, num_examples].
 
     Returns:
         Probabilities in [0, 1] that add up to ``count``, shape (num_examples,).
@@ -29,15 +31,16 @@ def capped_probabilities(weights: ArrayLike, count: int) -> Floats:
     largest_first = np.argsort(-weights, kind="stable")
     ordered = weights[largest_first]
     rest = np.cumsum(ordered[::-1])[::-1]  # of this and all smaller ones
-    capped = np.arange(count)  # how many have probability 1
-    c = (count - capped) / rest[:count]
-    fits = np.flatnonzero(c * ordered[:count] <= 1)
-    num_capped = int(fits[0]) if fits.size else count
+    most = math.ceil(count)
+    capped = np.arange(most)  # how many have probability 1
+    c = (count - capped) / rest[:most]
+    fits = np.flatnonzero(c * ordered[:most] <= 1)
+    num_capped = int(fits[0]) if fits.size else most
     chances = np.ones(weights.size)
-    if num_capped < count:
+    if num_capped < most:
         chances[largest_first[num_capped:]] = np.minimum(c[num_capped] * ordered[num_capped:], 1.0)
     else:
-        chances[largest_first[count:]] = 0.0
+        chances[largest_first[most:]] = 0.0
     return chances
 
 
