@@ -22,7 +22,7 @@ from real_data.commands.options import (
 from real_data.experiments.config import Experiment
 from real_data.scores.config import MetricName, ScoreConfig
 
-__all__ = ["recommend"]
+__all__ = ["learn_rule", "recommend"]
 
 
 @cli.command
@@ -130,3 +130,97 @@ def next_commands(images: Images, config: Experiment, rule: str, fraction: float
     train += ["--rule", rule, "--fraction", f"{fraction:.6g}"]
     commands.append(train + shell_options("training", config.retraining, recipe.training))
     return commands
+
+
+@cli.command
+def learn_rule(
+    fraction: Annotated[float, tyro.conf.arg(aliases=("--keep", "--f"))],
+    images: ImageOptions = Images(),  # noqa: B008  (frozen)
+    pool_size: int | None = None,
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    metric: MetricName = "el2n",
+    num_score_networks: int = 10,
+    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
+    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
+    min_class_share: float = 1.0,
+    label_noise: float = 0.0,
+    holdout: float = 0.2,
+    num_bins: int = 10,
+    num_pairs: int = 30,
+    spread: float = 0.5,
+    num_value_seeds: int = 2,
+    num_pilot_seeds: int = 4,
+    num_judge_seeds: int = 6,
+    max_rounds: int = 3,
+    first_seed: int = 0,
+    executor: str = "here",
+    out: Path = Path("results/learned"),
+    quiet: bool = False,
+) -> None:
+    """Learn a keep rule from the data: which difficulty ranks are worth keeping more often.
+
+    Measures the value of each rank (trainings on random policies, with standard errors), takes a step along it whose
+    length is chosen on pilot seeds, judges it on other seeds, and goes on until no step helps beyond its 95 % interval.
+    Prints the rule as train, prune and run take it (policy@...), and writes OUT/learned-rule.nc, which
+    python -m figures learned-rule draws.  Run again after Ctrl-C to continue.
+
+    Args:
+        fraction: fraction to keep, in (0, 1).
+        images: the images.
+        pool_size: training images before pruning; None is all that are not held out.
+        model: the network; random-features and patch-features are solved for, and take a fraction of a second each.
+        metric: score of difficulty.
+        num_score_networks: networks that the score is averaged over.
+        scoring: their training.
+        retraining: training on the kept examples.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        label_noise: share of wrong labels put into the pool, in [0, 1).
+        holdout: share of the training images that errors are measured on, in [0, 1); 0 takes the test images.
+        num_bins: bins of difficulty rank.
+        num_pairs: pairs of opposite policies in each round.
+        spread: largest relative difference of their keep probabilities from the middle, in (0, 1).
+        num_value_seeds: seeds that each of them is trained on, at least 2.
+        num_pilot_seeds: seeds that choose the length of the step, at least 2.
+        num_judge_seeds: seeds that judge it, at least 2.
+        max_rounds: rounds at most.
+        first_seed: the first seed.
+        executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
+        out: folder for the results.
+        quiet: no progress bar.
+    """
+    from real_data.experiments.execution import executor_named
+    from real_data.studies.learned_rule import learn_rule as learn
+
+    check_folder("out", out)
+    recipe = images.chosen_recipe
+    config = Experiment(
+        **images.arguments(),
+        scores=(ScoreConfig(metric, num_score_networks, resolved(recipe.scoring, scoring)),),
+        rules=("random",),
+        fractions=(fraction,),
+        pool_sizes=(pool_size,),
+        num_seeds=2,
+        first_seed=first_seed,
+        min_class_share=min_class_share,
+        label_noise=label_noise,
+        holdout=holdout,
+        model=resolved(recipe.model, model),
+        retraining=resolved(recipe.training, retraining),
+    )
+    say_recipe(images, {"model": config.model, "scoring": config.scores[0].training, "retraining": config.retraining})
+    with executor_named(executor, out) as chosen:
+        found = learn(
+            config,
+            num_bins=num_bins,
+            num_pairs=num_pairs,
+            spread=spread,
+            num_value_seeds=num_value_seeds,
+            num_pilot_seeds=num_pilot_seeds,
+            num_judge_seeds=num_judge_seeds,
+            max_rounds=max_rounds,
+            out=out,
+            executor=chosen,
+            progress=not quiet,
+        )
+    print(found)
+    print(f"saved in {out / 'learned-rule.nc'}")

@@ -14,8 +14,9 @@ from real_data.commands.options import ImageOptions, Images, ModelOptions, Train
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.findings.error_table import error_table
 from real_data.scores.config import MetricName, ScoreConfig
+from real_data.studies.candidates import CANDIDATES, rules_for
 
-__all__ = ["recipes", "rerun", "run", "scaling_law", "show", "study"]
+__all__ = ["benchmark_rules", "recipes", "rerun", "run", "scaling_law", "show", "study"]
 
 Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))]
 
@@ -93,6 +94,81 @@ def run(
     )
     say_recipe(images, {"model": config.model, "scoring": score_training, "retraining": config.retraining})
     _run(config, executor, out, quiet)
+
+
+@cli.command
+def benchmark_rules(
+    images: ImageOptions = Images(),  # noqa: B008  (frozen)
+    metrics: tuple[MetricName, ...] = ("el2n",),
+    rules: tuple[str, ...] = CANDIDATES,
+    fractions: Fractions = (0.1, 0.3, 0.5),
+    pool_sizes: tuple[int | None, ...] = (None,),
+    num_seeds: int = 10,
+    first_seed: int = 0,
+    min_class_share: float = 1.0,
+    label_noise: float = 0.0,
+    holdout: float = 0.0,
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    num_score_networks: int = 10,
+    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
+    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
+    executor: str = "here",
+    out: Path = Path("results/benchmark"),
+    quiet: bool = False,
+) -> None:
+    """Which rule is best, and does it beat random examples?  Chosen on half of the seeds, judged on the others.
+
+    Windows, soft rules, importance weights, and beside them random, RS2 and InfoBatch with as many gradient steps.
+    Prints who is ahead of random beyond its 95 % interval, the share of the gap between random and all examples that is
+    closed, and the errors by difficulty rank of the test images.  Run again after Ctrl-C to continue.
+
+    Args:
+        images: the images.
+        metrics: scores of difficulty.
+        rules: rules to choose from; random, and where networks are trained by gradient descent rs2 and infobatch, are
+            added.
+        fractions: fractions of the pool kept, in (0, 1].
+        pool_sizes: numbers of training images before pruning; None is all.
+        num_seeds: repetitions, at least 4.
+        first_seed: the first seed.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        label_noise: share of wrong labels put into the pool, in [0, 1).
+        holdout: share of the training images that takes the place of the test images, in [0, 1).
+        model: the network.
+        num_score_networks: networks that a score is averaged over.
+        scoring: training of the networks that score.
+        retraining: training on the kept examples.
+        executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
+        out: folder for the results.
+        quiet: no progress bar.
+    """
+    from real_data.findings.best_choice import benchmark_table
+    from real_data.findings.errors_by_rank import rank_table
+
+    if num_seeds < 4:
+        raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {num_seeds}")
+    recipe = images.chosen_recipe
+    score_training = resolved(recipe.scoring, scoring)
+    network = resolved(recipe.model, model)
+    config = Experiment(
+        **images.arguments(),
+        scores=tuple(ScoreConfig(name, num_score_networks, score_training) for name in metrics),
+        rules=rules_for(network.kind, rules),
+        fractions=fractions,
+        pool_sizes=pool_sizes,
+        num_seeds=num_seeds,
+        first_seed=first_seed,
+        min_class_share=min_class_share,
+        label_noise=label_noise,
+        holdout=holdout,
+        model=network,
+        retraining=resolved(recipe.training, retraining),
+    )
+    say_recipe(images, {"model": network, "scoring": score_training, "retraining": config.retraining})
+    results = _run(config, executor, out, quiet)
+    print(f"\n{benchmark_table(results)}")
+    if "test_scores" in results.variables:
+        print(f"\n{rank_table(results)}")
 
 
 @cli.command
@@ -202,7 +278,7 @@ def _results_of_run(path: Path) -> Results:
     return results
 
 
-def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
+def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> Results:
     from real_data.experiments.execution import executor_named
     from real_data.experiments.experiment import run_experiment
 
@@ -211,3 +287,4 @@ def _run(config: Experiment, executor: str, out: Path, quiet: bool) -> None:
         results = run_experiment(config, out=out, executor=chosen, progress=not quiet)
     print(error_table(results))
     print(f"saved in {out / f'{config.dataset}.nc'}")
+    return results

@@ -10,11 +10,9 @@ import numpy as np
 
 from data_pruning import Results
 from real_data.findings.best_window import Difference, difference_of, mean_of
+from real_data.studies.candidates import BASELINES, WINDOWS
 
-__all__ = ["NOT_CANDIDATES", "RuleVerdict", "choice_table", "judge_rules"]
-
-NOT_CANDIDATES = ("random", "rs2", "infobatch")
-"""What is compared with, and not chosen: random, and baselines that see all examples."""
+__all__ = ["RuleVerdict", "benchmark_table", "choice_table", "judge_rules"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def judge_rules(results: Results, *, candidates: Collection[str] | None = None) 
         ValueError: fewer rules or seeds.
     """
     rules = [str(rule) for rule in results["rule"]]
-    wanted = [rule for rule in rules if rule not in NOT_CANDIDATES] if candidates is None else list(candidates)
+    wanted = [rule for rule in rules if rule not in BASELINES] if candidates is None else list(candidates)
     missing = [rule for rule in (*wanted, "random") if rule not in rules]
     if missing or not wanted:
         raise ValueError(f"random and rules to choose from are needed, got {', '.join(rules)}, without {missing}")
@@ -122,3 +120,23 @@ def choice_table(verdicts: list[RuleVerdict], rivals: Collection[str] = ()) -> s
             f"{f'{100 * gain.mean:+.2f} +- {100 * gain.half_width:.2f} ({gain.verdict})':28}   {share}"
         )
     return "\n".join(lines)
+
+
+def benchmark_table(results: Results) -> str:
+    """Which rule is best, chosen on half of the seeds and judged on the others; the same with windows alone."""
+    rules = [str(rule) for rule in results["rule"]]
+    verdicts = judge_rules(results)
+    windows = [rule for rule in WINDOWS if rule in rules]
+    rivals = [rule for rule in BASELINES[1:] if rule in rules]
+    lines = [choice_table(verdicts, rivals)]
+    if windows:
+        lines += ["", "The same with windows of rank alone:", choice_table(judge_rules(results, candidates=windows))]
+    return "\n".join([*lines, "", _summary(verdicts)])
+
+
+def _summary(verdicts: list[RuleVerdict]) -> str:
+    counts = {word: sum(v.over["random"].verdict == word for v in verdicts) for word in ("better", "level", "worse")}
+    return (
+        f"Ahead of random beyond the 95 % interval in {counts['better']} of {len(verdicts)} cells, level in "
+        f"{counts['level']}, behind in {counts['worse']}."
+    )
