@@ -14,7 +14,7 @@ from real_data.commands.options import ImageOptions, Images, ModelOptions, Train
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.findings.error_table import error_table
 from real_data.scores.config import MetricName, ScoreConfig
-from real_data.studies.candidates import CANDIDATES, rules_for
+from real_data.selection.candidates import CANDIDATES, rules_for
 
 __all__ = ["benchmark_rules", "recipes", "rerun", "run", "scaling_law", "show", "study"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pruning import Results
 from real_data.findings.best_window import Difference, difference_of, mean_of
-from real_data.studies.candidates import BASELINES, WINDOWS
+from real_data.selection.candidates import BASELINES, WINDOWS
 
 __all__ = ["RuleVerdict", "benchmark_table", "choice_table", "judge_rules"]
 
