@@ -35,7 +35,7 @@ def recommend(
     scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
     retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
     num_seeds: int | None = None,
-    num_places: int | None = None,
+    rules: tuple[str, ...] | None = None,
     num_pools: int | None = None,
     max_pool: int = 16_000,
     holdout: float = 0.2,
@@ -45,8 +45,9 @@ def recommend(
 ) -> None:
     """Say which examples of a data set to keep within a budget, and what error to expect: from a small pilot.
 
-    Trains on pools of the training images, a quarter, a half and all of max_pool, tests on a part held out, chooses the
-    window of ranks on half of the seeds and judges it on the others.  Test images are not touched; of digits, and
+    Tries windows of rank, soft rules (a chance for every image, larger for harder ones; even coverage of difficulty)
+    and importance weights on half of the seeds, tests on a part of the training images held out, and judges the best
+    against random on the other seeds and several pools.  Test images are not touched; of digits, and
     of a folder that is not divided into train and test, a third is set aside as test images.  Networks with
     convolutions get a smaller pilot: see the numbers below.  Networks that learn nothing give no advice.
 
@@ -59,7 +60,7 @@ def recommend(
         scoring: their training.
         retraining: training on the kept examples; with convolutions 200 steps of 32 images unless given.
         num_seeds: repetitions, at least 4; None is 10, with convolutions 6.
-        num_places: windows tried, at least 3; None is 5, with convolutions 3.
+        rules: keep rules to choose from; None is five windows and eleven soft rules, with convolutions seven in all.
         num_pools: pools, 1 to 3; None is 3, with convolutions 1.
         max_pool: images in the largest pool.
         holdout: share of the training images that errors are measured on.
@@ -87,17 +88,18 @@ def recommend(
         score=score,
         retraining=resolved(of_recipe, retraining),
         num_seeds=num_seeds,
-        num_places=num_places,
+        rules=rules,
         num_pools=num_pools,
         max_pool=max_pool,
         holdout=holdout,
     )
-    say_recipe(images, {"model": network, "scoring": score.training, "retraining": config.retraining})
+    choosing = config.choosing
+    say_recipe(images, {"model": network, "scoring": score.training, "retraining": choosing.retraining})
     with executor_named(executor, out) as chosen:
         found = recommend_by(config, data, out=out, executor=chosen, progress=not quiet)
     print(found)
     print("To do so, with the network and the training of the pilot (a longer training may do better):")
-    for words in next_commands(images, config, found.rule_name, found.num_kept / found.num_images):
+    for words in next_commands(images, choosing, found.rule_name, found.num_kept / found.num_images):
         print(f"  {shlex.join(words)}")
 
 

@@ -24,7 +24,7 @@ from data_pruning.records.settings_file import write_settings
 from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
-from real_data.experiments.task import Task, load_for, pool_of, run_task, scores_of_tests
+from real_data.experiments.task import Task, load_for, pool_of, run_task, scores_of_tests, source_of
 from real_data.selection.methods import chosen_examples
 from real_data.software import software
 
@@ -107,7 +107,7 @@ def _run(
     versions = software() if executor is None else executor.submit(software).result()
     tasks = _tasks(config, networks_at_once, digest_of(versions))
     if kept:
-        _check_data(folder / f"{config.dataset}.nc", {task.fingerprint for task in tasks})
+        _check_data(folder / f"{config.dataset}.nc", source_of(config))
         write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
     cells = CellFolder(folder / "cells")
     wanted = {cell.key for task in tasks for cell in task.cells().values()}
@@ -142,9 +142,9 @@ def _run(
     return _assembled(config, tasks, cells.outcomes(), versions, folder)
 
 
-def _check_data(path: Path, fingerprints: set[str]) -> None:
+def _check_data(path: Path, source: str) -> None:
     """Refuse to replace the results of another data set of the same name, another folder of images for example."""
-    if path.exists() and not fingerprints & set(Results.load(path).config.get("fingerprints", ())):
+    if path.exists() and Results.load(path).config.get("source", source) != source:
         raise ValueError(f"{path} holds the results of other images: give another folder")
 
 
@@ -175,6 +175,7 @@ def _assembled(
         f"Test error of a network on {config.dataset}, against the number of training examples kept",
         {
             "experiment": to_json(config),
+            "source": source_of(config),
             "fingerprints": sorted({task.fingerprint for task in tasks}),
             "notes": list(load_for(config, config.first_seed).notes),
             "software": versions,

@@ -24,7 +24,7 @@ from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
 
-__all__ = ["Task", "load_for", "pool_of", "run_task", "scores_of_tests"]
+__all__ = ["Task", "load_for", "pool_of", "run_task", "scores_of_tests", "source_of"]
 
 KEY_SETTINGS = ("model", "retraining", "min_class_share", "label_noise", "holdout")
 CHECKPOINT_EVERY = 1000  # steps
@@ -211,6 +211,12 @@ def pool_of(task: Task) -> datasets.ImageDataset:
     wrong = rng.choice(pool.size, round(config.label_noise * pool.size), replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, data.num_classes, wrong.size)) % data.num_classes
     return data.subset(pool, labels)
+
+
+def source_of(config: Experiment) -> str:
+    """Fingerprint of the images of an experiment, however its seeds divide them."""
+    reading = (config.image_size, config.test_folder, config.skip_undecodable)
+    return _load(config.dataset, config.path, *reading, 0).fingerprint
 
 
 def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:

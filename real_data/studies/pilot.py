@@ -1,20 +1,34 @@
-"""The pilot: a small experiment that finds out which window of ranks to keep."""
+"""The pilot: a small experiment that finds out which keep rule is best, and how good it is."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data_pruning.arguments import check_integer, check_real, real_number
+from data_pruning.arguments import check_integer, check_real, check_tuple, real_number
 from real_data.experiments.config import Experiment
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
+from real_data.selection.candidates import BASELINES, CANDIDATES
 from real_data.training.config import TrainingConfig
 
-__all__ = ["PilotSize", "pilot", "size_of"]
+__all__ = ["Pilot", "PilotSize", "pilot", "size_of"]
 
 LEAST_KEPT_PER_CLASS = 2
+
+
+FEW = (
+    "window@0.25",
+    "window@0.5",
+    "proportional@0.25",
+    "proportional@0.5",
+    "coverage@0",
+    "coverage@0.1",
+    "coverage@0.3",
+)
+"""Candidates where trainings are long."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +36,15 @@ class PilotSize:
     """How much a pilot trains where the caller does not say.
 
     Attributes:
-        num_seeds: repetitions; half of them choose the window, the others judge it.
-        num_places: windows tried, from the hardest to the easiest.
-        num_pools: pools: all that is allowed, a half and a quarter of it.
+        num_seeds: repetitions; half of them choose the rule, the others judge it.
+        rules: rules tried.
+        num_pools: pools on which the choice is judged: all that is allowed, a half and a quarter of it.
         num_score_networks: networks that the score is averaged over.
         retraining: settings that take the place of those of a full training.
     """
 
     num_seeds: int
-    num_places: int
+    rules: tuple[str, ...]
     num_pools: int
     num_score_networks: int
     retraining: dict[str, Any] = field(default_factory=dict)
@@ -38,9 +52,36 @@ class PilotSize:
 
 def size_of(kind: str) -> PilotSize:
     """What a pilot of networks of this kind trains, so that a thousand small photographs take minutes on two cores."""
-    if kind == "mlp":
-        return PilotSize(num_seeds=10, num_places=5, num_pools=3, num_score_networks=10)
-    return PilotSize(6, 3, 1, 3, {"num_steps": 200, "batch_size": 32})
+    if kind in ("mlp", "random-features"):
+        return PilotSize(num_seeds=10, rules=CANDIDATES, num_pools=3, num_score_networks=10)
+    if kind == "patch-features":
+        return PilotSize(num_seeds=10, rules=CANDIDATES, num_pools=3, num_score_networks=3)
+    return PilotSize(6, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """The two parts of a pilot.
+
+    Attributes:
+        choosing: all rules, on the largest pool: the best on average is chosen.
+        pool_sizes: pools on which it is judged, the largest last.
+        num_judges: seeds that judge it; others than those that choose.
+    """
+
+    choosing: Experiment
+    pool_sizes: tuple[int, ...]
+    num_judges: int
+
+    def judging(self, rules: Sequence[str]) -> Experiment:
+        """The experiment that judges these rules."""
+        return replace(
+            self.choosing,
+            rules=tuple(rules),
+            pool_sizes=self.pool_sizes,
+            first_seed=self.choosing.first_seed + self.choosing.num_seeds,
+            num_seeds=self.num_judges,
+        )
 
 
 def pilot(
@@ -57,12 +98,12 @@ def pilot(
     score: ScoreConfig | None = None,
     retraining: TrainingConfig | None = None,
     num_seeds: int | None = None,
-    num_places: int | None = None,
+    rules: tuple[str, ...] | None = None,
     num_pools: int | None = None,
     max_pool: int = 16_000,
     holdout: float = 0.2,
-) -> Experiment:
-    """The experiment that finds out which window to keep.
+) -> Pilot:
+    """The experiments that find out which rule to keep by.
 
     Args:
         num_images: number of training images of the data set.
@@ -76,9 +117,9 @@ def pilot(
         model: the network; see :class:`real_data.ModelConfig`.
         score: how difficulty is scored.
         retraining: how the network is trained.
-        num_seeds: repetitions, at least 4: half of them choose the window, the other half judge it; None is as
+        num_seeds: repetitions, at least 4: half of them choose the rule, the other half judge it; None is as
             :func:`size_of` says, so the next two.
-        num_places: windows tried, from the hardest to the easiest, at least 3.
+        rules: keep rules to choose from, by name.
         num_pools: pools, 1 to 3: the largest, a half and a quarter of it.
         max_pool: images in the largest pool, at least 2, as far as there are so many.
         holdout: share of the training images that errors are measured on, in (0, 1); test images are not touched.
@@ -95,12 +136,13 @@ def pilot(
         )
     network = model or ModelConfig()
     size = size_of(network.kind)
-    seeds, places, pools = (
-        ours if given is None else given
-        for given, ours in ((num_seeds, size.num_seeds), (num_places, size.num_places), (num_pools, size.num_pools))
-    )
+    seeds = size.num_seeds if num_seeds is None else num_seeds
+    pools = size.num_pools if num_pools is None else num_pools
+    candidates = size.rules if rules is None else rules
+    check_tuple("rules", candidates, str)
+    if not candidates or set(candidates) & {*BASELINES, "all"}:
+        raise ValueError(f"rules must be keep rules to choose from, not {', '.join(BASELINES)}, got {candidates}")
     check_integer("num_seeds (half of them choose, half judge)", seeds, 4)
-    check_integer("num_places", places, 3)
     check_integer("num_pools", pools, 1, 3)
     check_integer("max_pool", max_pool, 2)
     check_real("holdout", holdout, "(0, 1)")
@@ -114,19 +156,19 @@ def pilot(
             + (f"; keep at least {least / largest:.3f} of them" if least < largest / fraction else "")
             + (f", or raise max_pool, {max_pool} now" if max_pool <= largest else "")
         )
-    windows = [f"window@{i / (places - 1):.6g}" for i in range(1, places - 1)]
-    return Experiment(
+    choosing = Experiment(
         dataset=dataset,
         path=path,
         image_size=image_size,
         test_folder=test_folder,
         skip_undecodable=skip_undecodable,
         scores=(score or ScoreConfig(num_networks=size.num_score_networks),),
-        rules=("hard", *windows, "easy", "random"),
+        rules=(*candidates, "random"),
         fractions=(fraction,),
-        pool_sizes=tuple(sizes),
-        num_seeds=seeds,
+        pool_sizes=(sizes[-1],),
+        num_seeds=seeds // 2,
         holdout=holdout,
         model=network,
         retraining=retraining or TrainingConfig(**size.retraining),
     )
+    return Pilot(choosing, tuple(sizes), seeds - seeds // 2)

@@ -6,25 +6,42 @@ import math
 import os
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 from tqdm import tqdm
 
-from data_pruning import KeepRandom, KeepRule, KeepWindow, Results
-from real_data.experiments.config import Experiment
-from real_data.findings.best_window import CONFIDENCE, WindowVerdict, judge_windows, place_of
+from data_pruning import KeepRule, Results, keep_rule
+from real_data.findings.best_window import CONFIDENCE, Difference, difference_of, place_of
 from real_data.models.config import ModelConfig
 from real_data.recipes import default_recipe
 from real_data.scores.config import ScoreConfig
-from real_data.studies.pilot import pilot, size_of
+from real_data.studies.pilot import Pilot, pilot, size_of
 from real_data.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
 
-__all__ = ["Recommendation", "conclude", "recommend", "recommend_by"]
+__all__ = ["PoolVerdict", "Recommendation", "conclude", "recommend", "recommend_by"]
+
+
+@dataclass(frozen=True)
+class PoolVerdict:
+    """The rule of the pilot on one pool, on the judging seeds.
+
+    Attributes:
+        pool_size: number of training images before pruning.
+        num_kept: mean number of examples kept.
+        errors: mean validation error of the rules and of ``all``, fractions.
+        over: by how much the best rule is better than each of the others, paired by seed.
+    """
+
+    pool_size: int
+    num_kept: float
+    errors: dict[str, float]
+    over: dict[str, Difference]
 
 
 @dataclass(frozen=True)
@@ -32,78 +49,111 @@ class Recommendation:
     """What to keep of a data set, and what error to expect.
 
     Attributes:
-        rule: the keep rule: a window of ranks, or random where no window is better beyond the noise.
+        rule: the keep rule: the best of the pilot, or random where that is not better beyond the noise.
+        rule_name: the rule as the command line takes it.
+        best: name of the best rule of the pilot.
+        tried: mean validation error of each rule on the choosing seeds.
         num_images: training images of the data set.
         num_kept: number of images to keep.
         expected_error: test error to expect, a fraction.
         interval: its 95 % interval; statistical only, and as far as the extrapolation holds.
         continued: whether a power law was continued from the pools of the pilot to the whole data set; if not, the
             error is that of the largest pool.
-        verdicts: best window of each pool of the pilot, the largest last.
+        verdicts: the best rule against others on each pool of the pilot, the largest last.
+        num_judges: seeds behind each verdict.
         failed: rules of which networks are no better than the most frequent class of their training images.
     """
 
     rule: KeepRule
+    rule_name: str
+    best: str
+    tried: dict[str, float]
     num_images: int
     num_kept: int
     expected_error: float
     interval: tuple[float, float]
     continued: bool
-    verdicts: list[WindowVerdict]
+    verdicts: list[PoolVerdict]
+    num_judges: int
     failed: tuple[str, ...] = ()
-
-    @property
-    def rule_name(self) -> str:
-        """The rule as the command line takes it: ``random`` or ``window@P``."""
-        return "random" if isinstance(self.rule, KeepRandom) else f"window@{self.verdicts[-1].place:g}"
 
     def __str__(self) -> str:
         last = self.verdicts[-1]
-        gain = last.over["random"]
-        window = f"difficulty ranks {last.lower:.3f} to {last.upper:.3f} (0 = hardest), ranked within each class"
-        by = f"{100 * gain.mean:+.2f} +- {100 * gain.half_width:.2f} points against random"
-        if isinstance(self.rule, KeepRandom):
+        best = f"{self.best} ({described(self.best, self.num_kept / self.num_images)})"
+        words = {"better": "surely better than", "worse": "surely worse than", "level": "level with"}
+        compared = "; ".join(
+            f"{words[d.verdict]} {name}, {100 * d.mean:+.2f} +- {100 * d.half_width:.2f} points"
+            for name, d in last.over.items()
+        )
+        if self.rule_name == "random":
             advice = f"Keep {self.num_kept} of {self.num_images} images at random."
-            reason = f"No window is better beyond the noise; the best one, {window}, gains {by}."
+            reason = "No rule is better than random beyond the noise. "
         else:
-            advice = f"Keep {self.num_kept} of {self.num_images} images: {window}."
-            reason = f"It gains {by}."
+            advice = f"Keep {self.num_kept} of {self.num_images} images by the rule {best}."
+            reason = ""
+        which = best if reason else self.best
+        reason += (
+            f"The best of {len(self.tried) - 1} rules, {which}, is {compared} (pilot pool {last.pool_size}, "
+            f"{self.num_judges} judging seeds, 95 %; level: they cannot tell)."
+        )
+        gap = last.errors["random"] - last.errors["all"]
+        if gap > 0:
+            share = (last.errors["random"] - last.errors[self.best]) / gap
+            reason += f" It closes {100 * share:.0f} % of the gap between random and all images."
+        if self.failed:
+            reason += f" Networks of {', '.join(self.failed)} did not learn."
         low, high = (100 * end for end in self.interval)
         if self.continued:
             basis = f"a power law continued from pools up to {last.pool_size} to {self.num_images} images."
         elif last.pool_size < self.num_images:
             basis = (
                 f"of the largest pool, {last.pool_size} images: not continued to {self.num_images}, as the errors do "
+                "not fall beyond the noise, or there are fewer than three pools."
             )
-            basis += "not fall beyond the noise, or there are fewer than three pools."
         else:
             basis = "measured with all images."
-        failed = f" Networks of {', '.join(self.failed)} did not learn." if self.failed else ""
-        words = {"better": "surely better than", "worse": "surely worse than", "level": "level with"}
-        sure = ", ".join(
-            f"{words[d.verdict]} {name}"
-            for name, d in last.over.items()
-            if last.place != {"hard": 0.0, "easy": 1.0}.get(name)
-        )
+        names = list(last.errors)
+        widths = [max(9, len(name) + 2) for name in names]
+        heads = "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
         lines = [
             advice,
-            f"The best window is {sure} (level: {last.num_judges} judging seeds cannot tell).{failed}",
-            f"{reason} (pilot pool {last.pool_size}, {last.num_judges} judging seeds, 95 %)",
+            reason,
             f"Error to expect: {100 * self.expected_error:.2f} %, 95 % interval {low:.2f} to {high:.2f} %, {basis}",
-            "The pilot (validation error in %):",
-            f"{'pool':>9}{'kept':>9}   {'best window':16}{'window':>9}{'hard':>9}{'easy':>9}{'random':>9}",
+            "The pilot, validation error in % on the judging seeds:",
+            f"{'pool':>9}{'kept':>9}{heads}",
         ]
         for v in self.verdicts:
-            rivals = "".join(f"{100 * (v.error + v.over[name].mean):9.2f}" for name in ("hard", "easy", "random"))
-            ranks = f"{v.lower:.3f} to {v.upper:.3f}"
-            lines.append(f"{v.pool_size:9d}{v.num_kept:9.0f}   {ranks:16}{100 * v.error:9.2f}{rivals}")
-        places = [v.place for v in self.verdicts]
-        if len(places) > 1 and places[0] != places[-1]:
-            lines.append(
-                f"The best window moves towards {'hard' if places[-1] < places[0] else 'easy'} as the pool grows: with "
-                "more images than the pilot's it may lie further that way."
-            )
+            errors = "".join(f"{100 * v.errors[name]:{width}.2f}" for name, width in zip(names, widths, strict=True))
+            lines.append(f"{v.pool_size:9d}{v.num_kept:9.0f}{errors}")
+        ranked = sorted(self.tried.items(), key=lambda item: item[1])
+        lines.append("On the choosing seeds: " + ", ".join(f"{name} {100 * error:.2f}" for name, error in ranked))
         return "\n".join(lines)
+
+
+def described(name: str, f: float) -> str:
+    """A keep rule in words.
+
+    Args:
+        name: of the rule; see :func:`data_pruning.keep_rule`.
+        f: fraction kept.
+    """
+    plain, weighted, power = name.partition("+weighted")
+    kind, _, number = plain.partition("@")
+    place = place_of(plain)
+    if place is not None:
+        words = f"difficulty ranks {place * (1 - f):.3f} to {place * (1 - f) + f:.3f}, 0 = hardest"
+    elif kind == "proportional":
+        words = f"chance in proportion to the score to the power {number}, at most 1"
+    elif kind == "coverage":
+        dropped = f"the hardest {100 * float(number):g} % dropped, " if float(number) else ""
+        words = f"{dropped}the same number from every stratum of scores"
+    elif kind == "mix":
+        share, _, other = number.partition(":")
+        words = f"{100 * float(share):g} % of them by {other or 'hard'}, the others at random"
+    else:
+        words = "a chance for each difficulty rank"
+    words += ", within each class"
+    return words + (f"; losses weighted by 1/chance{f' to the power {power[1:]}' if power else ''}" if weighted else "")
 
 
 def recommend(
@@ -118,7 +168,7 @@ def recommend(
     score: ScoreConfig | None = None,
     retraining: TrainingConfig | None = None,
     num_seeds: int | None = None,
-    num_places: int | None = None,
+    rules: tuple[str, ...] | None = None,
     num_pools: int | None = None,
     max_pool: int = 16_000,
     holdout: float = 0.2,
@@ -139,7 +189,7 @@ def recommend(
         score: see there; None is the scoring of the data set's recipe.
         retraining: see there; None is the training of the data set's recipe.
         num_seeds: see there.
-        num_places: see there.
+        rules: see there.
         num_pools: see there.
         max_pool: see there.
         holdout: see there.
@@ -170,7 +220,7 @@ def recommend(
         score=score or ScoreConfig(num_networks=size.num_score_networks, training=recipe.scoring),
         retraining=retraining or replace(recipe.training, **size.retraining),
         num_seeds=num_seeds,
-        num_places=num_places,
+        rules=rules,
         num_pools=num_pools,
         max_pool=max_pool,
         holdout=holdout,
@@ -179,7 +229,7 @@ def recommend(
 
 
 def recommend_by(
-    config: Experiment,
+    config: Pilot,
     data: ImageDataset,
     *,
     out: str | os.PathLike[str] | None = None,
@@ -198,9 +248,29 @@ def recommend_by(
     from real_data.experiments.experiment import run_experiment
 
     clock = _Clock(config) if progress else None
-    results = run_experiment(config, out=out, executor=executor, progress=progress, report=clock)
+    run = partial(run_experiment, out=out, executor=executor, progress=progress)
+    choosing = run(config.choosing, report=clock)
     most_frequent = float(np.bincount(data.train_labels).max() / data.train_labels.size)
-    return conclude(results, len(data.train_labels), most_frequent)
+    _check_learned(choosing, most_frequent)
+    judging = run(config.judging(to_judge(choosing)))
+    return conclude(choosing, judging, len(data.train_labels), most_frequent)
+
+
+def to_judge(choosing: Results) -> tuple[str, ...]:
+    """Rules to judge: the best of all, the best window of rank where there is another one, and random."""
+    tried = _tried(choosing)
+    candidates = [rule for rule in tried if rule != "random"]
+    windows = [rule for rule in candidates if place_of(rule) is not None]
+    best = [min(some, key=lambda rule: tried[rule]) for some in (candidates, windows) if some]
+    return tuple(dict.fromkeys((*best, "random")))
+
+
+def _tried(choosing: Results) -> dict[str, float]:
+    """Mean error of each rule on the choosing seeds."""
+    return {
+        str(rule): float(errors.mean())
+        for rule, errors in zip(choosing["rule"], choosing["errors"][0, 0, :, 0], strict=True)
+    }
 
 
 class _Clock:
@@ -209,17 +279,21 @@ class _Clock:
     The first take longest: programs are compiled, and networks are trained to score.
     """
 
-    def __init__(self, config: Experiment):
+    def __init__(self, config: Pilot):
         self.first: tuple[int, float] | None = None
         self.corrected = False
-        each = len(config.rules) + 1
-        self.scorings = len(config.pool_sizes) * config.num_seeds
-        trainings, networks = each * self.scorings, config.scores[0].num_networks * self.scorings
-        guess = SECONDS_PER_TRAINING[config.model.kind]
+        choosing, num_pools = config.choosing, len(config.pool_sizes)
+        each, judged = len(choosing.rules) + 1, 4  # with all images; judged: the best, the best window, random, all
+        self.scorings = choosing.num_seeds + config.num_judges * num_pools
+        self.later = config.num_judges * num_pools * judged
+        trainings = choosing.num_seeds * each + self.later
+        networks = choosing.scores[0].num_networks * self.scorings
+        guess = SECONDS_PER_TRAINING[choosing.model.kind]
         print(
-            f"pilot: {trainings} trainings ({config.num_seeds} seeds x {len(config.pool_sizes)} pools x {each} kept "
-            f"sets) and {networks} short ones to score; about {_minutes((trainings + networks / 4) * guess)} for "
-            "small images on two cores, corrected after the first",
+            f"pilot: {trainings} trainings ({choosing.num_seeds} seeds x {each} kept sets to choose, "
+            f"{config.num_judges} seeds x {num_pools} pools x {judged} to judge) and {networks} short ones to score; "
+            f"about {_minutes((trainings + networks / 4) * guess)} for small images on two cores, corrected after the "
+            "first",
             file=sys.stderr,
         )
 
@@ -228,17 +302,25 @@ class _Clock:
             return
         if self.first is None:
             self.first = done, seconds
-            most = f"at most {_minutes(seconds / done * (total - done))} to go, as the first take longest"
+            left = total - done + self.later
+            most = f"at most {_minutes(seconds / done * left)} to go, as the first take longest"
             tqdm.write(f"after the first {done} of {total}: {most}", file=sys.stderr)
         elif done > self.first[0]:
             self.corrected = True
             each = (seconds - self.first[1]) / (done - self.first[0])
             extra = max(0.0, self.first[1] - each * self.first[0])  # once for each pool and seed that is left
-            left = each * (total - done) + extra * (self.scorings - 1)
-            tqdm.write(f"after {done} of {total}: about {_minutes(left)} to go", file=sys.stderr)
+            seconds_left = each * (total - done + self.later) + extra * (self.scorings - 1)
+            tqdm.write(f"after {done} of {total}: about {_minutes(seconds_left)} to go", file=sys.stderr)
 
 
-SECONDS_PER_TRAINING = {"mlp": 1.5, "cnn": 12.0, "resnet18": 400.0, "resnet50": 1000.0}
+SECONDS_PER_TRAINING = {
+    "mlp": 1.5,
+    "cnn": 12.0,
+    "resnet18": 400.0,
+    "resnet50": 1000.0,
+    "random-features": 0.3,
+    "patch-features": 1.5,
+}
 """A first guess of the time of one training of the pilot on images of 32 x 32 pixels, two cores of 2020 to 2025."""
 
 
@@ -246,11 +328,12 @@ def _minutes(seconds: float) -> str:
     return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def conclude(results: Results, num_images: int, most_frequent: float) -> Recommendation:
+def conclude(choosing: Results, judging: Results, num_images: int, most_frequent: float) -> Recommendation:
     """The recommendation for a data set, from the results of its pilot.
 
     Args:
-        results: of the pilot.
+        choosing: errors of all rules on the largest pool.
+        judging: errors of the rules of :func:`to_judge` on all pools, on other seeds.
         num_images: number of training images of the data set.
         most_frequent: share of its most frequent class.
 
@@ -258,26 +341,46 @@ def conclude(results: Results, num_images: int, most_frequent: float) -> Recomme
         RuntimeError: networks trained on random or on all images are no better than the most frequent class, of their
             own training images or of those held out: nothing can be said.
     """
-    _check_learned(results, most_frequent)
-    order = np.argsort(results["pool_size"])
-    verdicts = judge_windows(results)
-    verdicts = [verdicts[i] for i in order]
-    last = verdicts[-1]
-    rules = [str(rule) for rule in results["rule"]]
-    use_window = last.over["random"].verdict == "better"
-    chosen = "random" if not use_window else rules[[place_of(rule) for rule in rules].index(last.place)]
-    errors = results["errors"][0, order, rules.index(chosen), 0][:, 1::2]  # of the judging seeds
-    error, half_width, continued = _continued(results["pool_size"][order], errors, num_images)
-    rule = KeepWindow(last.lower, min(1.0, last.upper)) if use_window else KeepRandom(last.fraction)
+    for results in (choosing, judging):
+        _check_learned(results, most_frequent)
+    best = to_judge(choosing)[0]
+    rules = [str(rule) for rule in judging["rule"]]
+    order = np.argsort(judging["pool_size"])
+    fraction = float(judging["fraction"][0])
+    verdicts = []
+    for p in order:
+        errors = dict(zip(rules, judging["errors"][0, p, :, 0], strict=True))
+        means = {rule: float(values.mean()) for rule, values in errors.items()}
+        verdicts.append(
+            PoolVerdict(
+                int(judging["pool_size"][p]),
+                float(judging["num_kept"][0, p, rules.index(best), 0].mean()),
+                means | {"all": float(judging["errors_all"][p].mean())},
+                {rule: difference_of(values - errors[best]) for rule, values in errors.items() if rule != best},
+            )
+        )
+    chosen = best if verdicts[-1].over["random"].verdict == "better" else "random"
+    of_chosen = judging["errors"][0, order, rules.index(chosen), 0]
+    error, half_width, continued = _continued(judging["pool_size"][order], of_chosen, num_images)
+    failed = [
+        str(rule)
+        for results in (choosing, judging)
+        for r, rule in enumerate(results["rule"])
+        if not results["learned"][:, :, r].all()
+    ]
     return Recommendation(
-        rule,
-        num_images,
-        round(last.fraction * num_images),
-        error,
-        (max(0.0, error - half_width), min(1.0, error + half_width)),
-        continued,
-        verdicts,
-        tuple(rule for r, rule in enumerate(rules) if not results["learned"][:, :, r].all()),
+        rule=keep_rule(chosen, fraction),
+        rule_name=chosen,
+        best=best,
+        tried=_tried(choosing),
+        num_images=num_images,
+        num_kept=round(fraction * num_images),
+        expected_error=error,
+        interval=(max(0.0, error - half_width), min(1.0, error + half_width)),
+        continued=continued,
+        verdicts=verdicts,
+        num_judges=judging.sizes["seed"],
+        failed=tuple(dict.fromkeys(failed)),
     )
 
 

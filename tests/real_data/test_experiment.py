@@ -302,7 +302,7 @@ def test_long_trainings_may_be_grouped_anew_when_they_resume(tmp_path, monkeypat
 def test_results_of_other_images_are_not_replaced(tmp_path):
     run(TINY, tmp_path)
     saved = Results.load(tmp_path / "digits.nc")
-    replace(saved, config={**saved.config, "fingerprints": ["other"]}).save(tmp_path / "digits.nc")
+    replace(saved, config={**saved.config, "source": "other"}).save(tmp_path / "digits.nc")
     with pytest.raises(ValueError, match=r"digits.nc holds the results of other images: give another folder"):
         run(TINY, tmp_path)
 

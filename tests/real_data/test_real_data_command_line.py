@@ -105,7 +105,7 @@ def test_score_prune_train_rerun(tmp_path):
 
 
 def test_recommend_says_what_to_keep(tmp_path):
-    pilot = "--num-seeds 4 --num-places 3 --max-pool 600 --num-score-networks 2 --retraining.num-steps 60 --quiet"
+    pilot = "--rules hard window@0.5 coverage@0.1 --num-seeds 4 --max-pool 600 --num-score-networks 2 --retraining.num-steps 60 --quiet"
     done = real_data("recommend", "--dataset", "digits", "--keep", "0.4", *pilot.split(), "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Keep 480 of 1200 images")
@@ -126,7 +126,9 @@ def test_recommend_says_what_to_keep(tmp_path):
 
 @pytest.mark.parametrize("which", ["scoring", "retraining"])
 def test_recommend_gives_no_advice_from_networks_that_learn_nothing(tmp_path, which):
-    pilot = "--num-seeds 4 --num-places 3 --num-pools 1 --max-pool 200 --num-score-networks 1 --quiet"
+    pilot = (
+        "--num-seeds 4 --rules hard window@0.5 coverage@0.1 --num-pools 1 --max-pool 200 --num-score-networks 1 --quiet"
+    )
     steps = "--scoring.num-steps 30 --retraining.num-steps 30"
     frozen = f"--{which}.learning-rate 1e-9"
     words = f"recommend --dataset digits --keep 0.4 {pilot} {steps} {frozen} --out {tmp_path}"

@@ -78,7 +78,7 @@ def test_the_commands_that_recommend_prints_can_be_pasted(monkeypatch, images):
         model=ModelConfig("cnn", width=0.5),
         score=ScoreConfig("margin", 3, replace(recipe.scoring, num_steps=60)),
         retraining=TrainingConfig(num_steps=None, num_epochs=4, gradient_clip=None, learning_rate=0.05),
-    )
+    ).choosing
     commands = advice.next_commands(images, config, "window@0.25", 0.4)
     assert len(commands) == 2
     for words in commands:
