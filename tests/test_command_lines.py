@@ -44,6 +44,8 @@ MISTAKES = {
             "--rules harder",
             "--executor ship",
         ],
+        "benchmark-rules": ["--out {below}", "--num-seeds 3", "--rules soft", "--dataset folder --path {file}"],
+        "learn-rule": ["--fraction 0.3 --out {below}", "--fraction 1", "--fraction 0.3 --num-bins 1", "--fraction 2"],
         "rerun": ["{file}"],
         "show": ["{file}"],
         "scaling-law": ["{file}"],
@@ -58,6 +60,7 @@ MISTAKES = {
             "--keep 2000000",
             "--keep 0.4 --max-pool 1",
             "--keep 0.4 --num-pools 9",
+            "--keep 0.4 --rules random",
         ],
     },
     "figures": {

@@ -105,7 +105,8 @@ def test_score_prune_train_rerun(tmp_path):
 
 
 def test_recommend_says_what_to_keep(tmp_path):
-    pilot = "--rules hard window@0.5 coverage@0.1 --num-seeds 4 --max-pool 600 --num-score-networks 2 --retraining.num-steps 60 --quiet"
+    pilot = "--num-seeds 4 --rules hard window@0.5 coverage@0.1 --max-pool 600 --num-score-networks 2 --quiet"
+    pilot += " --retraining.num-steps 60"
     done = real_data("recommend", "--dataset", "digits", "--keep", "0.4", *pilot.split(), "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Keep 480 of 1200 images")
