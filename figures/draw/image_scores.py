@@ -26,6 +26,7 @@ AXIS_LABELS = {
     "margin": "negative margin",
     "confidence": "1 $-$ confidence",
     "prototypes": "cosine distance from the class mean",
+    "moderate": "distance from the class median",
     "random": "random score",
 }
 MOST_CLASSES = 20  # in one picture

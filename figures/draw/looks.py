@@ -23,6 +23,7 @@ METRIC_NAMES = {
     "margin": "margin",
     "confidence": "confidence",
     "prototypes": "prototype",
+    "moderate": "moderate",
     "random": "random",
 }
 

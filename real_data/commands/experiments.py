@@ -55,7 +55,7 @@ def run(
 
     Args:
         images: the images.
-        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, random.
+        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
         rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), proportional@POWER (of the score),
             coverage@TRIM (drop the hardest share, even out the rest), mix@SHARE (of hard, the rest random),
             policy@EDGES/PROBABILITIES; any of them with importance weights, RULE+weighted@GAMMA; rs2 (random examples

@@ -47,7 +47,7 @@ def score(
 
     Args:
         images: the images.
-        metrics: el2n, grand, forgetting, margin, confidence, prototypes, random.
+        metrics: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
         num_networks: networks that a score is averaged over.
         model: the network.
         training: its training; long for forgetting, short for the others.

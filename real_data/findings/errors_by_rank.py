@@ -47,7 +47,7 @@ def errors_by_rank(
         ValueError: no such fraction, score or pool, or test images were not scored.
     """
     if "test_scores" not in results.variables or "wrong" not in results.variables:
-        raise ValueError("these results have no scores of test images: run with el2n, margin or confidence alone")
+        raise ValueError("these results have no scores of test images: score by el2n, margin or confidence")
     m = _index("metric", results["metric"], metric)
     p = (
         int(np.argmax(results["pool_size"]))

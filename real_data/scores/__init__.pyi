@@ -5,6 +5,7 @@ from .grand import gradient_norm as gradient_norm
 from .predictions import confidence as confidence
 from .predictions import error_norm as error_norm
 from .predictions import margin as margin
+from .prototypes import median_distance as median_distance
 from .prototypes import prototype_distance as prototype_distance
 from .published import scores_from_csv as scores_from_csv
 from .rank_agreement import rank_correlation as rank_correlation

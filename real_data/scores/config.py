@@ -11,11 +11,11 @@ from real_data.training.config import TrainingConfig
 __all__ = ["METRICS", "MetricName", "ScoreConfig"]
 
 
-METRICS = ("el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random")
+METRICS = ("el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "moderate", "random")
 """Scores of difficulty; see :mod:`real_data.scores`."""
 
 
-MetricName = Literal["el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "random"]
+MetricName = Literal["el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "moderate", "random"]
 
 
 @dataclass(frozen=True)

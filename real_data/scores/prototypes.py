@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["class_sums", "cosine_distance", "prototype_distance"]
+__all__ = ["class_sums", "cosine_distance", "median_distance", "prototype_distance"]
 
 
 def prototype_distance(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -27,6 +27,37 @@ def prototype_distance(features: ArrayLike, labels: ArrayLike) -> NDArray[np.flo
     Raises:
         ValueError: shapes that do not fit, or features that are not finite.
     """
+    values, classes = _checked(features, labels)
+    sums = class_sums(values, classes, int(classes.max()) + 1)
+    return cosine_distance(values, sums[..., classes, :])
+
+
+def median_distance(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """Euclidean distance of each example's features to the median of its class, coordinate by coordinate.
+
+    The score of moderate selection (Xia, Liu, Yu, Shen, Han and Liu, *Moderate coreset*, ICLR 2023), which keeps the
+    middle of it: ``prune(scores, KeepWindow((1 - f) / 2, (1 + f) / 2))``, the rule ``window@0.5``.
+
+    Args:
+        features: shape (..., num_images, width), finite.
+        labels: classes, integers of at least 0, shape (num_images,).
+
+    Returns:
+        Distances, higher = farther, shape (..., num_images).
+
+    Raises:
+        ValueError: shapes that do not fit, or features that are not finite.
+    """
+    values, classes = _checked(features, labels)
+    distances = np.empty(values.shape[:-1])
+    for c in np.unique(classes):
+        members = values[..., classes == c, :]
+        middle = np.median(members, axis=-2, keepdims=True)
+        distances[..., classes == c] = np.linalg.norm(members - middle, axis=-1)
+    return distances
+
+
+def _checked(features: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     values, classes = np.asarray(features, dtype=np.float64), np.asarray(labels)
     if values.ndim < 2 or 0 in values.shape or classes.shape != values.shape[-2:-1]:
         raise ValueError(
@@ -35,8 +66,7 @@ def prototype_distance(features: ArrayLike, labels: ArrayLike) -> NDArray[np.flo
         )
     if not np.all(np.isfinite(values)):
         raise ValueError(f"features must be finite, but {np.sum(~np.isfinite(values))} of {values.size} are not")
-    sums = class_sums(values, classes, int(classes.max()) + 1)
-    return cosine_distance(values, sums[..., classes, :])
+    return values, classes
 
 
 def class_sums(features: np.ndarray, labels: np.ndarray, num_classes: int) -> NDArray[np.float64]:

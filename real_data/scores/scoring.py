@@ -17,9 +17,10 @@ from real_data.scores.config import ScoreConfig
 from real_data.scores.forgetting import forgetting_events
 from real_data.scores.grand import gradient_norm
 from real_data.scores.predictions import confidence, error_norm, margin
-from real_data.scores.prototypes import class_sums, cosine_distance
+from real_data.scores.prototypes import class_sums, cosine_distance, median_distance
 from real_data.scores.score_file import Scores
 from real_data.training.config import TrainingConfig
+from real_data.training.networks import picked
 from real_data.training.train import Model, TrainedNetworks, train
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def score(
     * ``confidence``: one minus the probability of its class; see :func:`confidence`;
     * ``prototypes``: cosine distance of its features to the mean of its class (Sorscher et al. 2022); see
       :func:`prototype_distance`;
+    * ``moderate``: distance of its features to the median of its class (Xia et al. 2023); see
+      :func:`median_distance`;
     * ``random``: uniform in [0, 1), without any network.
 
     All but ``forgetting`` look at the networks at the end of their training, without augmentation.
@@ -187,7 +190,7 @@ def scores_of_networks(
         ValueError: an unknown metric, or a training too short for ``forgetting``.
         FloatingPointError: a score is not finite.
     """
-    known = (*_OF_LOGITS, "grand", "forgetting", "prototypes")
+    known = (*_OF_LOGITS, "grand", "forgetting", "prototypes", "moderate")
     for metric in metrics:
         if metric not in known:
             raise ValueError(f"metrics must be among {', '.join(known)}, got {metric!r}")
@@ -211,6 +214,8 @@ def scores_of_networks(
         found["grand"] = _check_finite("grand", norms).astype(np.float64)
     if "prototypes" in metrics:
         found["prototypes"] = _prototype_distances(networks, images, labels, batch_size)
+    if "moderate" in metrics:
+        found["moderate"] = _median_distances(networks, images, labels, batch_size)
     return {metric: found[metric] for metric in metrics}
 
 
@@ -273,6 +278,17 @@ def _prototype_distances(
         features = networks.features(images[some], batch_size=batch_size)
         parts.append(cosine_distance(features, sums[:, labels[some]]))
     return np.concatenate(parts, axis=1)
+
+
+def _median_distances(
+    networks: TrainedNetworks, images: np.ndarray, labels: np.ndarray, batch_size: int
+) -> NDArray[np.float64]:
+    """Distances to the class medians, network by network: a median needs all features at once."""
+    found = []
+    for i in range(networks.num_networks):
+        features = picked(networks, np.array([i])).features(images, batch_size=batch_size)[0]
+        found.append(median_distance(_check_finite("features", features), labels))
+    return np.stack(found)
 
 
 def _portions(networks: TrainedNetworks, num_images: int, batch_size: int) -> Iterator[slice]:
