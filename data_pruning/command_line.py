@@ -10,16 +10,11 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import tyro
 
-from data_pruning.keep_rules import KeepEasy, KeepHard, KeepRandom, KeepRule
-
-__all__ = ["EXTRAS", "RULES", "CommandLine", "RuleName", "table"]
-
-RuleName = Literal["hard", "easy", "random"]
-RULES: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
+__all__ = ["EXTRAS", "CommandLine", "table"]
 
 EXTRAS = {
     "real-data": ("flax", "optax", "orbax", "PIL", "pooch", "sklearn"),

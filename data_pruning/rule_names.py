@@ -45,13 +45,13 @@ def keep_rule(name: str, f: float) -> KeepRule:
     plain, weighted, power = name.partition("+weighted")
     kind, _, numbers = plain.partition("@")
     simple: dict[str, Callable[[float], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
+    if name in simple:
+        return simple[name](f)
     try:
         if weighted:
             if power and not power.startswith("@"):
                 raise ValueError("weights are written +weighted or +weighted@GAMMA")
             return KeepWeighted(keep_rule(plain, f), float(power[1:] or 1))
-        if plain in simple:
-            return simple[plain](f)
         if kind == "window":
             place = float(numbers)
             if not 0 <= place <= 1:

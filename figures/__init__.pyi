@@ -4,4 +4,6 @@ from .draw.image_scores import score_histograms as score_histograms
 from .draw.images import fig3 as fig3
 from .draw.perceptron import fig1 as fig1
 from .draw.perceptron import fig2 as fig2
+from .draw.rules import learned_rule as learned_rule
+from .draw.rules import rule_benchmark as rule_benchmark
 from .draw.windows import windows as windows

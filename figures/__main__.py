@@ -186,6 +186,56 @@ def windows(folder: Path = Path("results/study")) -> None:
     _say_saved(save_figure(windows(predictions, list(stems.values())), folder / "windows"))
 
 
+@cli.command
+def rules(file: tyro.conf.Positional[Path], metric: str | None = None, out: Path | None = None) -> None:
+    """Draw which rules beat random on real images, and on which test images, from saved data.
+
+    Args:
+        file: a file that ``python -m real_data benchmark-rules`` wrote, OUT/DATASET.nc.
+        metric: score of difficulty; None is the first.
+        out: folder for the figure; None is that of the file.
+    """
+    from data_pruning import Results
+    from figures import rule_benchmark
+    from figures.jobs import save_figure
+
+    folder = file.parent if out is None else out
+    check_folder("--out", folder)
+    results = Results.load(file)
+    if "errors_all" not in results.variables:
+        raise ValueError(f"{file} is not a result of the command benchmark-rules, but: {results.title}")
+    _say_saved(save_figure(rule_benchmark(results, metric=metric), folder / "rules"))
+
+
+@cli.command
+def learned_rule(
+    file: tyro.conf.Positional[Path],
+    alpha_tot: tuple[float, ...] = (3.0, 10.0, 30.0),
+    theta_deg: float = 30.0,
+    out: Path | None = None,
+) -> None:
+    """Draw the measured value of each difficulty rank, the rule learned from it, and the theory's value function.
+
+    Args:
+        file: a file that ``python -m real_data learn-rule`` wrote, OUT/learned-rule.nc.
+        alpha_tot: examples per parameter before pruning of the perceptrons that the theory shows.
+        theta_deg: angle between their probe and teacher in degrees.
+        out: folder for the figure; None is that of the file.
+    """
+    from data_pruning import Results
+    from figures import learned_rule
+    from figures.compute.rank_values import compute_rank_values
+    from figures.jobs import save_figure
+
+    folder = file.parent if out is None else out
+    check_folder("--out", folder)
+    results = Results.load(file)
+    if "value" not in results.variables or "experiment" not in results.config:
+        raise ValueError(f"{file} is not a result of the command learn-rule, but: {results.title}")
+    theory = compute_rank_values(float(results.config["experiment"]["fractions"][0]), alpha_tot, theta_deg)
+    _say_saved(save_figure(learned_rule(results, theory), folder / "learned-rule"))
+
+
 def _say_saved(written: list[Path]) -> None:
     for path in written:
         print(f"saved in {path}")

@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from data_pruning import KeepRule, KeepWindow
-from data_pruning.command_line import RULES, CommandLine, table
+from data_pruning import KeepRule, KeepWindow, keep_rule
+from data_pruning.command_line import CommandLine, table
 from data_pruning.records.writable import check_file
 from perceptron_theory.student_options import StudentChoice, StudentOptions
 
@@ -49,7 +49,7 @@ Table = Annotated[Path | None, tyro.conf.arg(aliases=("--save",))]
 @cli.command
 def solve(
     alpha_tot: tuple[float, ...],
-    rule: tuple[Literal["hard", "easy", "random", "window"], ...] = ("hard",),
+    rule: tuple[str, ...] = ("hard",),
     f: Fractions = (),
     lower: tuple[float, ...] = (),
     upper: tuple[float, ...] = (),
@@ -63,8 +63,10 @@ def solve(
 
     Args:
         alpha_tot: examples per parameter before pruning; f alpha_tot in [1e-3, 1e5].
-        rule: what to keep: the hardest, the easiest, random examples, or a window of difficulty ranks.
-        f: fractions kept by hard, easy and random, in [1e-4, 1].
+        rule: what to keep: hard, easy, random, window (of difficulty ranks, --lower to --upper), window@P,
+            proportional@POWER (of 1/|z|, z the margin of the probe), coverage@TRIM, mix@SHARE,
+            policy@EDGES/PROBABILITIES; any of them with importance weights, RULE+weighted@GAMMA.
+        f: fractions kept by all rules but window, in [1e-4, 1].
         lower: lowest ranks of the windows, 0 = hardest.
         upper: highest ranks of the windows, 1 = easiest; as many as lower, paired with them.
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
@@ -89,7 +91,7 @@ def _solve(
     who, labels = student.chosen(), student.labels()
     has_window, has_fraction = "window" in rules, any(rule != "window" for rule in rules)
     if has_fraction != bool(f):
-        raise ValueError("--f is needed by the rules hard, easy and random, and by them only")
+        raise ValueError("--f is needed by all rules but window, and by them only")
     if len(lower) != len(upper) or has_window != bool(lower):
         raise ValueError("--rule window needs --lower and --upper, as many of one as of the other; no other rule does")
     _check_given(alpha_tot=alpha_tot, rule=rules, theta_deg=theta_deg)
@@ -100,7 +102,7 @@ def _solve(
             windows = ((low, high, KeepWindow(low, high)) for low, high in zip(lower, upper, strict=True))
             kept += [(name, [keep.fraction, low, high], keep) for low, high, keep in windows]
         else:
-            kept += [(name, [x, "", ""] if has_window else [x], RULES[name](x)) for x in f]
+            kept += [(name, [x, "", ""] if has_window else [x], keep_rule(name, x)) for x in f]
 
     import numpy as np
 

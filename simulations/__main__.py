@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from data_pruning import KeepRule, KeepWindow, Results
-from data_pruning.command_line import RULES, CommandLine, RuleName, table
+from data_pruning import KeepRule, KeepWindow, Results, keep_rule
+from data_pruning.command_line import CommandLine, table
 from data_pruning.records.writable import check_file
 from perceptron_theory import Labels
 from perceptron_theory.student_options import StudentChoice, StudentName, StudentOptions, student_named
@@ -70,7 +70,7 @@ FileOptions = Annotated[Files, tyro.conf.arg(name="")]
 @cli.command
 def run(
     alpha_tot: float,
-    rule: Literal["hard", "easy", "random", "window"] = "hard",
+    rule: str = "hard",
     f: Annotated[float, FRACTION] = 1.0,
     lower: float = 0.0,
     upper: float = 1.0,
@@ -93,8 +93,10 @@ def run(
 
     Args:
         alpha_tot: examples per parameter before pruning.
-        rule: keep rule.
-        f: fraction kept by hard, easy or random, in (0, 1].
+        rule: hard, easy, random, window (of difficulty ranks, --lower to --upper), window@P, proportional@POWER (of
+            1/|z|, z the margin of the probe), coverage@TRIM, mix@SHARE, policy@EDGES/PROBABILITIES; any of them with
+            importance weights, RULE+weighted@GAMMA.
+        f: fraction kept by all rules but window, in (0, 1].
         lower: hardest difficulty rank that window keeps, 0 = hardest.
         upper: easiest difficulty rank that window keeps, 1 = easiest.
         theta_deg: angle between probe and teacher in degrees, 0 to 90.
@@ -142,7 +144,7 @@ def _rule(rule: str, f: float, lower: float, upper: float) -> KeepRule:
         return KeepWindow(lower, upper)
     if (lower, upper) != (0, 1):
         raise ValueError(f"--lower and --upper belong to --rule window, not to --rule {rule}")
-    return RULES[rule](f)
+    return keep_rule(rule, f)
 
 
 def _probe(theta_deg: float, alpha: float | None, student: ProbeName, lam: float | None, epochs: int) -> Any:
@@ -175,7 +177,7 @@ def _labels(flip_probability: float, truth_angle_deg: float, probe_truth_angle_d
 @cli.command
 def validate(
     alpha_prune: tuple[float, ...] = (0.5, 1, 2, 4, 8),
-    rule: tuple[RuleName, ...] = ("hard", "easy"),
+    rule: tuple[str, ...] = ("hard", "easy"),
     f: Annotated[tuple[float, ...], FRACTION] = (0.2, 0.5, 1.0),
     theta_deg: tuple[float, ...] = (0.0, 20.0),
     student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
@@ -191,7 +193,7 @@ def validate(
 
     Args:
         alpha_prune: kept examples per parameter.
-        rule: keep rules.
+        rule: keep rules, as for run, without window.
         f: fractions kept, in (0, 1]; at f = 1 all rules agree and one of them is simulated.
         theta_deg: angles between probe and teacher in degrees, 0 to 90.
         student: the student and its labels.
@@ -210,7 +212,7 @@ def validate(
     for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
         if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
             continue
-        keep = RULES[name](fraction)
+        keep = keep_rule(name, fraction)
         points.append(
             Point(alpha / fraction, keep, math.radians(theta), sizes, trials.num_trials, who, labels, trials.target)
         )

@@ -19,6 +19,7 @@ MISTAKES = {
             "--alpha-tot 5 --f 0.3 --csv {below}",
             "--alpha-tot a --f 0.3",
             "--alpha-tot 5 --f 0.3 --theta-deg 91",
+            "--alpha-tot 5 --f 0.3 --rule softly@1",
         ],
         "frontier": ["--alpha-prune 5 --csv {below}", "--alpha-prune 1e300", "--alpha-prune 5 --f-min 2"],
         "crossover": ["--f 0.3 --csv {below}", "--f 3"],
@@ -30,6 +31,7 @@ MISTAKES = {
             "--alpha-tot 5 --save {below}.nc",
             "--alpha-tot 5 --save x.txt",
             "--alpha-tot 5 --num-features 1000000000",
+            "--alpha-tot 5 --f 0.3 --rule proportional@x",
             "--alpha-tot 1e300",
         ],
         "validate": ["--out {below}", "--num-trials 1"],
@@ -74,6 +76,8 @@ MISTAKES = {
         "fig3": ["--folder {below}", "--folder {folder}", "--folder {folder} --dataset other"],
         "scores": ["{file}", "{file} --out {below}"],
         "windows": ["--folder {below}", "--folder {folder}"],
+        "rules": ["{file}", "{file} --out {below}"],
+        "learned-rule": ["{file}", "{file} --out {below}"],
     },
 }
 

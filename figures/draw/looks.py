@@ -28,26 +28,50 @@ METRIC_NAMES = {
 }
 
 
+OTHER_KINDS = {
+    "policy": ("#d55e00", "-"),
+    "proportional": ("#0072b2", "-"),
+    "coverage": ("#009e73", "-"),
+    "mix": ("#cc79a7", "-"),
+    "rs2": ("#e69f00", ":"),
+    "infobatch": ("#e69f00", "-."),
+}
+"""Colour and line of the kinds of rules besides those above."""
+
+
 def rule_look(rule: str) -> dict[str, Any]:
     """Colour, marker and line of a keep rule; windows run from the colour of keep-hard to that of keep-easy."""
     import matplotlib as mpl
 
-    kind, _, number = rule.partition("@")
+    plain, weighted, _ = rule.partition("+weighted")
+    kind, _, number = plain.partition("@")
     if kind == "window":
         place = float(number)
         marker = MARKERS[1 + int(place * 10) % (len(MARKERS) - 1)]
         return {"color": mpl.colormaps["viridis"](0.53 * place), "marker": marker, "linestyle": "-."}
-    if kind == "policy":
-        return {"color": "#d55e00", "marker": "D", "linestyle": "-"}
-    return LOOKS[rule]
+    if rule in LOOKS:
+        return LOOKS[rule]
+    color, line = OTHER_KINDS.get(kind, ("black", "-"))
+    marker = MARKERS[sum(map(ord, number)) % len(MARKERS)]  # so that rules of a kind can be told apart
+    return {"color": color, "marker": "D" if kind == "policy" else marker, "linestyle": "--" if weighted else line}
 
 
 def rule_label(rule: str) -> str:
     """Name of a keep rule in legends and titles."""
-    kind, _, number = rule.partition("@")
-    if kind == "window":
-        return f"window at $P$ = {float(number):g}"
-    return {"hard": "keep hard", "easy": "keep easy", "policy": "policy"}.get(kind, rule)
+    plain, weighted, power = rule.partition("+weighted")
+    kind, _, number = plain.partition("@")
+    names = {
+        "hard": "keep hard",
+        "easy": "keep easy",
+        "policy": "policy",
+        "rs2": "RS2",
+        "infobatch": "InfoBatch",
+        "window": f"window at $P$ = {number}",
+        "proportional": f"score to the power {number}",
+        "coverage": f"coverage, {number} trimmed",
+        "mix": f"mix, share {number}",
+    }
+    return names.get(kind, plain) + (", weighted" + power.replace("@", " ") if weighted else "")
 
 
 RULE_LOOKS: dict[str, dict[str, Any]] = LOOKS | {
