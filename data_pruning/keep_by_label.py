@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_pruning.importance_weights import check_power
 from data_pruning.keep_rules import KeepRule
 
 __all__ = ["KeepByLabel"]
@@ -22,16 +23,22 @@ class KeepByLabel:
     Attributes:
         agree: rule for the examples whose label is sign(J.x); None keeps none of them.
         disagree: rule for the examples whose label is not; None, the default, keeps none of them.
+        weight_power: power gamma in [0, 1] of the importance weights of the kept examples, 1 / probability^gamma of
+            mean 1; see :class:`KeepWeighted`.
     """
 
     agree: KeepRule | None
     disagree: KeepRule | None = None
+    weight_power: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("agree", "disagree"):
             rule = getattr(self, name)
             if not (rule is None or isinstance(rule, KeepRule)):
                 raise TypeError(f"{name} must be a keep rule such as KeepHard(0.2) or None, got {rule!r}")
+            if rule is not None and rule.weight_power:
+                raise TypeError(f"{name} must be a rule without weights, got {rule!r}: set weight_power")
+        check_power(self.weight_power)
         if self.agree is None and self.disagree is None:
             raise ValueError("agree and disagree are both None: nothing would be kept")
 

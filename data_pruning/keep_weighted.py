@@ -79,7 +79,7 @@ class KeepWeighted(KeepRule):
 
 def warn_of_ignored_weights(keep: Any, student: Any) -> None:
     """Warn that a student has no use for the weights of a rule, if it has any."""
-    if isinstance(keep, KeepRule) and keep.weight_power > 0:
+    if keep.weight_power > 0:
         warnings.warn(
             f"{student} ignores the weights of {keep}: it separates all kept examples, and no loss is weighted",
             UserWarning,
@@ -89,5 +89,5 @@ def warn_of_ignored_weights(keep: Any, student: Any) -> None:
 
 def without_weights(keep: Any) -> None:
     """Raise a ``ValueError`` for a rule with weights, where there is no answer for one."""
-    if isinstance(keep, KeepRule) and keep.weight_power > 0:
+    if keep.weight_power > 0:
         raise ValueError(f"keep must be a rule without weights here, got {keep!r}")

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-__all__ = ["draw_kept_examples"]
+__all__ = ["draw_kept_examples", "labels_agree"]
 
 FLIPS = 2  # which key of a trial flips its labels; 0 and 1 are those of the plane and of the rest
 
@@ -49,18 +49,41 @@ def draw_kept_examples(
         Label times input over sqrt N, shape (kept_size, num_features), float64; rows of padding and of examples that
         are not kept are zero.  The first coordinate is along the teacher, the second along the rest of the probe.
     """
-    plane_key, rest_key = jax.random.split(key)
-    p, q = jax.random.normal(plane_key, (2, pool_size), float)
-    z = p * jnp.cos(theta) + q * jnp.sin(theta)
-    difficulty = jnp.abs(z)
-    in_pool = jnp.arange(pool_size) < num_examples
-    hardest_first = jnp.argsort(jnp.where(in_pool, difficulty, jnp.inf))
-    kept = hardest_first[positions]
+    p, q, z, label = _pool(key, num_examples, theta, pool_size, flip_probability, positions)
+    rest_key = jax.random.split(key)[1]
     rest = jax.random.normal(rest_key, (positions.shape[0], num_features - 2), float)
-    examples = jnp.concatenate([p[kept, None], q[kept, None], rest], axis=1)
+    examples = jnp.concatenate([p[:, None], q[:, None], rest], axis=1)
     real = jnp.arange(positions.shape[0]) < num_kept
-    flipped = jax.random.uniform(jax.random.fold_in(key, FLIPS), (pool_size,), float) < flip_probability
-    label = (jnp.sign(p) * jnp.where(flipped, -1.0, 1.0))[kept]
     if by_label is not None:
-        real = real & jnp.where(label == jnp.sign(z[kept]), by_label[1], by_label[0])
+        real = real & jnp.where(label == jnp.sign(z), by_label[1], by_label[0])
     return jnp.where(real[:, None], label[:, None] * examples / jnp.sqrt(num_features), 0.0)
+
+
+def labels_agree(
+    key: Array,
+    positions: Array,
+    num_examples: Array,
+    theta: Array,
+    *,
+    pool_size: int,
+    flip_probability: Array | float = 0.0,
+) -> Array:
+    """Whether the label of each example that ``draw_kept_examples`` draws at these positions is sign(J.x).
+
+    The arguments are those of ``draw_kept_examples``; the result has the shape of ``positions``.
+    """
+    _, _, z, label = _pool(key, num_examples, theta, pool_size, flip_probability, positions)
+    return label == jnp.sign(z)
+
+
+def _pool(
+    key: Array, num_examples: Array, theta: Array, pool_size: int, flip_probability: Array | float, positions: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Coordinates p and q, probe margin z and label of the examples at positions of the sorted pool."""
+    p, q = jax.random.normal(jax.random.split(key)[0], (2, pool_size), float)
+    z = p * jnp.cos(theta) + q * jnp.sin(theta)
+    in_pool = jnp.arange(pool_size) < num_examples
+    kept = jnp.argsort(jnp.where(in_pool, jnp.abs(z), jnp.inf))[positions]
+    flipped = jax.random.uniform(jax.random.fold_in(key, FLIPS), (pool_size,), float) < flip_probability
+    label = jnp.sign(p) * jnp.where(flipped, -1.0, 1.0)
+    return p[kept], q[kept], z[kept], label[kept]

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from data_pruning import KeepByLabel, KeepRule, importance_weights
+from data_pruning import KeepByLabel, KeepRule
 from data_pruning.arguments import integer, number
 from data_pruning.keep_weighted import warn_of_ignored_weights
 from perceptron_theory import Labels, MaxMargin, Student
 from perceptron_theory.labels import truth_direction
-from simulations.ensemble import draw_kept_examples
+from simulations.ensemble import draw_kept_examples, labels_agree
 from simulations.probe import TrainedProbe, learned_angle
 from simulations.settings import as_json, software
 from simulations.students.separability import is_proven_inseparable
@@ -237,20 +237,29 @@ class PrunedStudents:
         """Kept examples of each trial, their number, and the weights of their losses where they have any."""
         positions, num_kept, by_label = self._positions(numbers)
         theta = np.full(numbers.size, self.theta) if angles is None else angles
-        each = jax.device_put(_Pool(numbers, positions, np.full(numbers.size, num_kept), by_label, theta), device)
+        kept_rows = np.full(numbers.size, num_kept)
+        importance = self._importance(positions, num_kept)
+        each = jax.device_put(_Pool(numbers, positions, kept_rows, by_label, theta, importance), device)
         draw = _draw(array_size(self.num_examples), self.num_features)
-        examples, kept = draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
-        return examples, kept, jax.device_put(self._importance(positions, num_kept), device)
+        found = draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
+        return (*found, None) if importance is None else found
 
     def _importance(self, positions: np.ndarray, num_kept: int) -> np.ndarray | None:
-        """Weights of the losses, shape (num_trials, kept_size), 1 for what pads them; None where all are 1."""
-        if not isinstance(self.keep, KeepRule) or not self.keep.weight_power or isinstance(self.student, MaxMargin):
+        """Weights of the losses before they have mean 1, where label and probe disagree and where they agree.
+
+        Shape (num_trials, 2, kept_size); None where all are 1.
+        """
+        if not self.keep.weight_power or isinstance(self.student, MaxMargin):
             return None
-        chance = self.keep.chances(self.num_examples, num_kept)
-        weights = np.ones(positions.shape)
-        for row, kept in zip(weights, positions, strict=True):
-            row[:num_kept] = importance_weights(chance[kept[:num_kept]], self.keep.weight_power)
-        return weights
+        powers = np.ones((2, self.num_examples))
+        if isinstance(self.keep, KeepRule):
+            powers[:] = _inverse(self.keep.chances(self.num_examples, num_kept), self.keep.weight_power)
+        else:
+            for which, rule in ((1, self.keep.agree), (0, self.keep.disagree)):
+                if rule is not None:
+                    count = rule.num_kept(self.num_examples)
+                    powers[which] = _inverse(rule.chances(self.num_examples, count), self.keep.weight_power)
+        return np.moveaxis(powers[:, positions], 0, 1)
 
     def _root(self) -> np.ndarray:
         return np.asarray(jax.random.key_data(jax.random.key(self.seed, impl="threefry2x32")))
@@ -302,6 +311,12 @@ class _Pool(NamedTuple):
     num_kept: Any
     by_label: Any  # (2, kept_size), or None
     theta: Any
+    importance: Any  # (2, kept_size), or None
+
+
+def _inverse(chance: np.ndarray, power: float) -> np.ndarray:
+    """chance^-power; 1 where there is no chance, as nothing is kept there."""
+    return np.where(chance > 0, chance, 1.0) ** -power
 
 
 def array_size(count: int) -> int:
@@ -327,9 +342,9 @@ def _learn(probe: TrainedProbe, num_features: int, quick: bool) -> Any:
 
 @cache
 def _draw(pool_size: int, num_features: int) -> Any:
-    """Compiled: the data of several trials and the numbers of examples they keep."""
+    """Compiled: the data of several trials, the numbers of examples they keep, and weights where they have any."""
 
-    def one(pool: _Pool, root: Array, num_examples: Array, flip_probability: Array) -> tuple[Array, Array]:
+    def one(pool: _Pool, root: Array, num_examples: Array, flip_probability: Array) -> tuple[Array, ...]:
         examples = draw_kept_examples(
             _key(root, pool.number),
             pool.positions,
@@ -341,7 +356,20 @@ def _draw(pool_size: int, num_features: int) -> Any:
             flip_probability=flip_probability,
             by_label=pool.by_label,
         )
-        return examples, jnp.any(examples != 0, axis=1).sum()
+        real = jnp.any(examples != 0, axis=1)
+        if pool.importance is None:
+            return examples, real.sum()
+        agree = labels_agree(
+            _key(root, pool.number),
+            pool.positions,
+            num_examples,
+            pool.theta,
+            pool_size=pool_size,
+            flip_probability=flip_probability,
+        )
+        powers = jnp.where(agree, pool.importance[1], pool.importance[0])
+        mean = jnp.sum(jnp.where(real, powers, 0.0)) / real.sum()
+        return examples, real.sum(), jnp.where(real, powers / mean, 1.0)
 
     return TrialProgram(one, cheap=True)
 

@@ -78,7 +78,7 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     theta, eta = xp.asarray(theta), xp.asarray(labels.flip_probability)
     # strips on the side p > 0: the label is +1 unless flipped, and the probe agrees with +1 at z > 0
     parts: list[tuple[Any, ...]] = []
-    weighted = isinstance(keep, KeepRule) and keep.weight_power > 0
+    weighted = keep.weight_power > 0
     flips: list[bool] = []
     for flipped in (False, True) if labels.noisy else (False,):
         chance = (eta if flipped else 1 - eta)[..., None] if labels.noisy else 1.0
@@ -93,7 +93,7 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
                 if sign < 0:
                     continue
                 ends = (-outer, outer)  # one strip around z = 0
-            own = (*ends, probability * chance, *([_importance(rule, xp)] if weighted else []))
+            own = (*ends, probability * chance, *([_powers(probability, keep.weight_power, xp)] if weighted else []))
             parts.append(tuple(xp.broadcast_arrays(*own)))
             flips += [flipped] * parts[-1][0].shape[-1]
     missing = (1 << (len(flips) - 1).bit_length()) - len(flips)
@@ -106,9 +106,15 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
         xp.concatenate([xp.broadcast_to(part[i], (*shape, part[i].shape[-1])) for part in parts], axis=-1)
         for i in range(len(parts[0]))
     )
+    mean_power: Any = None
     if isinstance(keep, KeepByLabel):
-        f = (2 * density * _half_plane_measure(lower, upper, theta[..., None], xp)).sum(axis=-1)
+        mass = 2 * density * _half_plane_measure(lower, upper, theta[..., None], xp)
+        f = mass.sum(axis=-1)
+        if weighted:
+            mean_power = (mass * importance[0]).sum(axis=-1) / f
     else:
+        if weighted:
+            mean_power = _mean_power(keep, xp)
         f = xp.broadcast_to(xp.asarray(keep.fraction), shape)
     if labels.noisy:
         wrong, origin = xp.broadcast_to(xp.asarray(flips), lower.shape), xp.zeros(shape)
@@ -125,7 +131,7 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     at_boundary = (1.0 if aligned else 0.5) * (special(upper / sine) - special(lower / sine))
     return KeptSet(
         fraction=f,
-        strips=Strips(lower, upper, weight, wrong, origin, importance[0] if importance else None),
+        strips=Strips(lower, upper, weight, wrong, origin, importance[0] / mean_power[..., None] if weighted else None),
         theta=xp.broadcast_to(theta, shape),
         share=share,
         mean_bound=mean_bound,
@@ -133,13 +139,16 @@ def kept_set(keep: KeepRule | KeepByLabel, theta: Any, labels: Labels, *, aligne
     )
 
 
-def _importance(rule: KeepRule, xp: Any) -> Any:
-    """Importance weight of each window of a rule, probability^-gamma over its mean over the kept examples."""
+def _powers(probability: Any, power: float, xp: Any) -> Any:
+    """Importance weights before they have mean 1: probability^-gamma, and 1 where nothing is kept."""
+    return xp.where(probability > 0, probability, 1.0) ** -power
+
+
+def _mean_power(rule: KeepRule, xp: Any) -> Any:
+    """Mean of those over the kept examples."""
     lower, upper, probability = rule.windows()
-    kept = probability > 0
-    powers = xp.where(kept, probability, 1.0) ** -rule.weight_power  # 1 where nothing is kept
     mass = (upper - lower) * probability
-    return powers * (mass.sum(axis=-1) / (mass * powers).sum(axis=-1))[..., None]
+    return (mass * _powers(probability, rule.weight_power, xp)).sum(axis=-1) / mass.sum(axis=-1)
 
 
 def _half_plane_measure(lower: Any, upper: Any, theta: Any, xp: Any) -> Any:

@@ -363,7 +363,7 @@ def _theory(theory: Theory, point: Point, simulation: Simulation) -> Floats:
     if isinstance(keep, KeepRule):
         return ask(keep, np.minimum(angles, np.pi - angles))  # J and -J rank alike
     # and where J predicts a label, -J does not
-    mirrored, error = KeepByLabel(keep.disagree, keep.agree), np.empty(angles.size)
+    mirrored, error = KeepByLabel(keep.disagree, keep.agree, keep.weight_power), np.empty(angles.size)
     for rule, angle, rows in ((keep, angles, angles <= np.pi / 2), (mirrored, np.pi - angles, angles > np.pi / 2)):
         if rows.any():
             error[rows] = ask(rule, angle[rows])

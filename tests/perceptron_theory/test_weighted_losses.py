@@ -10,6 +10,7 @@ from scipy.stats import norm
 from data_pruning import keep_by_score
 from perceptron_theory import (
     HingeLoss,
+    KeepByLabel,
     KeepCoverage,
     KeepHard,
     KeepMixture,
@@ -138,6 +139,19 @@ def test_what_has_no_answer_with_weights_says_so():
         value_function(6.0, keep, 0.3, student=SquareLoss(0.1))
     with pytest.raises(ValueError, match="keep must be a rule without weights here"):
         margin_distribution(6.0, keep, 0.3, 0.0, student=SquareLoss(0.1))
+
+
+def test_rules_by_label_have_weights_too():
+    """Equal rules for both are that rule; weights of power 0 change nothing."""
+    student, by_label = SquareLoss(0.1), KeepByLabel(POLICY, POLICY, 0.7)
+    expected = solve(6.0, KeepWeighted(POLICY, 0.7), 0.35, student=student).error
+    np.testing.assert_allclose(solve(6.0, by_label, 0.35, student=student).error, expected, rtol=1e-9)
+    plain, zero = (
+        solve(6.0, KeepByLabel(POLICY, KeepHard(0.3), *power), 0.35, student=student) for power in ((), (0.0,))
+    )
+    assert plain == zero
+    with pytest.raises(TypeError, match="agree must be a rule without weights"):
+        KeepByLabel(KeepWeighted(POLICY))
 
 
 def test_a_traced_fraction_is_refused():

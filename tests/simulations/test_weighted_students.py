@@ -6,6 +6,7 @@ import pytest
 
 from perceptron_theory import (
     HingeLoss,
+    KeepByLabel,
     KeepCoverage,
     KeepHard,
     KeepMixture,
@@ -83,6 +84,8 @@ def test_against_theory():
         for rule, power in ((KeepProportional(0.3, 1.0), 1.0), (POLICY, 0.5)):
             keep = KeepWeighted(rule, power)
             points.append(Point(6.0, keep, 0.35, num_features=(100,), num_trials=60, student=student, labels=noisy))
+    by_label = KeepByLabel(KeepPolicy([0, 0.4, 1], [0.6, 0.2]), KeepPolicy([0, 0.4, 1], [0.3, 0.9]), 1.0)
+    points.append(Point(6.0, by_label, 0.5, num_features=(100,), num_trials=60, student=SquareLoss(0.1)))
     found = validate(points)
     assert found.p_value_about_shift > 1e-4
     assert abs(found.shift) < 0.02
