@@ -16,6 +16,7 @@ from perceptron_theory import (
     KeepMixture,
     KeepPolicy,
     KeepProportional,
+    KeepRandom,
     KeepWeighted,
     KeepWindow,
     Labels,
@@ -152,6 +153,27 @@ def test_rules_by_label_have_weights_too():
     assert plain == zero
     with pytest.raises(TypeError, match="agree must be a rule without weights"):
         KeepByLabel(KeepWeighted(POLICY))
+
+
+def test_windows_of_a_score_that_knows_the_label_lose_on_large_pools():
+    """Ridge, probe at 40 degrees, 10 % wrong labels, 30 % kept by rank of y J.x (benchmarks/label_aware.py).
+
+    With few examples the window is far ahead of random, with many far behind: its error does not fall any more.  A soft
+    rule with weights of power 1 is ahead in both.
+    """
+    student, labels, theta, alpha = SquareLoss(0.01), Labels(0.1), np.deg2rad(40), np.array([3.0, 300.0, 3000.0])
+
+    def errors(keep):
+        return solve(alpha, keep, theta, student=student, labels=labels).error
+
+    random = errors(KeepRandom(0.3))
+    window = errors(KeepByLabel(KeepWindow(0.5, 0.8)))  # those whose label the probe predicts, at middle margins
+    soft = errors(KeepByLabel(KeepPolicy([0, 0.5, 1], [0.3, 0.24]), KeepPolicy([0, 0.5, 1], [0.4, 0.8]), 1.0))
+    assert window[0] < 0.8 * random[0]
+    assert window[1] > 2 * random[1]
+    assert window[2] > 0.9 * window[1]  # a floor
+    assert random[2] < 0.4 * random[1]
+    assert soft[1] < random[1]
 
 
 def test_a_traced_fraction_is_refused():
