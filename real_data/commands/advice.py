@@ -46,7 +46,7 @@ def recommend(
     """Say which examples of a data set to keep within a budget, and what error to expect: from a small pilot.
 
     Tries windows of rank, soft rules (a chance for every image, larger for harder ones; even coverage of difficulty)
-    and importance weights on half of the seeds, tests on a part of the training images held out, and judges the best
+    and importance weights on a third of the seeds, tests on a part of the training images held out, and judges the best
     against random on the other seeds and several pools.  Test images are not touched; of digits, and
     of a folder that is not divided into train and test, a third is set aside as test images.  Networks with
     convolutions get a smaller pilot: see the numbers below.  Networks that learn nothing give no advice.
@@ -59,9 +59,9 @@ def recommend(
         num_score_networks: networks that the score is averaged over; None is 10, with convolutions 3.
         scoring: their training.
         retraining: training on the kept examples; with convolutions 200 steps of 32 images unless given.
-        num_seeds: repetitions, at least 4; None is 10, with convolutions 6.
+        num_seeds: repetitions, at least 4, a third of which choose; None is 18, with convolutions 8.
         rules: keep rules to choose from; None is five windows and eleven soft rules, with convolutions seven in all.
-        num_pools: pools, 1 to 3; None is 3, with convolutions 1.
+        num_pools: pools, 1 to 3; None is 3, with convolutions or patch-features 1.
         max_pool: images in the largest pool.
         holdout: share of the training images that errors are measured on.
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.

@@ -36,7 +36,7 @@ class PilotSize:
     """How much a pilot trains where the caller does not say.
 
     Attributes:
-        num_seeds: repetitions; half of them choose the rule, the others judge it.
+        num_seeds: repetitions; a third of them, at least two, choose the rule, the others judge it.
         rules: rules tried.
         num_pools: pools on which the choice is judged: all that is allowed, a half and a quarter of it.
         num_score_networks: networks that the score is averaged over.
@@ -53,10 +53,10 @@ class PilotSize:
 def size_of(kind: str) -> PilotSize:
     """What a pilot of networks of this kind trains, so that a thousand small photographs take minutes on two cores."""
     if kind in ("mlp", "random-features"):
-        return PilotSize(num_seeds=10, rules=CANDIDATES, num_pools=3, num_score_networks=10)
+        return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=3, num_score_networks=10)
     if kind == "patch-features":
-        return PilotSize(num_seeds=10, rules=CANDIDATES, num_pools=3, num_score_networks=3)
-    return PilotSize(6, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
+        return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=1, num_score_networks=3)
+    return PilotSize(8, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def pilot(
         model: the network; see :class:`real_data.ModelConfig`.
         score: how difficulty is scored.
         retraining: how the network is trained.
-        num_seeds: repetitions, at least 4: half of them choose the rule, the other half judge it; None is as
+        num_seeds: repetitions, at least 4: a third of them choose the rule, the others judge it; None is as
             :func:`size_of` says, so the next two.
         rules: keep rules to choose from, by name.
         num_pools: pools, 1 to 3: the largest, a half and a quarter of it.
@@ -142,7 +142,7 @@ def pilot(
     check_tuple("rules", candidates, str)
     if not candidates or set(candidates) & {*BASELINES, "all"}:
         raise ValueError(f"rules must be keep rules to choose from, not {', '.join(BASELINES)}, got {candidates}")
-    check_integer("num_seeds (half of them choose, half judge)", seeds, 4)
+    check_integer("num_seeds (some choose, the others judge)", seeds, 4)
     check_integer("num_pools", pools, 1, 3)
     check_integer("max_pool", max_pool, 2)
     check_real("holdout", holdout, "(0, 1)")
@@ -156,6 +156,7 @@ def pilot(
             + (f"; keep at least {least / largest:.3f} of them" if least < largest / fraction else "")
             + (f", or raise max_pool, {max_pool} now" if max_pool <= largest else "")
         )
+    num_choosing = max(2, seeds // 3)
     choosing = Experiment(
         dataset=dataset,
         path=path,
@@ -166,9 +167,9 @@ def pilot(
         rules=(*candidates, "random"),
         fractions=(fraction,),
         pool_sizes=(sizes[-1],),
-        num_seeds=seeds // 2,
+        num_seeds=num_choosing,
         holdout=holdout,
         model=network,
         retraining=retraining or TrainingConfig(**size.retraining),
     )
-    return Pilot(choosing, tuple(sizes), seeds - seeds // 2)
+    return Pilot(choosing, tuple(sizes), seeds - num_choosing)

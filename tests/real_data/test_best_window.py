@@ -196,7 +196,7 @@ def test_pilot_keeps_within_the_data():
     assert config.pool_sizes == (2000, 4000, 8000)
     assert config.choosing.rules == (*CANDIDATES, "random")
     assert config.choosing.holdout == 0.2
-    assert (config.choosing.num_seeds, config.num_judges) == (5, 5)
+    assert (config.choosing.num_seeds, config.num_judges) == (6, 12)
     judging = config.judging(("hard", "random"))
     assert (judging.rules, judging.pool_sizes) == (("hard", "random"), (2000, 4000, 8000))
     assert not set(judging.seeds) & set(config.choosing.seeds)
