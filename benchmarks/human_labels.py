@@ -2,8 +2,9 @@
 
     python benchmarks/human_labels.py cifar10 labels.npz worst cifar10n-worst
 
-The folder has train/CLASS/NUMBER.jpg and test/CLASS/NUMBER.jpg; the file has, for the training images, ``clean`` and the
-human labels (``aggregate``, ``random1``, ``worst``) as numbers of ``classes``, and ``file_number``.  Images are hard links.
+The folder has train/CLASS/NUMBER.jpg and test/CLASS/NUMBER.jpg; the file has, for the training images, ``clean``
+and the human labels (``aggregate``, ``random1``, ``worst``) as numbers of ``classes``, and ``file_number``.  Images are
+hard links.
 """
 
 from __future__ import annotations
