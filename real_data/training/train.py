@@ -11,7 +11,6 @@ goes on from its last checkpoint to the same weights, bit for bit.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -36,6 +35,7 @@ from real_data.training.config import TrainingConfig
 from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.training.examples import Examples, examples_of
 from real_data.training.learning_check import label_statistics, stands_still
+from real_data.training.learning_rates import learning_rates
 from real_data.training.networks import (
     Architecture,
     Model,
@@ -371,20 +371,6 @@ def _fit(
     return replace(
         start, params=params, batch_stats=batch_stats, losses=losses, correct=correct, learning_rates=rates_so_far
     )
-
-
-def learning_rates(config: TrainingConfig, num_steps: int) -> NDArray[np.float32]:
-    """Learning rate of each step, shape (num_steps,)."""
-    progress = np.arange(num_steps) / num_steps
-    if config.schedule == "cosine":
-        factor = (1 + np.cos(np.pi * progress)) / 2
-    elif config.schedule == "step":
-        factor = np.where(progress < 0.5, 1.0, np.where(progress < 0.75, 0.1, 0.01))
-    else:
-        factor = np.ones(num_steps)
-    num_warmup = math.ceil(config.warmup * num_steps)
-    factor[:num_warmup] *= (np.arange(num_warmup) + 1) / max(1, num_warmup)
-    return (config.learning_rate * factor).astype(np.float32)
 
 
 def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation: str) -> np.ndarray:

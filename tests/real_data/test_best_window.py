@@ -9,7 +9,8 @@ from real_data.findings.best_window import judge_windows, place_of
 from real_data.findings.prediction import predict
 from real_data.selection.candidates import CANDIDATES
 from real_data.studies.pilot import pilot
-from real_data.studies.recommendation import _Clock, conclude, described, to_judge
+from real_data.studies.pilot_clock import PilotClock
+from real_data.studies.recommendation import conclude, described, to_judge
 
 RULES = ("hard", "window@0.5", "easy", "random")
 
@@ -216,7 +217,7 @@ def test_pilot_keeps_within_the_data():
 def test_the_time_that_is_left_is_told_twice(capsys):
     """The first training takes 100 s with compilation and scores, the others 20 s; 2 + 3 x 2 scorings."""
     config = pilot(10_000, 10, keep=500, num_seeds=4, rules=("hard", "coverage@0.1"))
-    clock, total = _Clock(config), 8  # 2 seeds x (hard, coverage, random, all)
+    clock, total = PilotClock(config), 8  # 2 seeds x (hard, coverage, random, all)
     for done in range(total + 1):
         clock(done, total, 80 + 20 * done if done else 0)
     said = capsys.readouterr().err.splitlines()
