@@ -105,7 +105,7 @@ def test_ridge_by_plain_quadrature(flip_probability):
     np.testing.assert_allclose(found.error, expected, rtol=1e-7)
 
 
-@pytest.mark.parametrize(("student", "theta"), zip(STUDENTS, (0.0, 0.35, 0.35), strict=True), ids=str)
+@pytest.mark.parametrize(("student", "theta"), [*zip(STUDENTS, (0.0, 0.35, 0.35), strict=True)], ids=str)
 def test_slope_along_the_number_of_examples(student, theta):
     keep = KeepWeighted(KeepMixture(KeepHard(0.3), 0.5))
     with jax.enable_x64(True):
