@@ -19,9 +19,14 @@ from .scores import score_all as score_all
 from .scores import scores_from_csv as scores_from_csv
 from .scores.config import METRICS as METRICS
 from .scores.config import ScoreConfig as ScoreConfig
+from .selection.pruning import Selection as Selection
 from .selection.pruning import prune as prune
+from .selection.pruning import select as select
+from .studies.learned_rule import LearnedRule as LearnedRule
+from .studies.learned_rule import learn_rule as learn_rule
 from .studies.recommendation import Recommendation as Recommendation
 from .studies.recommendation import recommend as recommend
 from .training.config import TrainingConfig as TrainingConfig
+from .training.examples import Examples as Examples
 from .training.networks import TrainedNetworks as TrainedNetworks
 from .training.train import train as train
