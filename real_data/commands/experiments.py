@@ -116,7 +116,7 @@ def benchmark_rules(
     out: Path = Path("results/benchmark"),
     quiet: bool = False,
 ) -> None:
-    """Which rule is best, and does it beat random examples?  Chosen on half of the seeds, judged on the others.
+    """Which rule is best, and does it beat random examples?  Each half of the seeds judges what the other chooses.
 
     Windows, soft rules, importance weights, and beside them random, RS2 and InfoBatch with as many gradient steps.
     Prints who is ahead of random beyond its 95 % interval, the share of the gap between random and all examples that is

@@ -136,8 +136,8 @@ def mean_of(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
 
 
-def difference_of(values: np.ndarray) -> Difference:
-    """The difference of which these are the values, one for each seed."""
+def difference_of(values: np.ndarray, level: float = CONFIDENCE) -> Difference:
+    """The difference of which these are the values, one for each seed, with an interval of this nominal level."""
     mean, standard_error = mean_of(values)
-    quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, values.size - 1))
+    quantile = float(stats.t.ppf((1 + level) / 2, values.size - 1))
     return Difference(mean, standard_error, quantile * standard_error)
