@@ -39,6 +39,7 @@ Make it once and use it again: JAX compiles anew for every new object.
 """
 
 Params = Any  # a pure dictionary of arrays
+FEW_IMAGES = 64  # whose fixed features a CPU computes in one call: with more it spends its time on pages of memory
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,8 @@ class TrainedNetworks:
 
     def _read_out(self, images: np.ndarray, batch_size: int) -> NDArray[np.float32]:
         """Logits of networks with fixed features, which those of equal seeds share."""
+        if self.architecture.convolutional and jax.default_backend() == "cpu":
+            batch_size = min(batch_size, FEW_IMAGES)
         readout = self.params["readout"]
         logits = np.empty((self.num_networks, len(images), self.architecture.num_classes), np.float32)
         seeds = np.array(self.seeds)

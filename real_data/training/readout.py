@@ -19,13 +19,12 @@ from real_data.models.readout import ReadoutNetwork
 from real_data.training.augmentation import Standardization, standardization_of, to_inputs
 from real_data.training.examples import Examples
 from real_data.training.learning_check import label_statistics
-from real_data.training.networks import Architecture, Model, TrainedNetworks
+from real_data.training.networks import FEW_IMAGES, Architecture, Model, TrainedNetworks
 
 __all__ = ["solve_readouts"]
 
 RIDGES = np.geomspace(1e-6, 1e1, 15)  # lambda over the mean eigenvalue of the second moments of the features
 LOOKED_AT = 2000  # images that the features adapt to
-IMAGES_AT_ONCE = 1024
 Floats = NDArray[np.float64]
 
 
@@ -102,11 +101,16 @@ def _featured(model: Model, images: np.ndarray, standardization: Standardization
     return network
 
 
+def images_at_once() -> int:
+    """Images whose features are computed in one call; with more, a CPU takes three times as long."""
+    return FEW_IMAGES if jax.default_backend() == "cpu" else 1024
+
+
 def features_of(network: nnx.Module, images: np.ndarray, standardization: Standardization) -> NDArray[np.float32]:
     """Features of all images, shape (num_images, width)."""
     graphdef, state = nnx.split(network)
     parts = []
-    size = min(IMAGES_AT_ONCE, len(images))
+    size = min(images_at_once(), len(images))
     for start in range(0, len(images), size):
         part = np.asarray(images[start : start + size])
         padded = np.pad(part, ((0, size - len(part)), (0, 0), (0, 0), (0, 0)))
