@@ -130,13 +130,15 @@ class PrunedStudents:
         }
 
     def point(self) -> dict[str, Any]:
-        """The fields but for the seed, as a JSON value; student and labels only where they are not the default."""
+        """The fields but for the seed, as a JSON value; student, labels and weights only where they are not the default."""
         settings: dict[str, Any] = {
             "alpha_tot": self.alpha_tot,
             "keep": as_json(self.keep, rule=type(self.keep).__name__),
             "theta": self.theta,
             "num_features": self.num_features,
         }
+        if settings["keep"].get("weight_power") == 0:  # of a rule by label
+            del settings["keep"]["weight_power"]
         if isinstance(self.theta, TrainedProbe):
             own = as_json(self.theta.student, student=type(self.theta.student).__name__)
             settings["theta"] = {"probe": "TrainedProbe", "alpha": float(self.theta.alpha), "student": own}

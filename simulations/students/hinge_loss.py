@@ -84,7 +84,7 @@ def support_vector_machine(examples: Array, lam: Array, importance: Array | None
         step = direction(aim - at.a * at.s - step.a * step.s, aim - at.b * at.xi - step.b * step.xi)
         at = _moved(at, step, _step_length(at, step, BOUNDARY))
 
-        found = minimum(examples, at.v, _gap(examples, target, count, lam, at.v, at.a))
+        found = minimum(examples, at.v, _gap(examples, target, lam, at.v, at.a, count))
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
@@ -95,7 +95,7 @@ def support_vector_machine(examples: Array, lam: Array, importance: Array | None
     return end.best._replace(num_iterations=end.num_iterations)
 
 
-def _gap(examples: Array, target: Array, count: Array, lam: Array, v: Array, a: Array) -> Array:
+def _gap(examples: Array, target: Array, lam: Array, v: Array, a: Array, count: Array | float = 1.0) -> Array:
     """What v and a prove, by the formula above."""
     a = jnp.where(target > 0, jnp.clip(a, 0.0, count), 0.0)
     short = 1 - examples @ v

@@ -79,7 +79,7 @@ def logistic_regression(examples: Array, lam: Array, importance: Array | None = 
 
         length = jax.lax.while_loop(too_long, lambda length: length / 2, jnp.ones((), v.dtype))
         v = v + length * dv
-        found = minimum(examples, v, _gap(examples, lam, count, v))
+        found = minimum(examples, v, _gap(examples, lam, v, count))
         improved = found.gap < state.best.gap
         best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), found, state.best)
         idle = jnp.where(improved, 0, state.num_idle + (state.best.gap < ARMED_GAP))
@@ -95,6 +95,6 @@ def _gradient(examples: Array, lam: Array, importance: Array | float, v: Array, 
     return lam * v - (importance * jax.nn.sigmoid(-h)) @ examples
 
 
-def _gap(examples: Array, lam: Array, importance: Array | float, v: Array) -> Array:
+def _gap(examples: Array, lam: Array, v: Array, importance: Array | float = 1.0) -> Array:
     """What any v proves by its gradient."""
     return angle_gap(jnp.linalg.norm(_gradient(examples, lam, importance, v, examples @ v)) / lam, v)
