@@ -130,7 +130,7 @@ class PrunedStudents:
         }
 
     def point(self) -> dict[str, Any]:
-        """The fields but for the seed, as a JSON value; student, labels and weights only where they are not the default."""
+        """The fields but for the seed, as a JSON value; student, labels and weights only where not the default."""
         settings: dict[str, Any] = {
             "alpha_tot": self.alpha_tot,
             "keep": as_json(self.keep, rule=type(self.keep).__name__),
