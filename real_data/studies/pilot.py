@@ -56,7 +56,7 @@ def size_of(kind: str) -> PilotSize:
         return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=3, num_score_networks=10)
     if kind == "patch-features":
         return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=1, num_score_networks=3)
-    return PilotSize(8, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
+    return PilotSize(12, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Recommendation:
             f"{self.num_judges} judging seeds, 95 %; level: they cannot tell)."
         )
         gap = last.errors["random"] - last.errors["all"]
-        if gap > 0:
+        if gap > 0 and self.rule_name != "random":
             share = (last.errors["random"] - last.errors[self.best]) / gap
             reason += f" It closes {100 * share:.0f} % of the gap between random and all images."
         if self.failed:

@@ -149,6 +149,7 @@ def test_random_is_recommended_where_it_is_as_good():
         "coverage@0.1 (the hardest 10 % dropped"
     )
     assert found.expected_error == pytest.approx(2 * 4000**-0.5, rel=0.1)
+    assert "of the gap between" not in str(found)
 
 
 def test_an_error_that_does_not_fall_is_not_continued():
