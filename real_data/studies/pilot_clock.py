@@ -12,7 +12,7 @@ __all__ = ["PilotClock"]
 
 SECONDS_PER_TRAINING = {
     "mlp": 1.5,
-    "cnn": 12.0,
+    "cnn": 5.0,
     "resnet18": 400.0,
     "resnet50": 1000.0,
     "random-features": 0.3,
