@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.apportionment import apportion
 from data_pruning.arguments import is_traced
-from data_pruning.keep_rules import KeepRule, nearest_whole
+from data_pruning.keep_rules import KeepRule
 from data_pruning.sampling import capped_probabilities, draw_with_probabilities
 
 __all__ = ["KeepByScore", "margin_of_rank"]
@@ -82,11 +82,11 @@ class KeepByScore(KeepRule):
 
     def num_kept(self, num_examples: int) -> int:
         """As ``KeepRule.num_kept``: the whole number nearest to f ``num_examples``."""
-        return self._whole_number(num_examples)
+        return self._nearest_number(num_examples)
 
     def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
         """As ``KeepRule.kept_positions``, of examples of the perceptron: the rank says what the margin is."""
-        count = self._whole_number(num_examples)
+        count = self._nearest_number(num_examples)
         return draw_with_probabilities(self.chances(num_examples, count), count, rng)
 
     def positions_by_score(
@@ -94,7 +94,7 @@ class KeepByScore(KeepRule):
     ) -> NDArray[np.int64]:
         """As ``KeepRule.positions_by_score``, by the values of the scores."""
         values = np.asarray(scores, np.float64)
-        number = self._whole_number(values.size) if count is None else count
+        number = self._nearest_number(values.size) if count is None else count
         return draw_with_probabilities(self.chances(values.size, number, values), number, rng)
 
     def chances(self, num_examples: int, count: int, scores: ArrayLike | None = None) -> Floats:
@@ -108,14 +108,6 @@ class KeepByScore(KeepRule):
         found = np.zeros(num_examples)
         found[possible] = capped_probabilities(np.maximum(chances[possible], 1e-300), count)
         return found
-
-    def _whole_number(self, num_examples: int) -> int:
-        if num_examples < 1:
-            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
-        count = nearest_whole(float(self._single().fraction), num_examples)
-        if count == 0:
-            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
-        return count
 
 
 def not_traced(**arguments: Any) -> None:
@@ -187,9 +179,8 @@ class _Piece(NamedTuple):
     def edges(self, number: int) -> Floats:
         """Upper ends of cells along which rank, margin and probability change about equally, shape (number,)."""
         start, stop = self.rank[0], self.rank[-1]
-        margin = np.minimum(
-            margin_of_rank(self.rank), FAR_MARGIN
-        )  # rare examples of large margin matter to some losses
+        # rare examples of large margin matter to some losses
+        margin = np.minimum(margin_of_rank(self.rank), FAR_MARGIN)
         monitor = (self.rank - start) / (stop - start) + (margin - margin[0]) / (margin[-1] - margin[0])
         if self.variation > 0:
             monitor = monitor + self.change / self.variation

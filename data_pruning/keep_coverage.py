@@ -65,7 +65,7 @@ class KeepCoverage(KeepByScore):
     ) -> NDArray[np.int64]:
         """As ``KeepRule.positions_by_score``: the exact number of each stratum, drawn at random."""
         values = np.asarray(scores, np.float64)
-        number = self._whole_number(values.size) if count is None else count
+        number = self._nearest_number(values.size) if count is None else count
         stratum, sizes, kept = self._strata(values, number)
         if rng is None and np.any(kept < sizes):
             raise ValueError(f"{self} keeps examples at random: give rng, a numpy.random.Generator")

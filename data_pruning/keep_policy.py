@@ -69,12 +69,7 @@ class KeepPolicy(KeepRule):
 
     def num_kept(self, num_examples: int) -> int:
         """As ``KeepRule.num_kept``: the whole number nearest to f ``num_examples``."""
-        if num_examples < 1:
-            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
-        count = nearest_whole(float(self._single().fraction), num_examples)
-        if count == 0:
-            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
-        return count
+        return self._nearest_number(num_examples)
 
     def kept_positions(self, num_examples: int, rng: np.random.Generator | None = None) -> NDArray[np.int64]:
         """As ``KeepRule.kept_positions``, with the whole number nearest to f ``num_examples`` kept in total.

@@ -160,6 +160,15 @@ class KeepRule(ABC):
         # an example on the edge of a window may be kept by rounding
         return np.where(chances > 0, chances, np.maximum(rule(ends[:-1]), rule(ends[1:])))
 
+    def _nearest_number(self, num_examples: int) -> int:
+        """The whole number nearest to f ``num_examples``, at least 1."""
+        if num_examples < 1:
+            raise ValueError(f"num_examples must be at least 1, got {num_examples}")
+        count = nearest_whole(float(self._single().fraction), num_examples)
+        if count == 0:
+            raise ValueError(f"{self} keeps none of {num_examples} examples: keep a larger fraction")
+        return count
+
     def _single(self) -> Self:
         if self.shape != ():
             raise ValueError(f"one keep rule is needed here, got an array of rules of shape {self.shape}")
