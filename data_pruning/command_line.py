@@ -9,6 +9,7 @@ import io
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -45,6 +46,21 @@ class CommandLine:
         self.functions[function.__name__.strip("_").replace("_", "-")] = function
         return function
 
+    @contextlib.contextmanager
+    def _warnings_are_one_line(self) -> Iterator[None]:
+        """Our own warnings to the user as lines without the place in the code; the others as ever."""
+        with warnings.catch_warnings():
+            show = warnings.showwarning
+
+            def plainly(message: Warning | str, category: type[Warning], *place: Any) -> None:
+                if category is UserWarning:
+                    print(f"{self.prog}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+                else:
+                    show(message, category, *place)
+
+            warnings.showwarning = plainly  # type: ignore[assignment]
+            yield
+
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Parse the arguments (those of the process where there are none) and run the command.
 
@@ -53,7 +69,7 @@ class CommandLine:
         """
         try:
             work = self._parse(arguments)
-            with _interrupts_are_not_lost():
+            with _interrupts_are_not_lost(), self._warnings_are_one_line():
                 work()
         except BrokenPipeError:  # whoever reads the output has read enough, as head does
             sys.stderr.close()

@@ -160,6 +160,16 @@ def test_help_explains_units_without_jax():
     assert bad.stderr == "python -m perceptron_theory: f, the fraction kept, must lie in (0, 1], got 2.0\n"
 
 
+def test_weights_that_are_ignored_are_one_line_on_stderr():
+    command = "solve --alpha-tot 6 --rule random+weighted --f 0.3"
+    done = subprocess.run(
+        [sys.executable, "-m", "perceptron_theory", *command.split()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("python -m perceptron_theory: warning: MaxMargin() ignores the weights of KeepWeighted(")
+
+
 def test_recommend_says_what_to_keep_and_how_sure_that_is(call, tmp_path):
     path = tmp_path / "values.csv"
     arguments = "recommend --alpha-tot 20 --theta-deg 15 --keep 0.2 --csv"
