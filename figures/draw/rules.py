@@ -20,7 +20,7 @@ __all__ = ["learned_rule", "rule_benchmark"]
 
 CONFIDENCE = 0.95
 LINEAR = 2.0  # points up to which the axis is linear, beyond it logarithmic
-TICKS = (-20, -5, -2, -1, 0, 1, 2, 5)
+TICKS = (-20, -2, -1, 0, 1, 2, 5)
 SHOWN = 4  # rules in the picture by rank, besides random
 
 
@@ -71,6 +71,7 @@ def _gains(axes: Axes, results: Results, m: int, p: int, others: list[str]) -> N
     errors = results["errors"][m, p]  # (rule, fraction, seed)
     num_seeds = errors.shape[-1]
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1)) / math.sqrt(num_seeds)
+    axes.set_xscale("symlog", linthresh=LINEAR, linscale=2.5)
     axes.axvline(0, color="0.55", linestyle=":", linewidth=1)
     fractions = results["fraction"]
     for k, (f, color) in enumerate(zip(fractions, shades(fractions.size), strict=True)):
@@ -87,7 +88,6 @@ def _gains(axes: Axes, results: Results, m: int, p: int, others: list[str]) -> N
         )
         whole = 100 * (errors[rules.index("random"), k] - results["errors_all"][p])
         axes.axvline(whole.mean(), color=color, linewidth=1, alpha=0.6)
-    axes.set_xscale("symlog", linthresh=LINEAR, linscale=2.5)
     axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.minorticks_off()
     axes.set_yticks(np.arange(len(others)), [rule_label(rule) for rule in others])
