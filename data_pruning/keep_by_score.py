@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.apportionment import apportion
-from data_pruning.arguments import is_traced
-from data_pruning.keep_rules import KeepRule
+from data_pruning.arguments import broadcast, fraction_kept, is_traced, real_array
+from data_pruning.keep_rules import KeepRule, nearest_whole
 from data_pruning.sampling import capped_probabilities, draw_with_probabilities
 
 __all__ = ["KeepByScore", "margin_of_rank"]
@@ -115,6 +115,24 @@ def not_traced(**arguments: Any) -> None:
     for name, value in arguments.items():
         if is_traced(value):
             raise TypeError(f"{name} of this rule cannot be traced by JAX; the probability of a KeepPolicy can")
+
+
+def check_trim(f: Any, trim: Any, **others: Any) -> None:
+    """Raise a ``ValueError`` unless ``trim``, the share dropped as the hardest, leaves the fraction ``f``."""
+    fraction, dropped = fraction_kept(f), real_array("trim", trim)
+    broadcast(f=fraction, trim=dropped, **others)
+    if np.any((dropped < 0) | (dropped + fraction > 1 + 1e-9)):
+        raise ValueError(f"trim, the share dropped as the hardest, must lie in [0, 1 - f], got {trim!r} with f = {f!r}")
+
+
+def trim_left(f: Any, trim: Any) -> Any:
+    """The share that is dropped as the hardest where the fraction ``f`` is kept: no more than that leaves."""
+    return np.minimum(trim, 1 - np.asarray(fraction_kept(f)))[()]
+
+
+def num_trimmed(trim: Any, num_examples: int, count: int) -> int:
+    """How many examples are dropped as the hardest where ``count`` are kept."""
+    return min(nearest_whole(float(trim), num_examples), num_examples - count)
 
 
 def margin_of_rank(rank: Any) -> Floats:

@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data_pruning.arguments import broadcast, fraction_kept, real_array
-from data_pruning.keep_by_score import LARGEST_MARGIN, KeepByScore, margin_of_rank, not_traced
-from data_pruning.keep_rules import nearest_whole
+from data_pruning.arguments import fraction_kept
+from data_pruning.keep_by_score import (
+    LARGEST_MARGIN,
+    KeepByScore,
+    check_trim,
+    margin_of_rank,
+    not_traced,
+    num_trimmed,
+    trim_left,
+)
 
 __all__ = ["KeepCoverage", "water_filling"]
 
@@ -40,12 +47,7 @@ class KeepCoverage(KeepByScore):
 
     def __post_init__(self) -> None:
         not_traced(f=self.f, trim=self.trim)
-        f, trim = fraction_kept(self.f), real_array("trim", self.trim)
-        broadcast(f=f, trim=trim)
-        if np.any((trim < 0) | (trim + f > 1 + 1e-9)):
-            raise ValueError(
-                f"trim, the share dropped as the hardest, must lie in [0, 1 - f], got {self.trim!r} with f = {self.f!r}"
-            )
+        check_trim(self.f, self.trim)
 
     @property
     def fraction(self) -> Any:  # noqa: D102
@@ -53,7 +55,7 @@ class KeepCoverage(KeepByScore):
 
     def with_fraction(self, f: float) -> KeepCoverage:
         """The rule with the same share dropped, or as much as ``f`` leaves."""
-        return KeepCoverage(f, np.minimum(self.trim, 1 - np.asarray(fraction_kept(f)))[()])
+        return KeepCoverage(f, trim_left(f, self.trim))
 
     def _chances_of_scores(self, scores: Floats, count: int) -> Floats:
         stratum, sizes, kept = self._strata(scores, count)
@@ -77,7 +79,7 @@ class KeepCoverage(KeepByScore):
 
     def _strata(self, values: Floats, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Stratum of each example (-1: dropped), size of each stratum, and how many of it are kept."""
-        dropped = min(nearest_whole(float(self._single().trim), values.size), values.size - count)
+        dropped = num_trimmed(self._single().trim, values.size, count)
         rest = values[dropped:]
         high, low = rest[0], rest[-1]  # hardest first
         width = (high - low) / NUM_STRATA

@@ -15,8 +15,8 @@ from data_pruning.keep_weighted import KeepWeighted
 __all__ = ["RULE_NAMES", "keep_rule"]
 
 RULE_NAMES = (
-    "hard, easy, random, window@P with P in [0, 1], proportional@POWER, coverage@TRIM, mix@SHARE (of hard; or "
-    "mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, RULE+weighted@GAMMA"
+    "hard, easy, random, window@P with P in [0, 1], proportional@POWER (and "
+    "proportional@POWER+trim@SHARE), coverage@TRIM, mix@SHARE (of hard; or mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, RULE+weighted@GAMMA"
 )
 
 
@@ -29,7 +29,7 @@ def keep_rule(name: str, f: float) -> KeepRule:
             * ``hard``, ``easy`` or ``random``;
             * ``window@P``, the window of rank of width f that starts at P (1 - f), P in [0, 1]: 0 is keep-hard, 1
               keep-easy;
-            * ``proportional@POWER``: :class:`KeepProportional`;
+            * ``proportional@POWER`` or ``proportional@POWER+trim@SHARE``: :class:`KeepProportional`;
             * ``coverage@TRIM``: :class:`KeepCoverage`;
             * ``mix@SHARE`` or ``mix@SHARE:RULE``: :class:`KeepMixture` of keep-hard, or of another rule;
             * ``policy@EDGES/PROBABILITIES``, for example ``policy@0,0.2,1/1,0.1``, brought to the fraction f by
@@ -59,7 +59,8 @@ def keep_rule(name: str, f: float) -> KeepRule:
             lower = place * (1 - f)
             return KeepWindow(lower, min(1.0, lower + f))
         if kind == "proportional":
-            return KeepProportional(f, float(numbers))
+            exponent, trimmed, trim = numbers.partition("+trim@")
+            return KeepProportional(f, float(exponent), float(trim) if trimmed else 0.0)
         if kind == "coverage":
             return KeepCoverage(f, float(numbers))
         if kind == "mix":

@@ -59,7 +59,8 @@ def rule_look(rule: str) -> dict[str, Any]:
 def rule_label(rule: str) -> str:
     """Name of a keep rule in legends and titles."""
     plain, weighted, power = rule.partition("+weighted")
-    kind, _, number = plain.partition("@")
+    kind, _, numbers = plain.partition("@")
+    number, trimmed, share = numbers.partition("+trim@")
     names = {
         "hard": "keep hard",
         "easy": "keep easy",
@@ -67,7 +68,7 @@ def rule_label(rule: str) -> str:
         "rs2": "RS2",
         "infobatch": "InfoBatch",
         "window": f"window at $P$ = {number}",
-        "proportional": f"score to the power {number}",
+        "proportional": f"score to the power {number}" + (f", {share} trimmed" if trimmed else ""),
         "coverage": f"coverage, {number} trimmed",
         "mix": f"mix, share {number}",
     }

@@ -60,7 +60,7 @@ def recommend(
         scoring: their training.
         retraining: training on the kept examples; with convolutions 200 steps of 32 images unless given.
         num_seeds: repetitions, at least 4, a third of which choose; None is 18, with convolutions 12.
-        rules: keep rules to choose from; None is five windows and eleven soft rules, with convolutions seven in all.
+        rules: keep rules to choose from; None is five windows and twelve soft rules, with convolutions seven in all.
         num_pools: pools, 1 to 3; None is 3, with convolutions or patch-features 1.
         max_pool: images in the largest pool.
         holdout: share of the training images that errors are measured on.

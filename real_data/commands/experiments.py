@@ -14,7 +14,7 @@ from real_data.commands.options import ImageOptions, Images, ModelOptions, Train
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.findings.error_table import error_table
 from real_data.scores.config import MetricName, ScoreConfig
-from real_data.selection.candidates import CANDIDATES, rules_for
+from real_data.selection.candidates import candidates_at, rules_for
 
 __all__ = ["benchmark_rules", "recipes", "rerun", "run", "scaling_law", "show", "study"]
 
@@ -57,9 +57,9 @@ def run(
         images: the images.
         metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
         rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), proportional@POWER (of the score),
-            coverage@TRIM (drop the hardest share, even out the rest), mix@SHARE (of hard, the rest random),
-            policy@EDGES/PROBABILITIES; any of them with importance weights, RULE+weighted@GAMMA; rs2 (random examples
-            anew every epoch), infobatch.
+            proportional@POWER+trim@SHARE (the same after the hardest share is dropped), coverage@TRIM (drop the hardest
+            share, even out the rest), mix@SHARE (of hard, the rest random), policy@EDGES/PROBABILITIES; any of them
+            with importance weights, RULE+weighted@GAMMA; rs2 (random examples anew every epoch), infobatch.
         fractions: fractions of the pool kept, in (0, 1].
         pool_sizes: numbers of training images before pruning; None is all.
         num_seeds: repetitions, at least 2.
@@ -100,7 +100,7 @@ def run(
 def benchmark_rules(
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
     metrics: tuple[MetricName, ...] = ("el2n",),
-    rules: tuple[str, ...] = CANDIDATES,
+    rules: tuple[str, ...] | None = None,
     fractions: Fractions = (0.1, 0.3, 0.5),
     pool_sizes: tuple[int | None, ...] = (None,),
     num_seeds: int = 10,
@@ -125,8 +125,8 @@ def benchmark_rules(
     Args:
         images: the images.
         metrics: scores of difficulty.
-        rules: rules to choose from; random, and where networks are trained by gradient descent rs2 and infobatch, are
-            added.
+        rules: rules to choose from; None is five windows and twelve soft rules, without those that drop more than the
+            fractions allow. random, and where networks are trained by gradient descent rs2 and infobatch, are added.
         fractions: fractions of the pool kept, in (0, 1].
         pool_sizes: numbers of training images before pruning; None is all.
         num_seeds: repetitions, at least 4.
@@ -153,7 +153,7 @@ def benchmark_rules(
     config = Experiment(
         **images.arguments(),
         scores=tuple(ScoreConfig(name, num_score_networks, score_training) for name in metrics),
-        rules=rules_for(network.kind, rules),
+        rules=rules_for(network.kind, candidates_at(max(fractions)) if rules is None else rules),
         fractions=fractions,
         pool_sizes=pool_sizes,
         num_seeds=num_seeds,

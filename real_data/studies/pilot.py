@@ -11,7 +11,7 @@ from data_pruning.arguments import check_integer, check_real, check_tuple, real_
 from real_data.experiments.config import Experiment
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
-from real_data.selection.candidates import BASELINES, CANDIDATES
+from real_data.selection.candidates import BASELINES, CANDIDATES, candidates_at
 from real_data.training.config import TrainingConfig
 
 __all__ = ["Pilot", "PilotSize", "pilot", "size_of"]
@@ -23,8 +23,8 @@ FEW = (
     "window@0.25",
     "window@0.5",
     "proportional@0.25",
-    "proportional@0.5",
-    "coverage@0",
+    "proportional@0.5+weighted@0.5",
+    "proportional@1+trim@0.2",
     "coverage@0.1",
     "coverage@0.3",
 )
@@ -119,7 +119,7 @@ def pilot(
         retraining: how the network is trained.
         num_seeds: repetitions, at least 4: a third of them choose the rule, the others judge it; None is as
             :func:`size_of` says, so the next two.
-        rules: keep rules to choose from, by name.
+        rules: keep rules to choose from, by name; None leaves out those that drop more than ``keep`` allows.
         num_pools: pools, 1 to 3: the largest, a half and a quarter of it.
         max_pool: images in the largest pool, at least 2, as far as there are so many.
         holdout: share of the training images that errors are measured on, in (0, 1); test images are not touched.
@@ -138,7 +138,7 @@ def pilot(
     size = size_of(network.kind)
     seeds = size.num_seeds if num_seeds is None else num_seeds
     pools = size.num_pools if num_pools is None else num_pools
-    candidates = size.rules if rules is None else rules
+    candidates = candidates_at(fraction, size.rules) if rules is None else rules
     check_tuple("rules", candidates, str)
     if not candidates or set(candidates) & {*BASELINES, "all"}:
         raise ValueError(f"rules must be keep rules to choose from, not {', '.join(BASELINES)}, got {candidates}")

@@ -142,7 +142,9 @@ def described(name: str, f: float) -> str:
     if place is not None:
         words = f"difficulty ranks {place * (1 - f):.3f} to {place * (1 - f) + f:.3f}, 0 = hardest"
     elif kind == "proportional":
-        words = f"chance in proportion to the score to the power {number}, at most 1"
+        exponent, trimmed, share = number.partition("+trim@")
+        dropped = f"the hardest {100 * float(share):g} % dropped, " if trimmed else ""
+        words = f"{dropped}chance in proportion to the score to the power {exponent}, at most 1"
     elif kind == "coverage":
         dropped = f"the hardest {100 * float(number):g} % dropped, " if float(number) else ""
         words = f"{dropped}the same number from every stratum of scores"

@@ -29,6 +29,8 @@ SOFT = [
     KeepProportional(0.1, 0.5),
     KeepProportional(0.2, -1.5),
     KeepProportional(1e-3, 4.0),
+    KeepProportional(0.3, 1.0, 0.2),
+    KeepProportional(0.2, -2.0, 0.5),
     KeepCoverage(0.3, 0.1),
     KeepCoverage(0.05),
     KeepCoverage(0.6, 0.4),
@@ -65,6 +67,17 @@ def test_probability_proportional_to_a_power_by_hand():
     # power -1: 1/8, 1/2, 1, 1 times c = 16/21
     expected = np.array([2, 8, 16, 16]) / 21
     np.testing.assert_allclose(KeepProportional(0.5, -1.0).chances(4, 2, scores), expected, rtol=1e-14)
+
+
+def test_the_hardest_are_dropped_first():
+    """Of 9, 8, 2, 1, 1 with two fifths kept the hardest fifth goes: 8 is certain, the others share one as 2 : 1 : 1."""
+    scores = np.array([9.0, 8.0, 2.0, 1.0, 1.0])
+    trimmed = KeepProportional(0.4, 1.0, 0.2)
+    np.testing.assert_allclose(trimmed.chances(5, 2, scores), (0, 1, 0.5, 0.25, 0.25), rtol=1e-14)
+    np.testing.assert_allclose(trimmed.chances(5, 5, scores), 1)  # all are kept: none can be dropped
+    assert trimmed.with_fraction(0.9) == KeepProportional(0.9, 1.0, 1 - 0.9)
+    # power 0 keeps the rest at random, in the perceptron too
+    np.testing.assert_allclose(KeepProportional(0.4, 0.0, 0.2)([0.1, 0.2, 0.9]), (0, 0.5, 0.5))
 
 
 def test_scores_of_zero_come_last_or_first():
@@ -132,7 +145,7 @@ def test_the_fraction_is_exact(rule):
         assert 0 <= positions[0] <= positions[-1] < n
 
 
-@pytest.mark.parametrize("rule", SOFT[:7], ids=str)
+@pytest.mark.parametrize("rule", SOFT[:9], ids=str)
 def test_the_cells_of_the_theory_are_means_of_the_probability(rule):
     lower, upper, probability = rule.windows()
     for i in range(0, lower.size, 7):
@@ -147,6 +160,16 @@ def test_power_of_the_margin():
     z = margin_of_rank(u)
     np.testing.assert_allclose(rule(u[0]) / rule(u[1]), (z[1] / z[0]) ** 1.5, rtol=1e-12)
     np.testing.assert_allclose(quad(rule, 0, 1, points=[0.02, 0.1], limit=500)[0], 0.2, rtol=1e-7)
+
+
+def test_power_of_the_margin_of_the_rest():
+    """Nothing below the trimmed rank; above it the same power law, and the whole fraction."""
+    for power in (1.5, -1.5):
+        rule, u = KeepProportional(0.2, power, 0.3), np.array([0.4, 0.6])
+        z = margin_of_rank(u)
+        np.testing.assert_allclose(rule(u[0]) / rule(u[1]), (z[1] / z[0]) ** power, rtol=1e-12)
+        assert rule(0.29) == 0
+        np.testing.assert_allclose(quad(rule, 0.3, 1, limit=500)[0], 0.2, rtol=1e-7)
 
 
 def test_coverage_keeps_a_flat_density_of_margins():
@@ -200,6 +223,7 @@ def test_importance_weights():
     [
         ("proportional@1", KeepProportional(0.3, 1.0)),
         ("proportional@-0.5", KeepProportional(0.3, -0.5)),
+        ("proportional@1+trim@0.2+weighted@0.5", KeepWeighted(KeepProportional(0.3, 1.0, 0.2), 0.5)),
         ("coverage@0.1", KeepCoverage(0.3, 0.1)),
         ("mix@0.5", KeepMixture(KeepHard(0.3), 0.5)),
         ("mix@0.25:easy", KeepMixture(KeepEasy(0.3), 0.25)),
@@ -218,6 +242,8 @@ def test_names(name, rule):
     [
         ("proportional@x", "could not convert"),
         ("proportional@9", r"power must lie in \[-8, 8\]"),
+        ("proportional@1+trim@0.8", r"trim, .* must lie in \[0, 1 - f\], got 0.8 with f = 0.3"),
+        ("proportional@1+trim", "could not convert"),
         ("coverage@0.8", r"trim, .* must lie in \[0, 1 - f\], got 0.8 with f = 0.3"),
         ("mix@1.5", r"share must lie in \[0, 1\]"),
         ("mix@0.5:soft", "a keep rule is hard, easy"),

@@ -57,6 +57,7 @@ def test_looks_and_names_of_all_rules():
     assert rule_look("proportional@0.5") != rule_look("proportional@0.5+weighted")
     assert rule_label("random+weighted@0.5") == "random, weighted 0.5"
     assert rule_label("mix@0.1") == "mix, share 0.1"
+    assert rule_label("proportional@1+trim@0.2+weighted") == "score to the power 1, 0.2 trimmed, weighted"
 
 
 def learned():

@@ -182,6 +182,10 @@ def test_networks_that_learned_nothing_give_no_advice():
         ("window@0.5", "difficulty ranks 0.400 to 0.600, 0 = hardest, within each class"),
         ("hard", "difficulty ranks 0.000 to 0.200, 0 = hardest, within each class"),
         ("proportional@0.5", "chance in proportion to the score to the power 0.5, at most 1, within each class"),
+        (
+            "proportional@1+trim@0.1+weighted@0.5",
+            "the hardest 10 % dropped, chance in proportion to the score to the power 1, at most 1, within each class; ",
+        ),
         ("coverage@0", "the same number from every stratum of scores, within each class"),
         ("mix@0.25", "25 % of them by hard, the others at random, within each class"),
         ("policy@0,1/1+weighted@0.5", "a chance for each difficulty rank, within each class; losses weighted by "),
@@ -207,6 +211,8 @@ def test_pilot_keeps_within_the_data():
         ValueError, match=r"keep must be a fraction in \(0, 1\) or a whole number of images in \[1, 100"
     ):
         pilot(10_000, 10, keep=10_000)
+    kept_by_all = pilot(10_000, 10, keep=0.65).choosing.rules
+    assert set(CANDIDATES) - set(kept_by_all) == {"proportional@0.5+trim@0.4"}  # 0.65 cannot be kept of 0.6
     with pytest.raises(ValueError, match="leaves fewer than 2 images per class in a pilot of 8000"):
         pilot(10_000, 10, keep=0.001)
     with pytest.raises(ValueError, match=r"num_seeds .* must be at least 4, got 3"):
