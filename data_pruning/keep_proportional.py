@@ -36,8 +36,8 @@ class KeepProportional(KeepByScore):
     """Keep each example with probability min(1, c S^power), S its score; c such that the fraction ``f`` is kept.
 
     A soft rule: every example keeps a chance, larger for harder ones (power above 0).  Power 0 keeps at random, a
-    large one the hardest, a negative one leans to the easy.  In the perceptron S is 1 / |z|, z the margin of the probe.  Scores of 0
-    have the chance that is left when all others are kept (power above 0), or come first (below 0).
+    large one the hardest, a negative one leans to the easy.  In the perceptron S is 1 / |z|, z the margin of the
+    probe.  Scores of 0 have the chance that is left when all others are kept (power above 0), or come first (below 0).
 
     With ``trim`` the hardest share of all examples is dropped first: on images these are often wrongly labelled or
     beyond what the network can learn, and without them a larger power serves the others better.

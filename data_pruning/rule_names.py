@@ -15,8 +15,9 @@ from data_pruning.keep_weighted import KeepWeighted
 __all__ = ["RULE_NAMES", "keep_rule"]
 
 RULE_NAMES = (
-    "hard, easy, random, window@P with P in [0, 1], proportional@POWER (and "
-    "proportional@POWER+trim@SHARE), coverage@TRIM, mix@SHARE (of hard; or mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, RULE+weighted@GAMMA"
+    "hard, easy, random, window@P with P in [0, 1], proportional@POWER (and proportional@POWER+trim@SHARE), "
+    "coverage@TRIM, mix@SHARE (of hard; or mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, "
+    "RULE+weighted@GAMMA"
 )
 
 

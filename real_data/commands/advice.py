@@ -14,12 +14,14 @@ from real_data.commands.options import (
     Images,
     ModelOptions,
     TrainingOptions,
+    any_given,
     cli,
     resolved,
     say_recipe,
     shell_options,
 )
 from real_data.experiments.config import Experiment
+from real_data.recipes import pilot_network
 from real_data.scores.config import MetricName, ScoreConfig
 
 __all__ = ["learn_rule", "recommend"]
@@ -54,14 +56,16 @@ def recommend(
     Args:
         keep: the budget: a fraction in (0, 1), or a number of images.
         images: the images.
-        model: the network of the pilot.
+        model: the network of the pilot; for a folder patch-features, which err less than the mlp there and are solved
+            for in a second, unless this or another option asks for gradient descent.
         metric: score of difficulty.
-        num_score_networks: networks that the score is averaged over; None is 10, with convolutions 3.
+        num_score_networks: networks that the score is averaged over; None is 10, with patches or convolutions 3.
         scoring: their training.
         retraining: training on the kept examples; with convolutions 200 steps of 32 images unless given.
-        num_seeds: repetitions, at least 4, a third of which choose; None is 18, with convolutions 12.
+        num_seeds: repetitions, at least 4, a third of which choose; None is 18, with patch-features 24,
+            with convolutions 12.
         rules: keep rules to choose from; None is five windows and twelve soft rules, with convolutions seven in all.
-        num_pools: pools, 1 to 3; None is 3, with convolutions or patch-features 1.
+        num_pools: pools, 1 to 3; None is 3, with convolutions 1.
         max_pool: images in the largest pool.
         holdout: share of the training images that errors are measured on.
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
@@ -74,11 +78,13 @@ def recommend(
 
     check_folder("out", out)
     recipe = images.chosen_recipe
-    network = resolved(recipe.model, model)
+    data = images.load()
+    descends = metric in ("grand", "forgetting") or model.hidden is not None or any_given(scoring, retraining)
+    plain = recipe.model if descends else pilot_network(recipe, data.train_images.shape[1:])
+    network = resolved(plain, model)
     size = size_of(network.kind)
     of_recipe = resolved(recipe.training, TrainingOptions(**size.retraining))
     score = ScoreConfig(metric, num_score_networks or size.num_score_networks, resolved(recipe.scoring, scoring))
-    data = images.load()
     config = pilot(
         len(data.train_labels),
         data.num_classes,

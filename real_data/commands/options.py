@@ -22,6 +22,7 @@ __all__ = [
     "Images",
     "ModelOptions",
     "TrainingOptions",
+    "any_given",
     "cli",
     "resolved",
     "say_recipe",
@@ -132,6 +133,11 @@ def _overrides(config: type) -> Any:
 
 ModelOptions = _overrides(ModelConfig)
 TrainingOptions = _overrides(TrainingConfig)
+
+
+def any_given(*options: Any) -> bool:
+    """Whether any of these options takes the place of a setting of the recipe."""
+    return any(getattr(one, f.name) is not None for one in options for f in fields(one))
 
 
 def resolved(of_recipe: Config, options: Any) -> Config:

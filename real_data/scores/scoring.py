@@ -196,7 +196,10 @@ def scores_of_networks(
             raise ValueError(f"metrics must be among {', '.join(known)}, got {metric!r}")
     check_settings(0, batch_size)
     if networks.architecture.readout and {"grand", "forgetting"} & set(metrics):
-        raise ValueError("grand and forgetting need networks that are trained by gradient descent: take el2n or margin")
+        raise ValueError(
+            "grand and forgetting need networks that are trained by gradient descent: take el2n or margin, or another "
+            "model.kind"
+        )
     found: dict[str, NDArray[np.float64]] = {}
     if "forgetting" in metrics:  # first, as it needs no more work on the images and may be refused
         found["forgetting"] = forgetting_events(networks.correct, networks.batches(), len(labels))

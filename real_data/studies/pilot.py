@@ -55,7 +55,7 @@ def size_of(kind: str) -> PilotSize:
     if kind in ("mlp", "random-features"):
         return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=3, num_score_networks=10)
     if kind == "patch-features":
-        return PilotSize(num_seeds=18, rules=CANDIDATES, num_pools=1, num_score_networks=3)
+        return PilotSize(num_seeds=24, rules=CANDIDATES, num_pools=3, num_score_networks=3)
     return PilotSize(12, FEW, 1, 3, {"num_steps": 200, "batch_size": 32})
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 from data_pruning import KeepRule, Results, keep_rule
 from real_data.findings.best_window import CONFIDENCE, Difference, difference_of, place_of
 from real_data.models.config import ModelConfig
-from real_data.recipes import default_recipe
+from real_data.recipes import default_recipe, pilot_network
 from real_data.scores.config import ScoreConfig
 from real_data.studies.pilot import Pilot, pilot, size_of
 from real_data.studies.pilot_clock import PilotClock
@@ -186,9 +186,9 @@ def recommend(
         image_size: see :class:`real_data.Experiment`.
         test_folder: see there.
         skip_undecodable: see there.
-        model: see :func:`real_data.studies.pilot.pilot`; so the next seven.
-        score: see there; None is the scoring of the data set's recipe.
-        retraining: see there; None is the training of the data set's recipe.
+        model: the network; None is that of the data set's recipe, for a folder patch features.
+        score: see :func:`real_data.studies.pilot.pilot`; None is the scoring of the data set's recipe.
+        retraining: see there, as the next five; None is the training of the data set's recipe.
         num_seeds: see there.
         rules: see there.
         num_pools: see there.
@@ -206,7 +206,8 @@ def recommend(
     from real_data.datasets import load
 
     data = load(dataset, path, image_size=image_size, test_folder=test_folder, skip_undecodable=skip_undecodable)
-    network, recipe = model or ModelConfig(), default_recipe(dataset)
+    recipe = default_recipe(dataset)
+    network = model or pilot_network(recipe, data.train_images.shape[1:])
     size = size_of(network.kind)
     config = pilot(
         len(data.train_labels),

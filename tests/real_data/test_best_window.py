@@ -184,7 +184,7 @@ def test_networks_that_learned_nothing_give_no_advice():
         ("proportional@0.5", "chance in proportion to the score to the power 0.5, at most 1, within each class"),
         (
             "proportional@1+trim@0.1+weighted@0.5",
-            "the hardest 10 % dropped, chance in proportion to the score to the power 1, at most 1, within each class; ",
+            "the hardest 10 % dropped, chance in proportion to the score to the power 1, at most 1, within each class",
         ),
         ("coverage@0", "the same number from every stratum of scores, within each class"),
         ("mix@0.25", "25 % of them by hard, the others at random, within each class"),

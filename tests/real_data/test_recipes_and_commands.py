@@ -11,8 +11,8 @@ from data_pruning import Results
 from real_data import ImageDataset, ModelConfig, ScoreConfig, TrainingConfig
 from real_data.__main__ import cli
 from real_data.commands import advice, options, scores, training
-from real_data.commands.options import Images, ModelOptions, TrainingOptions, resolved
-from real_data.recipes import RECIPES, default_recipe, recipe_named
+from real_data.commands.options import Images, ModelOptions, TrainingOptions, any_given, resolved
+from real_data.recipes import RECIPES, default_recipe, pilot_network, recipe_named
 from real_data.scores.score_file import Scores, taken
 from real_data.studies.pilot import pilot
 
@@ -26,6 +26,40 @@ def test_every_data_set_has_a_recipe_and_every_recipe_says_what_it_reaches():
         assert "measured" in recipe.reach
     with pytest.raises(ValueError, match=r"recipe must be one of digits, .*got 'best'"):
         recipe_named("best")
+
+
+def test_rules_are_tried_on_patch_features_where_images_have_patches():
+    """Of photographs; where something asks for gradient descent, the command takes the network of the recipe."""
+    photographs = RECIPES["photographs"]
+    assert pilot_network(photographs, (32, 32, 3)).kind == "patch-features"
+    assert pilot_network(photographs, (32, 7, 3)) == photographs.model
+    assert pilot_network(RECIPES["fashion-mnist"], (28, 28, 1)) == RECIPES["fashion-mnist"].model
+    assert not any_given(TrainingOptions(), ModelOptions())
+    assert any_given(TrainingOptions(), ModelOptions(hidden=(9,)))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("", "patch-features"),
+        ("--model.width 0.5", "patch-features"),
+        ("--model.kind cnn", "cnn"),
+        ("--model.hidden 9", "mlp"),
+        ("--metric grand", "mlp"),
+        ("--retraining.num-steps 9", "mlp"),
+    ],
+)
+def test_the_network_of_the_pilot(monkeypatch, capsys, words, kind):
+    def pilot(*rest, model, **others):
+        raise InterruptedError(model.kind)
+
+    images = np.zeros((8, 9, 9, 3), np.uint8)
+    data = ImageDataset("x", images, np.arange(8) % 2, images, np.arange(8) % 2, 2)
+    monkeypatch.setattr("real_data.studies.pilot.pilot", pilot)
+    monkeypatch.setattr(options.Images, "load", lambda self: data)
+    with pytest.raises(SystemExit):
+        cli.main(["recommend", "--dataset", "folder", "--keep", "0.5", *words.split()])
+    assert capsys.readouterr().err.endswith(f": {kind}\n")
 
 
 def test_options_override_the_recipe_and_epochs_take_the_place_of_steps():
