@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from data_pruning.records.writable import check_folder
 from real_data.commands.options import ImageOptions, Images, ModelOptions, TrainingOptions, cli, resolved, say_recipe
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.findings.error_table import error_table
+from real_data.models.config import ModelConfig
+from real_data.recipes import Recipe
 from real_data.scores.config import MetricName, ScoreConfig
 from real_data.selection.candidates import candidates_at, rules_for
 
@@ -21,29 +24,72 @@ __all__ = ["benchmark_rules", "recipes", "rerun", "run", "scaling_law", "show", 
 Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))]
 
 
+@dataclass(frozen=True)
+class Design:
+    """What is scored, pruned and trained, and how often.
+
+    Attributes:
+        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
+        pool_sizes: numbers of training images before pruning; None is all.
+        num_seeds: repetitions, at least 2; 4 where rules are chosen and judged.
+        first_seed: the first seed.
+        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        label_noise: share of wrong labels put into the pool, in [0, 1).
+        holdout: share of the training images that takes the place of the test images, in [0, 1); 0 tests on the
+            test images.
+        model: the network.
+        num_score_networks: networks that a score is averaged over.
+        scoring: training of the networks that score.
+        retraining: training on the kept examples.
+    """
+
+    metrics: tuple[MetricName, ...] = ("el2n",)
+    pool_sizes: tuple[int | None, ...] = (None,)
+    num_seeds: int = 10
+    first_seed: int = 0
+    min_class_share: float = 1.0
+    label_noise: float = 0.0
+    holdout: float = 0.0
+    model: ModelOptions = ModelOptions()  # noqa: RUF009  (frozen)
+    num_score_networks: int = 10
+    scoring: TrainingOptions = TrainingOptions()  # noqa: RUF009
+    retraining: TrainingOptions = TrainingOptions()  # noqa: RUF009
+
+    def network(self, recipe: Recipe) -> ModelConfig:
+        """The network, with what the recipe says of it."""
+        return resolved(recipe.model, self.model)
+
+    def experiment(self, images: Images, rules: tuple[str, ...], fractions: tuple[float, ...]) -> Experiment:
+        """The experiment with these rules, and what is said on stderr about its settings."""
+        recipe = images.chosen_recipe
+        score_training = resolved(recipe.scoring, self.scoring)
+        config = Experiment(
+            **images.arguments(),
+            scores=tuple(ScoreConfig(metric, self.num_score_networks, score_training) for metric in self.metrics),
+            rules=rules,
+            fractions=fractions,
+            pool_sizes=self.pool_sizes,
+            num_seeds=self.num_seeds,
+            first_seed=self.first_seed,
+            min_class_share=self.min_class_share,
+            label_noise=self.label_noise,
+            holdout=self.holdout,
+            model=self.network(recipe),
+            retraining=resolved(recipe.training, self.retraining),
+        )
+        say_recipe(images, {"model": config.model, "scoring": score_training, "retraining": config.retraining})
+        return config
+
+
+DesignOptions = Annotated[Design, tyro.conf.arg(name="")]
+
+
 @cli.command
 def run(
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
-    metrics: tuple[MetricName, ...] = ("el2n",),
+    design: DesignOptions = Design(),
     rules: tuple[str, ...] = ("hard", "easy", "random"),
-    fractions: Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))] = (
-        0.1,
-        0.2,
-        0.3,
-        0.4,
-        0.6,
-        0.8,
-    ),
-    pool_sizes: tuple[int | None, ...] = (None,),
-    num_seeds: int = 10,
-    first_seed: int = 0,
-    min_class_share: float = 1.0,
-    label_noise: float = 0.0,
-    holdout: float = 0.0,
-    model: ModelOptions = ModelOptions(),  # noqa: B008
-    num_score_networks: int = 10,
-    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
-    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
+    fractions: Fractions = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8),
     executor: str = "here",
     out: Path = Path("results/real_data"),
     quiet: bool = False,
@@ -55,63 +101,25 @@ def run(
 
     Args:
         images: the images.
-        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
+        design: what is scored and trained.
         rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), proportional@POWER (of the score),
             proportional@POWER+trim@SHARE (the same after the hardest share is dropped), coverage@TRIM (drop the hardest
             share, even out the rest), mix@SHARE (of hard, the rest random), policy@EDGES/PROBABILITIES; any of them
             with importance weights, RULE+weighted@GAMMA; rs2 (random examples anew every epoch), infobatch.
         fractions: fractions of the pool kept, in (0, 1].
-        pool_sizes: numbers of training images before pruning; None is all.
-        num_seeds: repetitions, at least 2.
-        first_seed: the first seed.
-        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
-        label_noise: share of wrong labels put into the pool, in [0, 1).
-        holdout: share of the training images that takes the place of the test images, in [0, 1); 0 tests on the
-            test images.
-        model: the network.
-        num_score_networks: networks that a score is averaged over.
-        scoring: training of the networks that score.
-        retraining: training on the kept examples.
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
         out: folder for the results.
         quiet: no progress bar.
     """
-    recipe = images.chosen_recipe
-    score_training = resolved(recipe.scoring, scoring)
-    config = Experiment(
-        **images.arguments(),
-        scores=tuple(ScoreConfig(metric, num_score_networks, score_training) for metric in metrics),
-        rules=rules,
-        fractions=fractions,
-        pool_sizes=pool_sizes,
-        num_seeds=num_seeds,
-        first_seed=first_seed,
-        min_class_share=min_class_share,
-        label_noise=label_noise,
-        holdout=holdout,
-        model=resolved(recipe.model, model),
-        retraining=resolved(recipe.training, retraining),
-    )
-    say_recipe(images, {"model": config.model, "scoring": score_training, "retraining": config.retraining})
-    _run(config, executor, out, quiet)
+    _run(design.experiment(images, rules, fractions), executor, out, quiet)
 
 
 @cli.command
 def benchmark_rules(
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
-    metrics: tuple[MetricName, ...] = ("el2n",),
+    design: DesignOptions = Design(),
     rules: tuple[str, ...] | None = None,
     fractions: Fractions = (0.1, 0.3, 0.5),
-    pool_sizes: tuple[int | None, ...] = (None,),
-    num_seeds: int = 10,
-    first_seed: int = 0,
-    min_class_share: float = 1.0,
-    label_noise: float = 0.0,
-    holdout: float = 0.0,
-    model: ModelOptions = ModelOptions(),  # noqa: B008
-    num_score_networks: int = 10,
-    scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
-    retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
     executor: str = "here",
     out: Path = Path("results/benchmark"),
     quiet: bool = False,
@@ -124,20 +132,10 @@ def benchmark_rules(
 
     Args:
         images: the images.
-        metrics: scores of difficulty.
+        design: what is scored and trained.
         rules: rules to choose from; None is five windows and twelve soft rules, without those that drop more than the
             fractions allow. random, and where networks are trained by gradient descent rs2 and infobatch, are added.
         fractions: fractions of the pool kept, in (0, 1].
-        pool_sizes: numbers of training images before pruning; None is all.
-        num_seeds: repetitions, at least 4.
-        first_seed: the first seed.
-        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
-        label_noise: share of wrong labels put into the pool, in [0, 1).
-        holdout: share of the training images that takes the place of the test images, in [0, 1).
-        model: the network.
-        num_score_networks: networks that a score is averaged over.
-        scoring: training of the networks that score.
-        retraining: training on the kept examples.
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
         out: folder for the results.
         quiet: no progress bar.
@@ -145,27 +143,11 @@ def benchmark_rules(
     from real_data.findings.best_choice import benchmark_table
     from real_data.findings.errors_by_rank import rank_table
 
-    if num_seeds < 4:
-        raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {num_seeds}")
-    recipe = images.chosen_recipe
-    score_training = resolved(recipe.scoring, scoring)
-    network = resolved(recipe.model, model)
-    config = Experiment(
-        **images.arguments(),
-        scores=tuple(ScoreConfig(name, num_score_networks, score_training) for name in metrics),
-        rules=rules_for(network.kind, candidates_at(max(fractions)) if rules is None else rules),
-        fractions=fractions,
-        pool_sizes=pool_sizes,
-        num_seeds=num_seeds,
-        first_seed=first_seed,
-        min_class_share=min_class_share,
-        label_noise=label_noise,
-        holdout=holdout,
-        model=network,
-        retraining=resolved(recipe.training, retraining),
-    )
-    say_recipe(images, {"model": network, "scoring": score_training, "retraining": config.retraining})
-    results = _run(config, executor, out, quiet)
+    if design.num_seeds < 4:
+        raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {design.num_seeds}")
+    candidates = candidates_at(max(fractions)) if rules is None else rules
+    kind = design.network(images.chosen_recipe).kind
+    results = _run(design.experiment(images, rules_for(kind, candidates), fractions), executor, out, quiet)
     print(f"\n{benchmark_table(results)}")
     if "test_scores" in results.variables:
         print(f"\n{rank_table(results)}")
