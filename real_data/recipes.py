@@ -81,9 +81,7 @@ RECIPES = {
             TrainingConfig(num_steps=50),
             "chosen here, on four classes of CIFAR-10, 250 images each",
             "on these 1,000 images mlp 42 %, cnn 30 % (chance 75 %; measured)",
-            pilot=ModelConfig(
-                "patch-features"
-            ),  # errs less than the mlp, in less time: what is pruned makes a difference
+            pilot=ModelConfig("patch-features"),
         ),
         Recipe(
             "resnet18-cifar10",

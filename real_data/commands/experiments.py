@@ -146,8 +146,8 @@ def benchmark_rules(
     if design.num_seeds < 4:
         raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {design.num_seeds}")
     candidates = candidates_at(max(fractions)) if rules is None else rules
-    kind = design.network(images.chosen_recipe).kind
-    results = _run(design.experiment(images, rules_for(kind, candidates), fractions), executor, out, quiet)
+    tried = rules_for(design.network(images.chosen_recipe), candidates)
+    results = _run(design.experiment(images, tried, fractions), executor, out, quiet)
     print(f"\n{benchmark_table(results)}")
     if "test_scores" in results.variables:
         print(f"\n{rank_table(results)}")

@@ -154,7 +154,7 @@ def resolved(of_recipe: Config, options: Any) -> Config:
 def say_recipe(images: Images, settings: Mapping[str, Any]) -> None:
     """Say on stderr which recipe is used, and what rate and length of training that means here."""
     parts = [f"recipe {images.chosen_recipe.name}: {settings['model'].kind}"]
-    if settings["model"].kind.endswith("-features"):
+    if settings["model"].solved_for:
         parts.append("the last layer solved for: settings of gradient descent take no part")
         settings = {}
     for name, training in settings.items():

@@ -111,7 +111,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
-        groups = _groups(pending, at_once, {key: (steps[key], *_alone(cell_kept)) for key, cell_kept in kept.items()})
+        apart = {key: (False, False) if config.model.solved_for else _alone(one) for key, one in kept.items()}
+        groups = _groups(pending, at_once, {key: (steps[key], *apart[key]) for key in kept})
         while groups:
             cells = groups.pop(0)
             checkpoints = _checkpoints(folder, group_name(cells), steps[cells[0].key])
@@ -179,7 +180,7 @@ def _kept(
 
 
 def _alone(examples: Examples) -> tuple[bool, bool]:
-    """What sets apart examples that cannot be trained beside others."""
+    """What sets apart examples that cannot be trained beside others by gradient descent."""
     return examples.weighted, examples.skip_learned is not None
 
 

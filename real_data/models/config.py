@@ -36,6 +36,11 @@ class ModelConfig:
     stem: Literal["auto", "cifar", "imagenet"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
+    @property
+    def solved_for(self) -> bool:
+        """Whether it is the readout of fixed features, which is solved for, not trained by gradient descent."""
+        return self.kind.endswith("-features")
+
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, get_args(Kind))
         check_tuple("hidden", self.hidden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_pruning import keep_rule
+from real_data.models.config import ModelConfig
 
 __all__ = ["BASELINES", "CANDIDATES", "WINDOWS", "candidates_at", "rules_for"]
 
@@ -44,12 +45,12 @@ def candidates_at(fraction: float, rules: tuple[str, ...] = CANDIDATES) -> tuple
     return tuple(filter(possible, rules))
 
 
-def rules_for(kind: str, rules: tuple[str, ...] = CANDIDATES) -> tuple[str, ...]:
-    """Candidates and baselines for a kind of network: those that choose while training need gradient descent.
+def rules_for(model: ModelConfig, rules: tuple[str, ...] = CANDIDATES) -> tuple[str, ...]:
+    """Candidates and baselines for a network: baselines that choose while training need gradient descent.
 
     Args:
-        kind: of network; see :class:`real_data.ModelConfig`.
+        model: the network.
         rules: the candidates.
     """
-    baselines = BASELINES[:1] if kind.endswith("-features") else BASELINES
+    baselines = BASELINES[:1] if model.solved_for else BASELINES
     return tuple(dict.fromkeys((*rules, *baselines)))
