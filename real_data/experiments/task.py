@@ -111,8 +111,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
-        apart = {key: (False, False) if config.model.solved_for else _alone(one) for key, one in kept.items()}
-        groups = _groups(pending, at_once, {key: (steps[key], *apart[key]) for key in kept})
+        descends = not config.model.solved_for
+        groups = _groups(pending, at_once, {key: _kind(one, steps[key]) for key, one in kept.items() if descends})
         while groups:
             cells = groups.pop(0)
             checkpoints = _checkpoints(folder, group_name(cells), steps[cells[0].key])
@@ -179,16 +179,19 @@ def _kept(
     )
 
 
-def _alone(examples: Examples) -> tuple[bool, bool]:
-    """What sets apart examples that cannot be trained beside others by gradient descent."""
-    return examples.weighted, examples.skip_learned is not None
+def _kind(examples: Examples, num_steps: int) -> tuple[int, bool, bool]:
+    """What trainings by gradient descent side by side must have in common."""
+    return num_steps, examples.weighted, examples.skip_learned is not None
 
 
 def _groups(cells: list[Cell], at_once: int, kinds: dict[str, tuple[int, bool, bool]]) -> list[list[Cell]]:
-    """Cells that are trained side by side: as many steps each and weights or none, at most ``at_once``."""
-    ordered = sorted(cells, key=lambda cell: kinds[cell.key])
+    """Cells that are trained side by side, at most ``at_once``: of one kind where that matters."""
+
+    def kind(cell: Cell) -> tuple[int, bool, bool]:
+        return kinds.get(cell.key, (0, False, False))
+
     groups = []
-    for _, same in itertools.groupby(ordered, key=lambda cell: kinds[cell.key]):
+    for _, same in itertools.groupby(sorted(cells, key=kind), key=kind):
         alike = list(same)
         groups += [alike[first : first + at_once] for first in range(0, len(alike), at_once)]
     return groups

@@ -25,6 +25,7 @@ __all__ = ["solve_readouts"]
 
 RIDGES = np.geomspace(1e-6, 1e1, 15)  # lambda over the mean eigenvalue of the second moments of the features
 LOOKED_AT = 2000  # images that the features adapt to
+JUDGED = 1024  # left-out examples behind a training error; fewer are taken several times
 Floats = NDArray[np.float64]
 
 
@@ -66,7 +67,6 @@ def solve_readouts(
     if any(one.per_epoch is not None or one.skip_learned is not None for one in subsets):
         raise ValueError("rs2 and infobatch choose while gradients descend: not for networks that are solved for")
     standardization = standardization_of(images, standardize=standardize)
-    batch = min(len(one) for one in subsets)
     found: list[_Readout] = []
     of_seed: dict[int, tuple[ReadoutNetwork, NDArray[np.float32]]] = {}
     for one, seed in zip(tqdm(subsets, desc="training", unit="network", disable=not progress), seeds, strict=True):
@@ -75,7 +75,7 @@ def solve_readouts(
             network = _featured(model, images, standardization, seed)
             of_seed[seed] = network, features_of(network, images, standardization)
         network, features = of_seed[seed][0], of_seed[seed][1][one.indices]
-        sample = np.random.default_rng(seed).choice(len(one), batch, replace=False)
+        sample = np.resize(np.random.default_rng(seed).permutation(len(one)), JUDGED)
         found.append(_solved(network, features, labels[one.indices], architecture.num_classes, one, sample))
     return TrainedNetworks(
         architecture,

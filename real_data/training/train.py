@@ -99,9 +99,9 @@ def train(
         The networks in the order of ``subsets``.
 
     Raises:
-        ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, the subsets need
-            different numbers of steps, the folder belongs to another training or to other software, or its last
-            checkpoint is damaged.
+        ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, subsets for gradient
+            descent need different numbers of steps or only some have weights, the folder belongs to another training
+            or to other software, or its last checkpoint is damaged.
         FloatingPointError: a loss or weight is no longer finite, at the lowest learning rate tried.
     """
     if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
@@ -115,14 +115,9 @@ def train(
         if seed != int(seed) or not 0 <= seed < 2**32:
             raise ValueError(f"seeds[{number}] must be an integer in [0, 2^32), got {seed!r}")
     examples = [examples_of(subset) for subset in subsets]
-    if len({one.weighted for one in examples}) > 1:
-        raise ValueError("subsets must all have weights, or none: train the others by themselves")
     for number, kept in enumerate(one.indices for one in examples):
         if kept.ndim != 1 or not _are_indices(kept, len(images)):
             raise ValueError(f"subsets[{number}] must be at least one index in [0, {len(images)}), got {kept!r}")
-    if len({config.steps_for(one.epoch_size) for one in examples}) > 1:
-        sizes = sorted({one.epoch_size for one in examples})
-        raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
     if networks_at_once is not None and networks_at_once < 1:
         raise ValueError(f"networks_at_once must be at least 1, got {networks_at_once}")
     if checkpoint_every < 1:
@@ -144,6 +139,11 @@ def train(
             learning_rate=config.learning_rate,
             progress=progress,
         )
+    if len({one.weighted for one in examples}) > 1:
+        raise ValueError("subsets must all have weights, or none: train the others by themselves")
+    if len({config.steps_for(one.epoch_size) for one in examples}) > 1:
+        sizes = sorted({one.epoch_size for one in examples})
+        raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
     if networks_at_once is None:
         networks_at_once = default_networks_at_once(model, images)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray):

@@ -56,6 +56,15 @@ def test_the_readout_is_weighted_ridge_regression():
     np.testing.assert_allclose(found["bias"][0], scale * bias, rtol=1e-3, atol=1e-4 * scale)
 
 
+def test_neighbours_do_not_matter():
+    """Trained beside subsets of other sizes, some with weights: the same network, and the same training error."""
+    mine = np.arange(0, 400, 2)
+    others = [np.arange(90), Examples(np.arange(300), np.linspace(0.5, 1.5, 300, dtype=np.float32)), mine]
+    alone, beside = trained("random-features", [mine], [3]), trained("random-features", others, [5, 3, 3])
+    np.testing.assert_array_equal(alone.params["readout"]["kernel"][0], beside.params["readout"]["kernel"][2])
+    assert alone.training_errors[0] == beside.training_errors[2]
+
+
 @pytest.mark.parametrize(("kind", "most"), [("random-features", 0.10), ("patch-features", 0.10)])
 def test_they_learn_and_share_features(kind, most):
     """Twice the same kept set gives the same network; another seed other features; a mixture of sizes is no matter."""
