@@ -102,8 +102,8 @@ def prune(
 ) -> None:
     """Choose the examples to keep; writes their indices in the training set to a text file, one a line.
 
-    Where the images are files, their names go to a second one, kept.names.txt beside kept.txt; the weights of a rule
-    that has some (+weighted) to kept.weights.txt.
+    Where the images are files, their names go to a second one, kept.names.txt beside kept.txt.  With a rule that has
+    weights (+weighted) each line goes on with a tab and the weight of the loss, which train --kept takes into account.
 
     Args:
         scores: a file that ``score`` wrote, for the same data set.
@@ -114,23 +114,23 @@ def prune(
         seed: for ties and random choices.
         out: the text file.
     """
-    from data_pruning.records.atomic_file import write_atomically
     from real_data.scores import Scores
+    from real_data.selection.kept_list import write_kept
     from real_data.selection.pruning import select
+    from real_data.training.examples import Examples
 
     check_file("out", out)
     data = images.load()
     values = Scores.load(scores, data).values
     keep = keep_rule(rule, fraction)
-    kept, _, weights = select(values, keep, data.train_labels, min_class_share=min_class_share, seed=seed)
-    write_atomically(out, "".join(f"{i}\n" for i in kept).encode())
+    indices, _, weights = select(values, keep, data.train_labels, min_class_share=min_class_share, seed=seed)
+    kept = Examples(indices, None if weights is None else weights.astype(np.float32))
+    write_kept(out, kept)
     where = f"their positions among the {values.size} training images in {out}"
     if data.train_names is not None:
         names = out.with_name(f"{out.stem}.names{out.suffix}")
-        write_atomically(names, "".join(f"{data.train_names[i]}\n" for i in kept).encode("utf-8", "surrogateescape"))
+        write_kept(names, kept, data.train_names)
         where += f", their names in {names}"
     if weights is not None:
-        beside = out.with_name(f"{out.stem}.weights{out.suffix}")
-        write_atomically(beside, "".join(f"{weight:.9g}\n" for weight in weights).encode())
-        where += f", the weights of their losses, line by line, in {beside}"
-    print(f"{kept.size} of {values.size} images kept ({len(data.test_labels)} more are the test images); {where}")
+        where += ", each with the weight of its loss"
+    print(f"{len(kept)} of {values.size} images kept ({len(data.test_labels)} more are the test images); {where}")

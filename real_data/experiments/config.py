@@ -138,8 +138,8 @@ class TrainingRun:
         test_folder: name of the folder of test images of a ``folder``, where there are several beside train.
         skip_undecodable: whether image files of a ``folder`` that cannot be decoded are left out.
         scores: file of the scores, from python -m real_data score; None where the rule needs none.
-        kept: file with the examples to keep, their positions or names, one a line, as the command prune writes them; in
-            place of scores and rule.  None keeps by the rule.
+        kept: file with the examples to keep, their positions or names, one a line, with weights if there are any, as
+            the command prune writes them; in place of scores and rule.  None keeps by the rule.
         rule: all, which keeps all examples; a keep rule, such as hard, random, window@P, proportional@POWER or
             coverage@TRIM, with importance weights RULE+weighted@GAMMA; rs2 or infobatch.
         fraction: fraction kept f, in (0, 1]; 1 with the rule all.

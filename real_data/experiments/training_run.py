@@ -60,7 +60,7 @@ def run_training(
         skip_undecodable=config.skip_undecodable,
     )
     if config.kept is not None:
-        kept = Examples(read_kept(config.kept, data))
+        kept = read_kept(config.kept, data)
     else:
         kept = chosen_examples(
             config.rule,

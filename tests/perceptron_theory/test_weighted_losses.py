@@ -115,7 +115,9 @@ def test_slope_along_the_number_of_examples(student, theta):
 
 
 @pytest.mark.parametrize(
-    "rule", [KeepProportional(0.2, 1.0), KeepProportional(0.1, -0.5), KeepCoverage(0.2, 0.1)], ids=str
+    "rule",
+    [KeepProportional(0.2, 1.0), KeepProportional(0.1, -0.5), KeepProportional(0.2, 1.0, 0.2), KeepCoverage(0.2, 0.1)],
+    ids=str,
 )
 def test_cells_of_a_smooth_rule_are_fine_enough(rule, monkeypatch):
     """Four times as many cells change the error by less than 2e-4 of it, also with weights."""

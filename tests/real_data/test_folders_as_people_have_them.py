@@ -10,7 +10,8 @@ from PIL import Image
 from real_data import Experiment, TrainingRun, load
 from real_data.datasets import image_decoding
 from real_data.datasets.image_files import ImageFiles
-from real_data.selection.kept_list import read_kept
+from real_data.selection.kept_list import read_kept, write_kept
+from real_data.training.examples import Examples
 
 RNG = np.random.default_rng(0)
 
@@ -190,16 +191,36 @@ def test_kept_lists_name_images_by_position_or_name(tmp_path):
     data = load("folder", tmp_path)
     listed = tmp_path / "kept.txt"
     listed.write_text("4\n0\n\ntrain/cat/2.png\n")
-    assert read_kept(listed, data).tolist() == [0, 2, 4]
+    assert read_kept(listed, data).indices.tolist() == [0, 2, 4]
     for text, message in (
         ("6\n", r"line 1: positions must lie in \[0, 6\), got 6"),
         ("0\ntrain/cat/0.png\n", "line 2: the image of line 1 again"),
         ("bird\n", "line 1: 'bird' is neither a position nor the name"),
         ("\n", "names no image"),
+        ("0\t1.5\n1\n", "line 2: all images must have a weight, or none"),
+        ("0\t1.5\n1\theavy\n", "line 2: 'heavy' after the tab is not a weight"),
+        ("0\t-1\n", "line 1: weights must be positive and finite, got -1"),
+        ("0\tnan\n", "line 1: weights must be positive and finite, got nan"),
     ):
         listed.write_text(text)
         with pytest.raises(ValueError, match=message):
             read_kept(listed, data)
+
+
+def test_kept_lists_carry_weights(tmp_path):
+    """Names with blanks and tabs among them; what is written is read, to the last bit."""
+    two_classes(tmp_path / "train")
+    two_classes(tmp_path / "test", 1)
+    (tmp_path / "train/cat/0.png").rename(tmp_path / "train/cat/a b\t2.png")
+    data = load("folder", tmp_path)
+    kept = Examples(np.array([0, 2, 3]), np.array([1 / 3, 1.1, 7.3e-5], np.float32))
+    for names in (None, data.train_names):
+        write_kept(tmp_path / "kept.txt", kept, names)
+        found = read_kept(tmp_path / "kept.txt", data)
+        np.testing.assert_array_equal(found.indices, kept.indices)
+        np.testing.assert_array_equal(found.weights, kept.weights)
+    write_kept(tmp_path / "kept.txt", Examples(kept.indices), data.train_names)
+    assert read_kept(tmp_path / "kept.txt", data).weights is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import pytest
 from data_pruning.records.lock import locked
 from perceptron_theory import Results
 from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training
+from real_data.commands.options import Images
+from real_data.commands.scores import prune
 from real_data.experiments import training_run
 from real_data.experiments.config import TrainingRun
 from real_data.training import train as training
@@ -40,6 +42,23 @@ def trained(config, folder, monkeypatch):
         patch.setattr(training, "train", lambda *a, **k: found.append(train(*a, **k)) or found[0])
         run_training(config, out=folder, progress=False)
     return found[0]
+
+
+def test_a_list_with_weights_trains_as_the_rule_it_came_from(tmp_path, monkeypatch):
+    """``train --scores --rule X+weighted`` and ``train --kept`` with the list that prune writes: the same bits."""
+    data = datasets.load("digits")
+    values = np.random.default_rng(0).uniform(0.1, 1.0, len(data.train_labels))
+    Scores("el2n", values, data.name, data.train_fingerprint, {}).save(tmp_path / "scores.nc")
+    rule = "proportional@1+weighted@0.5"
+    prune(tmp_path / "scores.nc", rule=rule, fraction=0.1, images=Images("digits"), out=tmp_path / "kept.txt")
+    by_rule = replace(TINY, rule=rule, scores=str(tmp_path / "scores.nc"))
+    by_list = replace(TINY, rule="all", fraction=1.0, kept=str(tmp_path / "kept.txt"))
+    first, second = (
+        trained(config, tmp_path / name, monkeypatch) for name, config in (("rule", by_rule), ("list", by_list))
+    )
+    assert first.examples[0].weights.std() > 0
+    np.testing.assert_array_equal(first.examples[0].weights, second.examples[0].weights)
+    jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
 
 
 @pytest.mark.parametrize("config", [TINY, NORMALIZED], ids=["mlp", "resnet18"])

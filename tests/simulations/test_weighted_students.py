@@ -77,7 +77,12 @@ def test_a_margin_has_no_weights():
 
 def test_against_theory():
     """Rejected by chance once in 10,000 times: p above 1e-4 about a common shift of order 1/N."""
-    rules = [KeepProportional(0.3, 1.0), KeepCoverage(0.3, 0.1), KeepMixture(KeepHard(0.3), 0.5)]
+    rules = [
+        KeepProportional(0.3, 1.0),
+        KeepProportional(0.3, 1.0, 0.2),
+        KeepCoverage(0.3, 0.1),
+        KeepMixture(KeepHard(0.3), 0.5),
+    ]
     points = [Point(6.0, rule, 0.2, num_features=(100,), num_trials=60) for rule in rules]
     for student in (SquareLoss(0.1), LogisticLoss(0.1), HingeLoss(0.1)):
         noisy = Labels(0.1 if student == HingeLoss(0.1) else 0.0)
