@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,22 @@ class BatchOrder:
         if self.examples.skip_learned is not None:
             for positions, values in zip(self._taken, losses, strict=True):
                 self._losses[positions] = values
+
+    def memory(self) -> list[NDArray[Any]]:
+        """What a checkpoint must hold beside the number of steps, arrays of fixed shapes; nothing for most orders."""
+        if self.examples.skip_learned is None:
+            return []
+        most = self._losses.size + self.batch_size
+        free = (0, most - self._queue.size)
+        numbers = np.array([self._epoch, self._seen, self._queue.size])
+        return [self._losses, np.pad(self._queue, free), np.pad(self._counts, free), numbers]
+
+    def remember(self, memory: list[NDArray[Any]]) -> None:
+        """Go on from where :meth:`memory` was taken."""
+        if self.examples.skip_learned is not None:
+            losses, queue, counts, numbers = (np.array(array) for array in memory)
+            self._epoch, self._seen, waiting = map(int, numbers)
+            self._losses, self._queue, self._counts = losses, queue[:waiting], counts[:waiting]
 
     def _begin_epoch(self) -> None:
         """Put the examples of another epoch into the queue."""

@@ -204,8 +204,6 @@ class _Job:
         """Where the checkpoints of these networks are."""
         if self.folder is None or self.data is None:
             return None
-        if any(one.skip_learned is not None for one in networks.examples):
-            return None  # what they have learned of the losses is in no checkpoint: they start again
         digested = [array for one in networks.examples for array in one.digested()]
         own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*digested)}
         settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
@@ -280,9 +278,16 @@ def _fit(
     num_networks, num_steps = losses.shape
     state = initial_state(start.params, start.batch_stats)
     step = 0
+    orders = [
+        BatchOrder(one, config.batch_size, num_steps, seed)
+        for one, seed in zip(start.examples, start.seeds, strict=True)
+    ]
     if run is not None:
-        step, (state, losses, correct) = run.restore((state, losses, correct))
+        memories = [order.memory() for order in orders]
+        step, (state, losses, correct, memories) = run.restore((state, losses, correct, memories))
         losses, correct = np.array(losses), np.array(correct)
+        for order, memory in zip(orders, memories, strict=True):
+            order.remember(memory)
     place = Placement.of(num_networks, config.batch_size)
     in_memory = isinstance(images, np.ndarray)
     fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
@@ -301,10 +306,6 @@ def _fit(
     if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
         augmentation = "flip" if "flip" in augmentation else "none"
     settings = (architecture.graphdef, augmentation)
-    orders = [
-        BatchOrder(one, config.batch_size, num_steps, seed)
-        for one, seed in zip(start.examples, start.seeds, strict=True)
-    ]
     bar.update(step * num_networks)
     began = time.perf_counter()
     while step < num_steps:
@@ -361,7 +362,8 @@ def _fit(
             )
             began = time.perf_counter()
             if step % checkpoint_every == 0 or step == num_steps:
-                run.save(step, (jax.tree.map(np.asarray, state), losses, correct))
+                memories = [order.memory() for order in orders]
+                run.save(step, (jax.tree.map(np.asarray, state), losses, correct, memories))
         if not np.any(np.all(np.isfinite(losses[:, part]), axis=1)):
             losses[:, step:] = np.nan
             bar.total -= (num_steps - step) * num_networks

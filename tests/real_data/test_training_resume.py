@@ -20,6 +20,7 @@ from small_normalized_network import SmallNormalizedNetwork
 
 import real_data
 from real_data import MLP, ModelConfig, TrainingConfig, models, train
+from real_data.training.examples import Examples
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(real_data.__file__).parents[1])}
 RNG = np.random.default_rng(0)
@@ -32,12 +33,15 @@ CONFIG = TrainingConfig(num_steps=72, batch_size=16, learning_rate=0.1, augmenta
 SHORT = replace(CONFIG, num_steps=20)
 
 
-def both_trainings(folder):
-    """Two perceptrons, 24 checkpoints, then a network with batch normalisation, 8 checkpoints."""
+def three_trainings(folder):
+    """Two perceptrons, 24 checkpoints, a network with batch normalisation, 8, and one that skips what it knows, 12."""
     settings = {"seeds": SEEDS, "config": CONFIG, "folder": folder / "mlp", "checkpoint_every": 3}
     first = train(PERCEPTRON, IMAGES, LABELS, SUBSETS, **settings)
     settings |= {"seeds": [5], "config": replace(CONFIG, num_steps=24), "folder": folder / "cnn"}
-    return first, train(SmallNormalizedNetwork, IMAGES, LABELS, SUBSETS[:1], **settings)
+    second = train(SmallNormalizedNetwork, IMAGES, LABELS, SUBSETS[:1], **settings)
+    settings |= {"config": replace(CONFIG, num_steps=36), "folder": folder / "infobatch"}
+    skipping = Examples(SUBSETS[0], skip_learned=0.5)
+    return first, second, train(PERCEPTRON, IMAGES, LABELS, [skipping], **settings)
 
 
 def values(networks):
@@ -74,7 +78,7 @@ def unfinished(folder):
 def test_killed_at_any_moment_and_resumed_gives_the_same_bits(tmp_path):
     """Kills after a random number of lines of the metrics, in turn at a random time and in a checkpoint's writing.
 
-    There are 24 + 8 lines; every run but the last is killed 8 to 11 lines after it took up the work.
+    There are 24 + 8 + 12 lines; every run but the last is killed 8 to 11 lines after it took up the work.
     """
     rng = np.random.default_rng(11)
     folder = tmp_path / "killed"
@@ -102,12 +106,12 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bits(tmp_path):
         left_unfinished += bool(unfinished(folder))
     assert num_kills >= 2
     assert left_unfinished >= 1
-    expected = both_trainings(tmp_path / "undisturbed")
+    expected = three_trainings(tmp_path / "undisturbed")
     saved = np.load(folder / "result.npz")
     assert_equal([saved[name] for name in saved.files], [array for networks in expected for array in values(networks)])
     assert metrics(folder) == metrics(tmp_path / "undisturbed")
     # finished: nothing is trained again
-    assert_equal(values(both_trainings(folder)[1]), values(expected[1]))
+    assert_equal(values(three_trainings(folder)[1]), values(expected[1]))
     assert metrics(folder) == metrics(tmp_path / "undisturbed")
 
 
@@ -218,5 +222,5 @@ if __name__ == "__main__":
     if sys.argv[2:] == ["damage"]:
         damage(target)
     else:
-        results = both_trainings(target)
+        results = three_trainings(target)
         np.savez(target / "result.npz", *[array for networks in results for array in values(networks)])
