@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -21,6 +21,7 @@ from real_data.commands.options import (
     shell_options,
 )
 from real_data.experiments.config import Experiment
+from real_data.models.config import ModelConfig
 from real_data.recipes import pilot_network
 from real_data.scores.config import MetricName, ScoreConfig
 
@@ -79,12 +80,11 @@ def recommend(
     check_folder("out", out)
     recipe = images.chosen_recipe
     data = images.load()
-    descends = metric in ("grand", "forgetting") or model.hidden is not None or any_given(scoring, retraining)
-    plain = recipe.model if descends else pilot_network(recipe, data.train_images.shape[1:])
-    network = resolved(plain, model)
+    network = _network(images, data.train_images.shape[1:], model, metric, scoring, retraining)
     size = size_of(network.kind)
     of_recipe = resolved(recipe.training, TrainingOptions(**size.retraining))
-    score = ScoreConfig(metric, num_score_networks or size.num_score_networks, resolved(recipe.scoring, scoring))
+    number = size.num_score_networks if num_score_networks is None else num_score_networks
+    score = ScoreConfig(metric, number, resolved(recipe.scoring, scoring))
     config = pilot(
         len(data.train_labels),
         data.num_classes,
@@ -107,6 +107,15 @@ def recommend(
     print("To do so, with the network and the training of the pilot (a longer training may do better):")
     for words in next_commands(images, choosing, found.rule_name, found.num_kept / found.num_images):
         print(f"  {shlex.join(words)}")
+
+
+def _network(
+    images: Images, image_shape: tuple[int, ...], model: Any, metric: MetricName, *trainings: Any
+) -> ModelConfig:
+    """The network that rules are tried on: the recipe's for that, unless an option asks for gradient descent."""
+    recipe = images.chosen_recipe
+    descends = metric in ("grand", "forgetting") or model.hidden is not None or any_given(*trainings)
+    return resolved(recipe.model if descends else pilot_network(recipe, image_shape), model)
 
 
 def next_commands(images: Images, config: Experiment, rule: str, fraction: float) -> list[list[str]]:
@@ -147,7 +156,7 @@ def learn_rule(
     pool_size: int | None = None,
     model: ModelOptions = ModelOptions(),  # noqa: B008
     metric: MetricName = "el2n",
-    num_score_networks: int = 10,
+    num_score_networks: int | None = None,
     scoring: TrainingOptions = TrainingOptions(),  # noqa: B008
     retraining: TrainingOptions = TrainingOptions(),  # noqa: B008
     min_class_share: float = 1.0,
@@ -176,9 +185,10 @@ def learn_rule(
         fraction: fraction to keep, in (0, 1).
         images: the images.
         pool_size: training images before pruning; None is all that are not held out.
-        model: the network; random-features and patch-features are solved for, and take a fraction of a second each.
+        model: the network, as for recommend; random-features and patch-features are solved for, and take a fraction of
+            a second each.
         metric: score of difficulty.
-        num_score_networks: networks that the score is averaged over.
+        num_score_networks: networks that the score is averaged over; None is as for recommend.
         scoring: their training.
         retraining: training on the kept examples.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
@@ -198,12 +208,15 @@ def learn_rule(
     """
     from real_data.experiments.execution import executor_named
     from real_data.studies.learned_rule import learn_rule as learn
+    from real_data.studies.pilot import size_of
 
     check_folder("out", out)
     recipe = images.chosen_recipe
+    network = _network(images, images.load().train_images.shape[1:], model, metric, scoring, retraining)
+    number = size_of(network.kind).num_score_networks if num_score_networks is None else num_score_networks
     config = Experiment(
         **images.arguments(),
-        scores=(ScoreConfig(metric, num_score_networks, resolved(recipe.scoring, scoring)),),
+        scores=(ScoreConfig(metric, number, resolved(recipe.scoring, scoring)),),
         rules=("random",),
         fractions=(fraction,),
         pool_sizes=(pool_size,),
@@ -212,7 +225,7 @@ def learn_rule(
         min_class_share=min_class_share,
         label_noise=label_noise,
         holdout=holdout,
-        model=resolved(recipe.model, model),
+        model=network,
         retraining=resolved(recipe.training, retraining),
     )
     say_recipe(images, {"model": config.model, "scoring": config.scores[0].training, "retraining": config.retraining})
