@@ -12,6 +12,7 @@ from flax import nnx
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from data_pruning.compilation import quickly_compiled
@@ -76,7 +77,8 @@ def solve_readouts(
             of_seed[seed] = network, features_of(network, images, standardization)
         network, features = of_seed[seed][0], of_seed[seed][1][one.indices]
         sample = np.resize(np.random.default_rng(seed).permutation(len(one)), JUDGED)
-        found.append(_solved(network, features, labels[one.indices], architecture.num_classes, one, sample))
+        with threadpool_limits(1, user_api="blas"):  # beside other work eigenvectors take 45 times as long on all cores
+            found.append(_solved(network, features, labels[one.indices], architecture.num_classes, one, sample))
     return TrainedNetworks(
         architecture,
         jax.tree.map(lambda *leaves: np.stack(leaves), *(readout.params for readout in found)),
