@@ -51,8 +51,12 @@ def keep_rule(name: str, f: float) -> KeepRule:
     try:
         if weighted:
             if power and not power.startswith("@"):
-                raise ValueError("weights are written +weighted or +weighted@GAMMA")
+                raise ValueError("weights are written +weighted or +weighted@GAMMA, last")
             return KeepWeighted(keep_rule(plain, f), float(power[1:] or 1))
+        if "+trim" in plain and kind != "proportional":
+            raise ValueError(
+                "+trim@SHARE goes with proportional@POWER, whose power 0 is random; coverage@TRIM trims itself"
+            )
         if kind == "window":
             place = float(numbers)
             if not 0 <= place <= 1:

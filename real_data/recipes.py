@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data_pruning.arguments import check_choice
-from real_data.models.config import ModelConfig
+from real_data.models.config import LEAST_FOR_PATCHES, ModelConfig
 from real_data.training.config import TrainingConfig
 
 __all__ = ["RECIPES", "Recipe", "default_recipe", "pilot_network", "recipe_named"]
-
-LEAST_FOR_PATCHES = 8  # pixels of height and width
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def benchmark_rules(
 
     if design.num_seeds < 4:
         raise ValueError(f"num_seeds must be at least 4, two to choose and two to judge, got {design.num_seeds}")
-    candidates = candidates_at(max(fractions)) if rules is None else rules
+    candidates = candidates_at(max(fractions, default=1.0)) if rules is None else rules
     tried = rules_for(design.network(images.chosen_recipe), candidates)
     results = _run(design.experiment(images, tried, fractions), executor, out, quiet)
     print(f"\n{benchmark_table(results)}")

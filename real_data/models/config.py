@@ -7,7 +7,9 @@ from typing import Literal, get_args
 
 from data_pruning.arguments import check_choice, check_integer, check_real, check_tuple
 
-__all__ = ["ModelConfig"]
+__all__ = ["LEAST_FOR_PATCHES", "ModelConfig"]
+
+LEAST_FOR_PATCHES = 8  # pixels of height and width that patch-features need
 
 
 Kind = Literal["mlp", "cnn", "resnet18", "resnet50", "random-features", "patch-features"]

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from real_data.models.config import LEAST_FOR_PATCHES
+
 __all__ = ["PatchFeatures", "RandomFeatures", "ReadoutNetwork"]
 
 PATCH = 6  # pixels
@@ -78,8 +80,9 @@ class PatchFeatures(ReadoutNetwork):
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int, num_filters: int = 200, *, rngs: nnx.Rngs):
         height, width, channels = image_shape
-        if min(height, width) < PATCH + 2:
-            raise ValueError(f"image_shape must be at least 8 x 8 pixels for patch features, got {image_shape}")
+        if min(height, width) < LEAST_FOR_PATCHES:
+            least = f"{LEAST_FOR_PATCHES} x {LEAST_FOR_PATCHES}"
+            raise ValueError(f"image_shape must be at least {least} pixels for patch features, got {image_shape}")
         stride = 2 if min(height, width) >= 24 else 1
         shape: dict[str, Any] = {"kernel_size": (PATCH, PATCH), "strides": (stride, stride), "padding": "VALID"}
         self.filters = nnx.Conv(channels, num_filters, **shape, rngs=rngs)

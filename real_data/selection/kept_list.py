@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
 
 __all__ = ["read_kept", "write_kept"]
+
+LEAST_WEIGHT, MOST_WEIGHT = 1e-30, 1e30  # that float32 holds
 
 
 def write_kept(path: Path, kept: Examples, names: Sequence[str] | None = None) -> None:
@@ -87,8 +88,8 @@ def _entry(entry: str, number_of: Mapping[str, int], number: int) -> tuple[int, 
             weight = float(text)
         except ValueError:
             raise ValueError(f"{text[:80]!r} after the tab is not a weight") from None
-        if not (math.isfinite(weight) and weight > 0):
-            raise ValueError(f"weights must be positive and finite, got {text}")
+        if not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+            raise ValueError(f"weights must lie in [{LEAST_WEIGHT:g}, {MOST_WEIGHT:g}], got {text}")
     index = number_of.get(entry)
     if index is None:
         if not entry.isdecimal():
