@@ -40,7 +40,10 @@ class Recipe:
     pilot: ModelConfig | None = None
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.images}\n  from: {self.source}\n  to reach: {self.reach}"
+        lines = [f"{self.name}: {self.images}", f"  from: {self.source}", f"  to reach: {self.reach}"]
+        if self.pilot is not None:
+            lines.append(f"  recommend and learn-rule try rules on: {self.pilot.kind}")
+        return "\n".join(lines)
 
 
 _CIFAR = TrainingConfig(
