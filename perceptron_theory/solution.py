@@ -20,6 +20,7 @@ from data_pruning.arguments import is_traced, real_array
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
 from data_pruning.keep_weighted import warn_of_ignored_weights
+from perceptron_theory.features import Features
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solver.batch import for_each_point
 from perceptron_theory.solver.limits import MIN_NORM_LAMBDA, SEPARABLE, inverse_where, separability_solver, solve_points
@@ -81,6 +82,7 @@ def solve(
     *,
     student: Student = MaxMargin(),  # noqa: B008  (frozen)
     labels: Labels = Labels(),  # noqa: B008
+    features: Features | None = None,
     on_failure: Literal["raise", "flag"] = "raise",
 ) -> Solution:
     """Test error and order parameters of a student trained on pruned data.
@@ -92,6 +94,7 @@ def solve(
         student: what is minimised over the kept examples.  The max-margin student has no loss to be weighted: it
             ignores weights, with a warning.
         labels: how often labels are wrong, and what the truth is.
+        features: what the student sees of the features; None is all of them, of equal variance.
         on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
 
     All numbers are scalars or arrays, broadcast against each other and against the fields of ``keep``, ``student`` and
@@ -116,15 +119,16 @@ def solve(
     check_types(keep, student, labels)
     if isinstance(student, MaxMargin):
         warn_of_ignored_weights(keep, student)
-    if is_traced(alpha_tot, theta, *numbers_in(keep), *numbers_in(student), *numbers_in(labels)):
-        return _solve_traced(alpha_tot, keep, theta, student, labels)
+    if is_traced(alpha_tot, theta, *numbers_in(keep), *numbers_in(student), *numbers_in(labels), *numbers_in(features)):
+        return _solve_traced(alpha_tot, keep, theta, student, labels, features)
     alpha_tot, theta = checked_numbers(alpha_tot, theta)
-    shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
+    shape = broadcast_shape(alpha_tot, keep, theta, student, labels, features)
     kind, lam = kind_and_lam(student)
     lam = np.broadcast_to(lam, shape).reshape(-1)
     theta = np.broadcast_to(theta, shape).reshape(-1)
     out: dict[str, Floats] = {}
-    for aligned, rows, points, fraction in parts_of(alpha_tot, keep, theta.reshape(shape), student, labels, shape):
+    parts = parts_of(alpha_tot, keep, theta.reshape(shape), student, labels, shape, features)
+    for aligned, rows, points, fraction in parts:
         found = solve_points(kind, points, aligned=aligned)
         found |= {"fraction": fraction, "alpha_prune": points.alpha_prune}
         for name, value in found.items():
@@ -214,7 +218,9 @@ def against_truth(r: Any, omega: Any, s: Any, truth: tuple[Any, Any, Any], xp: A
     return xp.arctan2(sine, r * along) / np.pi, r * along / length
 
 
-def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels) -> Solution:
+def _solve_traced(
+    alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels, features: Features | None
+) -> Solution:
     """``solve`` under a JAX transformation."""
     if jnp.result_type(float) != jnp.float64:
         raise TypeError("solve is traced in single precision: put `with jax.enable_x64(True):` around the call")
@@ -224,7 +230,7 @@ def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, label
             f"lam = 0 is not available under a JAX transformation, got {student!r}: use MaxMargin or lam > 0"
         )
     alpha_tot, theta = real_array("alpha_tot", alpha_tot), real_array("theta", theta)
-    shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
+    shape = broadcast_shape(alpha_tot, keep, theta, student, labels, features)
     at_zero = np.zeros(int(np.prod(shape)), bool)
     if isinstance(keep, KeepRule) and not is_traced(theta):
         at_zero = (np.broadcast_to(theta, shape) == 0).reshape(-1)
@@ -233,7 +239,9 @@ def _solve_traced(alpha_tot: Any, keep: Any, theta: Any, student: Student, label
         rows = np.flatnonzero(at_zero == aligned)
         if rows.size == 0 and at_zero.size:
             continue
-        points, fraction = flat_points(alpha_tot, keep, theta, student, labels, shape, aligned=aligned, xp=jnp)
+        points, fraction = flat_points(
+            alpha_tot, keep, theta, student, labels, shape, features, aligned=aligned, xp=jnp
+        )
         some = jax.tree.map(lambda a: a[rows], points)  # noqa: B023
         if kind == "square":
             some = some._replace(lam=jnp.maximum(some.lam, MIN_NORM_LAMBDA * some.alpha_prune))

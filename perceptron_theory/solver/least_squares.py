@@ -32,6 +32,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from perceptron_theory.solver.feature_response import Hidden
 from perceptron_theory.solver.max_margin import across_moments
 from perceptron_theory.solver.quadrature import REACH, Strips, kept_lines
 
@@ -40,7 +41,9 @@ __all__ = ["least_squares", "mean_example", "mean_square_importance"]
 NEWTON_STEPS = 60
 
 
-def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool) -> Array:
+def least_squares(
+    alpha_prune: Array, strips: Strips, theta: Array, lam: Array, features: Hidden | None = None, *, aligned: bool
+) -> Array:
     """Solve one point.
 
     Args:
@@ -48,6 +51,7 @@ def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, 
         strips: what is kept, with origin 0.
         theta: angle between probe and teacher in radians, scalar.
         lam: lambda > 0, scalar.
+        features: what is hidden from the student; None where it sees all features, of equal variance.
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
@@ -58,19 +62,21 @@ def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, 
         b = lam + alpha_prune - 1
         root = jnp.sqrt(b * b + 4 * lam)
         v = jnp.where(b > 0, 2 / (jnp.abs(b) + root), (jnp.abs(b) + root) / (2 * lam))
-        ridge, left = lam * (1 + v) / alpha_prune, (1 + v) * (1 + lam * v * v)
+        drag, left, whole = (1 + v) / alpha_prune, (1 + v) * (1 + lam * v * v), (1 + v) ** 2
     else:
         importance = jnp.repeat(strips.importance, t.size // strips.importance.size)
         v = _response(alpha_prune, importance, w0, lam)
         c = importance / (1 + importance * v)
-        ridge, left = lam / alpha_prune, lam * v + alpha_prune * v * jnp.sum(w0 * c / (1 + importance * v))
+        drag, whole = 1 / alpha_prune, 1.0
+        left = lam * v + alpha_prune * v * jnp.sum(w0 * c / (1 + importance * v))
         w0, w1, w2 = c * w0, c * w1, c * w2
-    along = jnp.sum(w0 * t * t) + ridge
+    hidden = Hidden(0 * lam, 0 * lam) if features is None else features
+    along = jnp.sum(w0 * t * t) + drag * (lam + hidden.along / v)
     mean = jnp.sum(w0 * t)
     if aligned:
         m_probe, m_across = mean / along, jnp.zeros_like(mean)
     else:
-        mixed, across, mean_across = jnp.sum(w1 * t), jnp.sum(w2) + ridge, jnp.sum(w1)
+        mixed, across, mean_across = jnp.sum(w1 * t), jnp.sum(w2) + drag * (lam + hidden.across / v), jnp.sum(w1)
         # eliminated in the order of the sizes: z is the small field where strips are thin
         rest = along - mixed * mixed / across
         m_probe = (mean - mixed * mean_across / across) / rest
@@ -78,7 +84,8 @@ def least_squares(alpha_prune: Array, strips: Strips, theta: Array, lam: Array, 
     miss = 1 - m_probe * t
     square = w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across
     squares = jnp.sum(square if strips.importance is None else c * square)
-    s_squared = alpha_prune * v * v * squares / left
+    held = hidden.along * m_probe**2 + hidden.across * m_across**2
+    s_squared = (alpha_prune * v * v * squares + whole * held) / left
     return jnp.stack([*_in_plane(theta, m_probe, m_across), 0.5 * jnp.log(s_squared), jnp.log(v)])
 
 

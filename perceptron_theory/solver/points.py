@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data_pruning.arguments import is_traced, real_array
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
+from perceptron_theory.features import Features
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver.kept_set import kept_set
 from perceptron_theory.solver.saddle_point import Point
@@ -74,13 +75,16 @@ def checked_numbers(alpha_tot: Any, theta: Any) -> tuple[Floats, Floats]:
     return alpha_tot, np.minimum(theta, np.pi / 2)
 
 
-def broadcast_shape(alpha_tot: Any, keep: Any, theta: Any, student: Any, labels: Labels) -> tuple[int, ...]:
+def broadcast_shape(
+    alpha_tot: Any, keep: Any, theta: Any, student: Any, labels: Labels, features: Features | None = None
+) -> tuple[int, ...]:
     """Broadcast shape of all arguments."""
     parts = (keep.agree, keep.disagree) if isinstance(keep, KeepByLabel) else (keep,)
     shapes = [("alpha_tot", np.shape(alpha_tot)), ("theta", np.shape(theta))]
     shapes += [("keep", part.shape) for part in parts if part is not None]
     shapes += [("student", np.shape(getattr(student, "lam", 0.0)))]
     shapes += [("labels", np.shape(x)) for x in numbers_in(labels) if x is not None]
+    shapes += [] if features is None else [("features", features.shape)]
     try:
         return np.broadcast_shapes(*(shape for _, shape in shapes))
     except ValueError:
@@ -110,7 +114,13 @@ class Part(NamedTuple):
 
 
 def parts_of(
-    alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Labels, shape: tuple[int, ...]
+    alpha_tot: Any,
+    keep: Any,
+    theta: Any,
+    student: Student,
+    labels: Labels,
+    shape: tuple[int, ...],
+    features: Features | None = None,
 ) -> list[Part]:
     """All points, those at theta = 0 apart from the others, each where it belongs whatever stands beside it.
 
@@ -131,7 +141,7 @@ def parts_of(
     for aligned in (True, False):
         rows = np.flatnonzero(at_zero == aligned)
         if rows.size:
-            points, fraction = flat_points(alpha_tot, keep, angles, student, labels, shape, aligned=aligned)
+            points, fraction = flat_points(alpha_tot, keep, angles, student, labels, shape, features, aligned=aligned)
             points, fraction = jax.tree.map(lambda a: a[rows], (points, fraction))  # noqa: B023
             parts.append(Part(aligned, rows, points, fraction))
     return parts
@@ -144,6 +154,7 @@ def flat_points(
     student: Student,
     labels: Labels,
     shape: tuple[int, ...],
+    features: Features | None = None,
     *,
     aligned: bool,
     xp: Any = np,
@@ -179,6 +190,7 @@ def flat_points(
         0.25 * pool,
         nothing,
         nothing,
+        None if features is None else features.hidden(xp.asarray(theta), xp=xp),
     )
 
     def flat(values: Any, *trailing: int) -> Any:
@@ -198,6 +210,7 @@ def flat_points(
         longest=flat(point.longest),
         near_r=flat(point.near_r),
         near_x=flat(point.near_x),
+        features=jax.tree.map(flat, point.features),
     )
     return flattened, flat(kept.fraction)
 

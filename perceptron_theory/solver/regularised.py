@@ -33,6 +33,7 @@ from jax import Array
 
 from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.evaluation import pointwise, with_slopes
+from perceptron_theory.solver.feature_response import Hidden, Plane, response_of, with_slope
 from perceptron_theory.solver.least_squares import mean_example, mean_square_importance
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
@@ -198,6 +199,8 @@ class _Fields(NamedTuple):
     cosine: Array  # components of the second direction along and across the student; scalars
     sine: Array
     importance: Any  # weight of the loss, shape (num_strips,), each of as many lines; None where there is none
+    cos_psi: Array  # of the angle from the student to the probe
+    sin_psi: Array
 
 
 def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool) -> _Fields:
@@ -221,6 +224,8 @@ def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknown
         cosine=jnp.where(probe, frame.cos_psi, 0.0),
         sine=sine,
         importance=strips.importance,
+        cos_psi=frame.cos_psi,
+        sin_psi=frame.sin_psi,
     )
 
 
@@ -247,7 +252,15 @@ def _per_line(fields: _Fields) -> Array:
 
 
 def equations(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
+    loss: str,
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    lam: Array,
+    unknowns: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
 ) -> Array:
     """The equations, as alpha_prune <force y u> - lambda m and logarithms of the ratios of the sides of the others.
 
@@ -263,6 +276,7 @@ def equations(
         theta: angle between probe and teacher in radians, scalar.
         lam: lambda, scalar.
         unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
+        features: what is hidden from the student; None where it sees all features, of equal variance.
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
@@ -270,15 +284,32 @@ def equations(
     """
     fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
     channel = _weighted(fields, _channel(CHANNELS[loss], fields))
-    return _balance(fields, channel, lam, unknowns, aligned)[0]
+    return _balance(fields, channel, lam, unknowns, features, aligned)[0]
 
 
 def _balance(
-    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, aligned: bool
+    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, features: Hidden | None, aligned: bool
 ) -> tuple[Array, Array, Array]:
     """``equations``, and alpha_prune <force^2> and lambda + alpha_prune <M''>."""
     r, t, w0 = fields.r, fields.t, fields.w0
-    squared, inverse_v = jnp.sum(channel.force_squared * w0), lam + jnp.sum(channel.curvature * w0)
+    squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
+    inverse_v = lam + curvature
+    if features is not None:
+        answer = response_of(features, lam, curvature)
+        drag, excess = _in_frame(
+            fields, answer.drag_along, answer.drag_across, answer.excess_along, answer.excess_across
+        )
+        pull = drag.times(r, jnp.zeros_like(r))
+        square = answer.spread * squared + excess.along * r * r
+        value = jnp.stack(
+            [
+                jnp.sum(channel.force * w0 * t) - pull[0],
+                jnp.zeros_like(r) if aligned else jnp.sum(channel.force * fields.second) - _second(fields, *pull),
+                0.5 * jnp.log(square) - unknowns[2],
+                jnp.log(answer.v) - unknowns[3],
+            ]
+        )
+        return value, squared, inverse_v
     value = jnp.stack(
         [
             jnp.sum(channel.force * w0 * t) - lam * r,
@@ -290,8 +321,27 @@ def _balance(
     return value, squared, inverse_v
 
 
+def _in_frame(fields: _Fields, *eigenvalues: Array) -> list[Plane]:
+    """Matrices of these pairs of eigenvalues, along and across the probe, in the frame of the student."""
+    pairs = zip(eigenvalues[::2], eigenvalues[1::2], strict=True)
+    return [Plane.of(along, across, fields.cos_psi, fields.sin_psi) for along, across in pairs]
+
+
+def _second(fields: _Fields, along: Array, across: Array) -> Array:
+    """Component in the second direction of a vector with these components along and across the student."""
+    return fields.cosine * along + fields.sine * across
+
+
 def conditions(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, unknowns: Array, *, aligned: bool
+    loss: str,
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    lam: Array,
+    unknowns: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
 ) -> Conditions:
     """``equations`` with their derivatives; the same arguments."""
     fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
@@ -300,13 +350,32 @@ def conditions(
     channel, by_a, by_s, by_v = (_weighted(fields, one) for one in (channel, *slopes))
     v = v if fields.importance is None else v * _per_line(fields)  # where each line's channel is taken
     by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((s, by_s), (v, by_v)))  # by log s and log V
-    value, squared, inverse_v = _balance(fields, channel, lam, unknowns, aligned)
+    value, squared, inverse_v = _balance(fields, channel, lam, unknowns, features, aligned)
     tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, fields.second_v))
     by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, second)]
     by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
     by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
     by_curvature = [jnp.sum(f) for f in (by_a.curvature * w0 * t, by_a.curvature * w1)]
     by_curvature += [jnp.sum(by.curvature * w0) for by in (by_s, by_v)]
+    if features is not None:
+        curved, squares = jnp.stack(by_curvature), jnp.stack(by_squared)
+        answer, slope = with_slope(features, lam, inverse_v - lam)
+        drag, excess, more_drag, more_excess = _in_frame(fields, *answer[1:3], *answer[4:], *slope[1:3], *slope[4:])
+        r, zero, one = fields.r, jnp.zeros_like(fields.r), jnp.ones_like(fields.r)
+        more = more_drag.times(r, zero)
+        column = [_second(fields, *drag.times(one, zero)), _second(fields, *drag.times(zero, one))]
+        square = answer.spread * squared + excess.along * r * r
+        by_square = answer.spread * squares + (slope.spread * squared + more_excess.along * r * r) * curved
+        by_square = by_square + 2 * r * jnp.stack([excess.along, excess.mixed, zero, zero])
+        rows = jnp.stack(
+            [
+                jnp.stack([tt - drag.along, tv - drag.mixed, *by_force[0]]) - more[0] * curved,
+                jnp.stack([second_t - column[0], vv - column[1], *by_force[1]]) - _second(fields, *more) * curved,
+                by_square / (2 * square) - jnp.array([0.0, 0.0, 1.0, 0.0]),
+                slope.v / answer.v * curved - jnp.array([0.0, 0.0, 0.0, 1.0]),
+            ]
+        )
+        return Conditions(value, rows)
     rows = jnp.stack(
         [
             jnp.stack([tt - lam, tv, *by_force[0]]),
@@ -355,13 +424,20 @@ class _Path(NamedTuple):
 
 
 def minimise_loss(
-    loss: str, alpha_prune: Array, strips: Strips, theta: Array, lam: Array, *, aligned: bool
+    loss: str,
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    lam: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
 ) -> LossMinimum:
     """Solve one point of hinge or logistic loss; the arguments are those of ``conditions``."""
 
     def turn(path: _Path) -> _Path:
         trial = path.trial
-        equations = conditions(loss, alpha_prune, strips, theta, path.lam, trial, aligned=aligned)
+        equations = conditions(loss, alpha_prune, strips, theta, path.lam, trial, features, aligned=aligned)
         step = newton_step(equations, equations.value, trial)
         length = jnp.hypot(jnp.hypot(trial[0], trial[1]), jnp.exp(trial[2]))
         size = jnp.max(jnp.abs(step) / jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)]))
@@ -407,12 +483,18 @@ def minimise_loss(
     mean_teacher, mean_rest = mean_example(pull, theta, aligned=aligned)
     strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_teacher**2 + mean_rest**2))
     force = 0.5 if loss == "logistic" else 1.0  # at output 0
+    weak = response_of(Hidden(zero, zero) if features is None else features, strong, zero)
+    cosine, sine = jnp.cos(theta), jnp.sin(theta)  # of the probe
+    along = force * alpha_prune * (cosine * mean_teacher + sine * mean_rest) / weak.drag_along
+    across = force * alpha_prune * (cosine * mean_rest - sine * mean_teacher) / weak.drag_across
+    free = weak.spread * force**2 * alpha_prune * second_moment
+    bound = weak.excess_along * along**2 + weak.excess_across * across**2
     start = jnp.stack(
         [
-            force * alpha_prune * mean_teacher / strong,
-            force * alpha_prune * mean_rest / strong,
-            jnp.log(force * jnp.sqrt(alpha_prune * second_moment) / strong),
-            -jnp.log(strong),
+            cosine * along - sine * across,
+            sine * along + cosine * across,
+            0.5 * jnp.log(free + bound),
+            jnp.log(weak.v),
         ]
     )
     count = jnp.zeros_like(alpha_prune, dtype=int)

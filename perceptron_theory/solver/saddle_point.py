@@ -44,6 +44,7 @@ class Point(NamedTuple):
     longest: Any
     near_r: Any
     near_x: Any
+    features: Any = None  # what is hidden from the student; None where it sees all features, of equal variance
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -110,12 +111,14 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
         status = jnp.stack([found.converged.astype(float), found.residual, found.num_steps.astype(float)])
     elif kind == "square":
-        unknowns = least_squares(point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned)
+        unknowns = least_squares(
+            point.alpha_prune, point.strips, point.theta, point.lam, point.features, aligned=aligned
+        )
         finite = jnp.all(jnp.isfinite(unknowns)).astype(float)
         status = jnp.stack([finite, jnp.zeros_like(finite), jnp.ones_like(finite)])
     else:
         least = regularised.minimise_loss(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, aligned=aligned
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.features, aligned=aligned
         )
         unknowns = least.unknowns
         status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
@@ -191,7 +194,9 @@ def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.
     if kind == "max-margin":
         student = coordinates(kind, unknowns)[:2]
         return max_margin.balance(point.alpha_prune, strips, point.theta, *student, unknowns[2], aligned=aligned)
-    return regularised.equations(kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned)
+    return regularised.equations(
+        kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, point.features, aligned=aligned
+    )
 
 
 def response(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Callable[[jax.Array], jax.Array]:
@@ -199,7 +204,7 @@ def response(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Cal
     strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
     if kind != "max-margin":
         here = regularised.conditions(
-            kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, aligned=aligned
+            kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, point.features, aligned=aligned
         )
         return lambda change: regularised.newton_step(here, change, unknowns)
     r, omega, k = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
