@@ -15,8 +15,9 @@ pays for both:
 
     R = 1 / (lambda + c)        D = lambda + K / R        S = R^2        E = K
 
-For a probe that sees all features C = cos^2 psi times 1, psi the angle between the teacher and its seen part; for one that
-sees what the student sees C has the eigenvalue 1 along the probe and (cos^2 psi - cos^2 theta) / sin^2 theta across it.
+For a probe that sees all features C = cos^2 psi times 1, psi the angle between the teacher and its seen part; for one
+that sees what the student sees C has the eigenvalue 1 along the probe and (cos^2 psi - cos^2 theta) / sin^2 theta
+across it.
 """
 
 from __future__ import annotations

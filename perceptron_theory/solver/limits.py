@@ -33,7 +33,7 @@ NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not res
 def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats]:
     """Solve flattened points, with the limits lambda -> 0 and the existence of the student seen to."""
     alpha, zero = points.alpha_prune, points.lam == 0
-    noisy = points.strips.flipped is not None
+    noisy = points.strips.flipped is not None or points.features is not None  # then there may be no separator
     if kind == "square" and zero.any():
         near = zero & (np.abs(alpha - 1) < NEAR_INTERPOLATION)
         if near.any():
@@ -127,7 +127,13 @@ def separability_solver() -> OnePoint:
         strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
         nothing = jnp.zeros_like(point.theta)
         found = separation.most_separating(
-            strips, point.theta, nothing + 1.0, point.start_omega, nothing + 1 / SEPARABLE, aligned=False
+            strips,
+            point.theta,
+            nothing + 1.0,
+            point.start_omega,
+            nothing + 1 / SEPARABLE,
+            point.features,
+            aligned=False,
         )
         return {"violation": found.violation, "converged": found.converged}
 

@@ -9,7 +9,18 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver.continuation import ON_CONSTRAINT, RESTLESS, SETTLED, newton_from
-from perceptron_theory.solver.max_margin import Averages, averages, equations, log_error, select, slope_of
+from perceptron_theory.solver.feature_response import Hidden
+from perceptron_theory.solver.max_margin import (
+    Averages,
+    Held,
+    averages,
+    equations,
+    excess_of,
+    log_error,
+    mean_fields,
+    select,
+    slope_of,
+)
 from perceptron_theory.solver.quadrature import Frame, Strips
 
 __all__ = ["MAX_STEPS", "SaddlePoint", "maximise_margin", "move"]
@@ -39,16 +50,28 @@ class _Model(NamedTuple):
     gain: Array  # increase of log kappa that the full step promises
 
 
-def _model(origin: Array, theta: Array, r: Array, omega: Array, x: Array, mean: Averages, *, aligned: bool) -> _Model:
+def _model(
+    origin: Array,
+    theta: Array,
+    r: Array,
+    omega: Array,
+    x: Array,
+    mean: Averages,
+    held: Held | None,
+    *,
+    aligned: bool,
+) -> _Model:
     frame = Frame.of(theta, omega)
-    slope = slope_of(origin, frame, r, x, mean)
+    slope = slope_of(origin, frame, r, x, mean, held)
     n = 1 + r * r
     k = x + r * frame.cos_psi * origin
-    d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
+    d_mean, _, u_mean = mean_fields(r, mean, held)
     # curvature of k: <G'' (f - <f>)(g - <g>)> / <G'> for the fields t = (x - d)/r and u; k is concave
     tt = (mean.g2_dd - 2 * d_mean * mean.g2_d + d_mean * d_mean * mean.g2) / (r * r * mean.g1)
     tu = -(mean.g2_du - d_mean * mean.g2_u - u_mean * mean.g2_d + d_mean * u_mean * mean.g2) / (r * mean.g1)
     uu = (mean.g2_uu - 2 * u_mean * mean.g2_u + u_mean * u_mean * mean.g2) / mean.g1
+    if held is not None:
+        tt, tu, uu = tt + held.along, tu + held.mixed, uu + held.second
     # curvature of kappa sqrt n
     weight = k / n
     a = tt + weight / n
@@ -108,6 +131,7 @@ def maximise_margin(
     longest: Array,
     near_r: Array,
     near_x: Array,
+    features: Hidden | None = None,
     *,
     aligned: bool,
 ) -> SaddlePoint:
@@ -123,6 +147,7 @@ def maximise_margin(
         longest: if that one has no positive margin, longer ones up to this length are tried.
         near_r: length of the student of a point nearby, 0 where none is known; it is tried first if ``aligned``.
         near_x: its margin minus its field at the origin there; whatever these are, the answer is the same.
+        features: what is hidden from the student; None where it sees all features.
         aligned: theta is exactly 0, and the rule does not look at the label.
     """
     zero = jnp.zeros_like(alpha_prune)
@@ -137,7 +162,10 @@ def maximise_margin(
         strips_here = strips._replace(origin=origin)
         mean = averages(strips_here, theta, r, omega, search.trial_x, aligned=aligned)
         at_origin = r * jnp.cos(theta - omega) * origin
-        excess = jnp.log(alpha_prune * mean.g0)
+        held = None
+        if features is not None:
+            held = Held.of(features, alpha_prune, Frame.of(theta, omega), r, mean)
+        excess = excess_of(alpha_prune, mean, held)
         # x is the root of an increasing function: from below Newton on log <G>, from above on sqrt <G>, which is
         # convex, so that from there the iteration falls monotonically on the root
         correction = jnp.where(excess < 0, -excess, 2 * jnp.expm1(-0.5 * excess)) * mean.g0 / mean.g1
@@ -150,7 +178,7 @@ def maximise_margin(
         above = x / jnp.sqrt(n)
         below = origin * (1 + (r * sin_psi) ** 2) / (jnp.sqrt(n) * (jnp.sqrt(n) + r * cos_psi))
         height = jnp.where(k > 0, above - below, -jnp.inf)
-        model = _model(origin, theta, r, omega, x, mean, aligned=aligned)
+        model = _model(origin, theta, r, omega, x, mean, held, aligned=aligned)
         # far from the top x need not be exact: its error moves log kappa by much less than the steps are to gain
         gain = jnp.minimum(jnp.abs(search.model.gain), jnp.abs(model.gain))
         slack = (
@@ -158,6 +186,7 @@ def maximise_margin(
         )
         slack = slack * jnp.minimum(r, 1.0)  # the slope along a short student is a small difference
         on_constraint = jnp.abs(excess) < jnp.maximum(ON_CONSTRAINT, slack)
+        beyond = none if held is None else held.share >= 1  # no student has such a part in the plane
         # near the top kappa is flat to rounding: there the Newton step itself is the better judge
         climbed = height - search.height + (origin - search.origin)
         higher = climbed > -1e-12 * (jnp.abs(above) + jnp.abs(below))
@@ -167,7 +196,7 @@ def maximise_margin(
         change = jnp.abs(after - log_error(r, omega))
         exact = jnp.abs(excess) < 1e3 * ON_CONSTRAINT
         num_quiet = jnp.where((change < RESTLESS) & exact, search.num_quiet + 1, 0)
-        balance = equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean)
+        balance = equations(alpha_prune, strips_here, theta, r, omega, search.trial_x, mean, held)
         found = search._replace(
             r=r,
             omega=omega,
@@ -197,7 +226,7 @@ def maximise_margin(
         outer = best._replace(
             trial_r=trial_r, trial_omega=trial_omega, trial_x=trial_x, trial_origin=origin, taken=stride
         )
-        chosen = select(on_constraint, outer, search._replace(trial_x=x))
+        chosen = select(on_constraint | beyond, outer, search._replace(trial_x=x))
         # the search starts from a student of positive margin: if alpha <G> > 1 at k = 0, try a longer one
         too_short = jnp.isneginf(search.height) & (search.trial_x == 0) & (excess >= 0)
         longer = search._replace(trial_r=jnp.minimum(8 * r, longest))
@@ -223,7 +252,7 @@ def maximise_margin(
         num_steps=jnp.zeros_like(alpha_prune, dtype=int),
     )
     by_newton = None
-    if aligned and strips.flipped is None:
+    if aligned and strips.flipped is None and features is None:
         by_newton = newton_from(alpha_prune, strips, near_r, near_x)
         start = start._replace(settled=by_newton.converged, num_steps=by_newton.num_steps)
     end = jax.lax.while_loop(lambda s: ~s.settled & (s.num_steps < MAX_STEPS), turn, start)

@@ -13,6 +13,11 @@ t and v the example's fields along and across the student, stationarity reads
 
     alpha_prune <G> = 1        n <G' t> = k r <G'>        <G' v> = 0        n = 1 + r^2, d = k - r t.
 
+Where some features are hidden from the student (``feature_response``), the part of its field that is not m.u has the
+variance 1 = m.K m + the square of a free part, and only the latter counts on the right of the constraint:
+alpha_prune <G> = 1 - m.K m.  The set that this allows is convex too.  The mean fields <G' u> / <G'>, which are the
+gradient of k, lose 2 K m / (alpha_prune <G'>), and the curvature of k gains as much times K.
+
 ``margin_search`` climbs kappa with Dinkelbach's trick for ratios (Management Science 13, 1967): on the constraint
 k is a concave function of (A, B), so with c the largest kappa so far k - c sqrt n is concave too, its Newton direction
 always points uphill, and wherever it is positive kappa is larger than c.  At the top its Newton step is that of
@@ -29,16 +34,20 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver import quadrature
+from perceptron_theory.solver.feature_response import Hidden, Plane
 from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf_and_pdf
 
 __all__ = [
     "Averages",
+    "Held",
     "across_moments",
     "averages",
     "balance",
     "equations",
+    "excess_of",
     "jacobian",
     "log_error",
+    "mean_fields",
     "select",
     "slope_of",
 ]
@@ -106,36 +115,85 @@ class _Slope(NamedTuple):
     sine: Array
 
 
-def slope_of(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages) -> _Slope:
+class Held(NamedTuple):
+    """What hidden features take from the student: m.K m, and K m / m and K in its frame, the latter over <G'> alpha / 2.
+
+    The second direction is that of ``_Slope``.
+    """
+
+    share: Array  # m.K m
+    along: Array
+    mixed: Array
+    second: Array
+
+    @classmethod
+    def of(cls, features: Hidden, alpha_prune: Array, frame: Frame, r: Array, mean: Averages) -> Held:
+        """For the student of length r in this frame."""
+        k = Plane.of(features.along, features.across, frame.cos_psi, frame.sin_psi)
+        cosine, sine = second_axis(frame)
+        mixed = cosine * k.along + sine * k.mixed
+        second = cosine * mixed + sine * (cosine * k.mixed + sine * k.across)
+        unit = 2 / (alpha_prune * mean.g1)
+        return cls(r * r * k.along, unit * k.along, unit * mixed, unit * second)
+
+
+def second_axis(frame: Frame) -> tuple[Array, Array]:
+    """Components along and across the student of the second direction: the probe's where the frame says so."""
+    return jnp.where(frame.probe, frame.cos_psi, 0.0), jnp.where(frame.probe, frame.sin_psi, 1.0)
+
+
+def mean_fields(r: Array, mean: Averages, held: Held | None) -> tuple[Array, Array, Array]:
+    """Means of d, t and u over the forces, less what hidden features hold back."""
+    d_mean, t_mean, u_mean = mean.g1_d / mean.g1, mean.g1_t / mean.g1, mean.g1_u / mean.g1
+    if held is None:
+        return d_mean, t_mean, u_mean
+    return d_mean + r * r * held.along, t_mean - r * held.along, u_mean - r * held.mixed
+
+
+def slope_of(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages, held: Held | None = None) -> _Slope:
     """Implicit differentiation of the constraint; each difference of large numbers taken by hand."""
     n = 1 + r * r
     k = x + r * frame.cos_psi * origin
-    d_mean, u_mean = mean.g1_d / mean.g1, mean.g1_u / mean.g1
+    d_mean, t_mean, u_mean = mean_fields(r, mean, held)
     across_n = 1 + (r * frame.sin_psi) ** 2  # n - (J.w)^2
     probe = u_mean + (origin * across_n - x * r * frame.cos_psi) / n
     # the mean field directly where the student is short, from d = x - r t where it is long: neither cancels
-    short, t_mean = r < 1, mean.g1_t / mean.g1
+    short = r < 1
+    cosine, sine = second_axis(frame)
     return _Slope(
         along=jnp.where(short, t_mean + origin * frame.cos_psi - k * r / n, k / (r * n) - d_mean / r),
         second=jnp.where(frame.probe, probe, u_mean),
         x_along=jnp.where(short, t_mean, (x - d_mean) / r),
         x_second=jnp.where(frame.probe, u_mean, u_mean - origin * frame.sin_psi),
-        cosine=jnp.where(frame.probe, frame.cos_psi, 0.0),
-        sine=jnp.where(frame.probe, frame.sin_psi, 1.0),
+        cosine=cosine,
+        sine=sine,
     )
 
 
+def excess_of(alpha_prune: Array, mean: Averages, held: Held | None) -> Array:
+    """log of the two sides of the constraint; NaN where hidden features leave nothing free."""
+    excess = jnp.log(alpha_prune * mean.g0)
+    return excess if held is None else excess - jnp.log1p(-held.share)
+
+
 def equations(
-    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, x: Array, mean: Averages
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    r: Array,
+    omega: Array,
+    x: Array,
+    mean: Averages,
+    held: Held | None = None,
 ) -> Array:
     """The saddle-point equations, each relative to the spread of its terms over kept examples; shape (3,).
 
     The second and third are the derivatives of kappa along the student and along the second axis.
     """
-    slope = slope_of(strips.origin, Frame.of(theta, omega), r, x, mean)
+    slope = slope_of(strips.origin, Frame.of(theta, omega), r, x, mean, held)
     along_scale = jnp.sqrt(mean.g2_dd / mean.g2) / r
     second_scale = jnp.abs(strips.origin) + jnp.sqrt(mean.g2_uu / mean.g2)
-    return jnp.stack([jnp.log(alpha_prune * mean.g0), slope.along / along_scale, slope.second / second_scale])
+    return jnp.stack([excess_of(alpha_prune, mean, held), slope.along / along_scale, slope.second / second_scale])
 
 
 class _Fields(NamedTuple):
@@ -164,7 +222,15 @@ def _fields(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, alig
 
 
 def balance(
-    alpha_prune: Array, strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    r: Array,
+    omega: Array,
+    k: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
 ) -> Array:
     """The equations for implicit differentiation: log(alpha <G>), n <G' t> - k r <G'>, n <G' v>; shape (3,)."""
     f = _fields(strips, theta, r, omega, k, aligned)
@@ -172,10 +238,29 @@ def balance(
     mean1, mean1_t, mean1_d = jnp.sum(g1_u0), jnp.sum(g1_u0 * f.t), jnp.sum(g1_u0 * f.d)
     # directly where the student is short, through d = k - r t where it is long: neither cancels
     along = jnp.where(r < 1, f.n * mean1_t - k * r * mean1, (k * mean1 - f.n * mean1_d) / r)
-    return jnp.stack([jnp.log(alpha_prune * jnp.sum(f.g0 * f.u0)), along, f.n * jnp.sum(f.g1 * f.across1)])
+    value = jnp.stack([jnp.log(alpha_prune * jnp.sum(f.g0 * f.u0)), along, f.n * jnp.sum(f.g1 * f.across1)])
+    if features is None:
+        return value
+    held, pull = _plane(features, theta, omega), 2 * f.n * r / alpha_prune
+    return value - jnp.stack([jnp.log1p(-r * r * held.along), pull * held.along, pull * held.mixed])
 
 
-def jacobian(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, aligned: bool) -> Array:
+def _plane(features: Hidden, theta: Array, omega: Array) -> Plane:
+    """K in the frame of the student."""
+    return Plane.of(features.along, features.across, jnp.cos(theta - omega), jnp.sin(theta - omega))
+
+
+def jacobian(
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    r: Array,
+    omega: Array,
+    k: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
+) -> Array:
     """Derivatives of ``balance`` by displacements along and across the student and by k, shape (3, 3).
 
     The derivatives of averages by the student are averages themselves, of G' and G'' times fields: nothing is
@@ -193,11 +278,22 @@ def jacobian(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, *, 
     by_along = jnp.where(r < 1, short, (n * (mean2_dt + mean1_t) - k * mean2_t - 2 * r * mean1_d - along) / r)
     by_across = jnp.where(r < 1, -n * mean2_tv + k * r * mean2_v, (n * (mean2_dv + mean1_v) - k * mean2_v) / r)
     by_k = jnp.where(r < 1, n * mean2_t - r * mean1 - k * r * mean2, (k * mean2 - n * mean2_d) / r - r * mean1)
-    return jnp.stack(
+    rows = jnp.stack(
         [
             jnp.stack([-mean1_t, -mean1_v, mean1]) / mean0,
             jnp.stack([by_along, by_across, by_k]),
             jnp.stack([2 * r * mean1_v - n * mean2_tv, -n * mean2_vv - k * mean1, n * mean2_v]),
+        ]
+    )
+    if features is None:
+        return rows
+    held, zero = _plane(features, theta, omega), jnp.zeros_like(r)
+    free, pull, longer = 1 - r * r * held.along, 2 * n / alpha_prune, 4 * r * r / alpha_prune
+    return rows - jnp.stack(
+        [
+            jnp.stack([-2 * r * held.along / free, -2 * r * held.mixed / free, zero]),
+            jnp.stack([(pull + longer) * held.along, pull * held.mixed, zero]),
+            jnp.stack([(pull + longer) * held.mixed, pull * held.across, zero]),
         ]
     )
 

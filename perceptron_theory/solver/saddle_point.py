@@ -90,10 +90,10 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
     """Unknowns of the saddle point, (log r, omega, k) or (A, B, s, log V), and (converged, residual, num_steps)."""
     if kind == "max-margin":
         start_r, start_omega, longest = point.start_r, point.start_omega, point.longest
-        if point.strips.flipped is not None:
+        if point.strips.flipped is not None or point.features is not None:
             still = point.strips._replace(origin=jnp.zeros_like(start_r))
             nearest = separation.most_separating(
-                still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, aligned=aligned
+                still, point.theta, start_r, start_omega, 0.9 / point.alpha_prune, point.features, aligned=aligned
             )
             start_r, start_omega, longest = nearest.r, nearest.omega, jnp.zeros_like(start_r)
         found = maximise_margin(
@@ -106,6 +106,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
             longest,
             point.near_r,
             point.near_x,
+            point.features,
             aligned=aligned,
         )
         unknowns = jnp.stack([jnp.log(found.r), found.omega, found.k])
@@ -193,7 +194,9 @@ def balance(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> jax.
     strips = point.strips._replace(origin=jnp.zeros_like(point.theta))
     if kind == "max-margin":
         student = coordinates(kind, unknowns)[:2]
-        return max_margin.balance(point.alpha_prune, strips, point.theta, *student, unknowns[2], aligned=aligned)
+        return max_margin.balance(
+            point.alpha_prune, strips, point.theta, *student, unknowns[2], point.features, aligned=aligned
+        )
     return regularised.equations(
         kind, point.alpha_prune, strips, point.theta, point.lam, unknowns, point.features, aligned=aligned
     )
@@ -209,6 +212,7 @@ def response(kind: str, aligned: bool, point: Point, unknowns: jax.Array) -> Cal
         return lambda change: regularised.newton_step(here, change, unknowns)
     r, omega, k = jnp.exp(unknowns[0]), unknowns[1], unknowns[2]
     scale = jnp.stack([r, r, jnp.ones_like(r)])  # log r and omega from displacements
-    scaled = max_margin.jacobian(strips, point.theta, r, omega, k, aligned=aligned) * scale
+    rows = max_margin.jacobian(point.alpha_prune, strips, point.theta, r, omega, k, point.features, aligned=aligned)
+    scaled = rows * scale
     weight = 1 / jnp.max(jnp.abs(scaled), axis=1)
     return lambda change: -jnp.linalg.solve(scaled * weight[:, None], change * weight)

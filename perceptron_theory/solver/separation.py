@@ -3,7 +3,8 @@
 Where labels are flipped the kept examples may not be separable.  A margin k >= 0 exists where
 alpha_prune <G(-m.u)> <= 1 for some in-plane part m of the student, so the data are separable up to
 alpha_c = 1 / min_m <G(-m.u)>, a convex problem (Candes and Sur 2020 derive the same threshold for
-logistic regression).
+logistic regression).  Where features are hidden the 1 is 1 - m.K m (``max_margin``), and the ratio of the two is
+lowered by Newton steps for <G> - c (1 - m.K m), with c the lowest ratio so far (Dinkelbach 1967).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from perceptron_theory.solver.margin_search import MAX_STEPS, move
-from perceptron_theory.solver.max_margin import averages, select
+from perceptron_theory.solver.feature_response import Hidden
+from perceptron_theory.solver.max_margin import Held, averages, second_axis, select
 from perceptron_theory.solver.quadrature import Frame, Strips
 
 __all__ = ["Separation", "most_separating"]
@@ -44,7 +46,14 @@ class _Descent(NamedTuple):
 
 
 def most_separating(
-    strips: Strips, theta: Array, start_r: Array, start_omega: Array, enough: Array, *, aligned: bool
+    strips: Strips,
+    theta: Array,
+    start_r: Array,
+    start_omega: Array,
+    enough: Array,
+    features: Hidden | None = None,
+    *,
+    aligned: bool,
 ) -> Separation:
     """Minimise <G(-m.u)> over the in-plane part m of the student, by Newton's method with backtracking.
 
@@ -55,6 +64,7 @@ def most_separating(
         start_omega: its angle to the teacher; off the axis where a rule looks at the label: the student may have to
             turn away from the teacher, and on the axis nothing at theta = 0 says to which side.
         enough: the search also ends where <G> is below this, scalar.
+        features: what is hidden from the student; None where it sees all features.
         aligned: as ``maximise_margin``.
     """
     zero = jnp.zeros_like(start_r)
@@ -64,20 +74,28 @@ def most_separating(
         frame = Frame.of(theta, omega)
         mean = averages(strips._replace(origin=zero), theta, r, omega, zero, aligned=aligned)
         tt, tu, uu = mean.g2_dd / r**2, -mean.g2_du / r, mean.g2_uu
+        pull_t, pull_u, violation = mean.g1_t, mean.g1_u, mean.g0
+        if features is not None:
+            # per 2 c in place of 2 / (alpha <G'>), with which Held comes
+            held = Held.of(features, 1 / mean.g1, frame, r, mean)
+            violation = mean.g0 / jnp.where(held.share < 1, 1 - held.share, jnp.nan)
+            c = jnp.where(jnp.isfinite(violation), violation, 1.0)
+            tt, tu, uu = tt + c * held.along, tu + c * held.mixed, uu + c * held.second
+            pull_t, pull_u = pull_t - c * r * held.along, pull_u - c * r * held.mixed
         det = tt * uu - tu * tu
-        first = mean.g1_t / tt if aligned else (uu * mean.g1_t - tu * mean.g1_u) / det
-        second = zero if aligned else (tt * mean.g1_u - tu * mean.g1_t) / det
-        cosine, sine = jnp.where(frame.probe, frame.cos_psi, 0.0), jnp.where(frame.probe, frame.sin_psi, 1.0)
-        decrement = first * mean.g1_t + second * mean.g1_u
-        lower = mean.g0 <= state.violation * (1 + 1e-14)
+        first = pull_t / tt if aligned else (uu * pull_t - tu * pull_u) / det
+        second = zero if aligned else (tt * pull_u - tu * pull_t) / det
+        cosine, sine = second_axis(frame)
+        decrement = first * pull_t + second * pull_u
+        lower = violation <= state.violation * (1 + 1e-14)
         here = state._replace(
             r=r,
             omega=omega,
-            violation=mean.g0,
+            violation=violation,
             along=first + cosine * second,
             across=sine * second,
             stride=jnp.minimum(1.0, 4 * state.stride),
-            settled=(decrement < 1e-14 * mean.g0) | (mean.g0 < enough),
+            settled=(decrement < 1e-14 * mean.g0) | (violation < enough),
         )
         best = select(lower, here, state._replace(stride=0.25 * state.stride))
         limit = jnp.minimum(
@@ -90,6 +108,8 @@ def most_separating(
             trial_r=trial_r, trial_omega=trial_omega, settled=best.settled | stuck, num_steps=state.num_steps + 1
         )
 
+    if features is not None:  # shorter than where nothing of the student would be free
+        start_r = jnp.minimum(start_r, 0.7 / jnp.sqrt(jnp.maximum(jnp.maximum(features.along, features.across), 1e-6)))
     start = _Descent(
         r=start_r,
         omega=start_omega,
