@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from data_pruning.arguments import check_choice, is_traced, real_array
-from perceptron_theory.solver.feature_response import Hidden
+from data_pruning.arguments import check_choice, integer, is_traced, real_array
+from perceptron_theory.solver.feature_response import Hidden, Spectrum
+from perceptron_theory.solver.long_sums import LONGEST, nodes_of_sum, num_nodes
 
-__all__ = ["Features", "SeenFeatures"]
+__all__ = ["Features", "PowerLawFeatures", "SeenFeatures"]
+
+LEAST_ROOM = 1e-14  # of cos^2 psi - cos^2 theta, where the probe is all that the student sees of teacher and probe
+STEEPEST = 10.0  # decay beyond which sums over features are not exact to many digits
 
 
 @dataclass(frozen=True)
-class Features:
-    """Base of what is said about the features of the examples."""
+class Features(ABC):
+    """Base of what is said about the features of the examples, and about which of them the student sees.
+
+    Where features are given, the numbers of examples and lambda count the *student's* parameters, M, the features that
+    it sees: alpha_tot is examples per M, and lambda stands before (M / 2) |w|^2.  Labels are given by a teacher of all
+    features.  The best that a student can do is the part of the teacher that it sees; the angle psi between the two,
+    over pi, is the error that no number of examples removes.
+    """
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the numbers."""
+
+    @abstractmethod
+    def seen_part(self, *, xp: Any = np) -> Any:
+        """cos^2 psi, the part of the variance of the teacher's field that is in features seen; of shape ``shape``.
+
+        Args:
+            xp: numpy, or jax.numpy if a number is traced.
+        """
+
+    @abstractmethod
+    def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Hidden | Spectrum:
+        """What the solver knows of the features; arrays of ``shape``, or of ``shape`` and one row per node of sums.
+
+        Args:
+            theta: angle between probe and teacher in radians, in [0, pi/2].
+            shape: shape of all arguments.
+            xp: numpy, or jax.numpy if a number is traced.
+        """
 
 
 @dataclass(frozen=True)
 class SeenFeatures(Features):
-    """Features of equal variance, of which the student sees a part: the size of the model.
-
-    Examples x ~ N(0, I_N) are labelled by a teacher of all N features; the student is linear in M = fraction N of them.
-    Its numbers count *its* parameters: alpha_tot is examples per M, and lambda stands before M |w|^2 / 2.  The best
-    that it can do is the part of the teacher that it sees, at an angle psi to the teacher, cos^2 psi = fraction.
+    """Features of equal variance, x ~ N(0, I_N), of which the student sees M = fraction N: the size of the model.
 
     Attributes:
-        fraction: part of the features that the student sees, M / N, in (0, 1]; number or array.
+        fraction: part of the features that the student sees, M / N = cos^2 psi, in (0, 1]; number or array.
         probe: "all": the probe sees all features, in a random direction at the angle theta to the teacher; or "seen":
             the probe sees what the student sees.  theta is the angle in the space of all features, so that with "seen"
             cos theta <= cos psi.
@@ -38,17 +68,19 @@ class SeenFeatures(Features):
 
     def __post_init__(self) -> None:
         fraction = real_array("fraction", self.fraction)
-        if not is_traced(fraction) and np.any((fraction <= 0) | (fraction > 1)):
+        if not is_traced(fraction) and not np.all((fraction > 0) & (fraction <= 1)):
             raise ValueError(f"fraction, the part of the features seen, must lie in (0, 1], got {self.fraction!r}")
         check_choice("probe", self.probe, ("all", "seen"))
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the numbers."""
+    def shape(self) -> tuple[int, ...]:  # noqa: D102
         return np.shape(self.fraction)
 
-    def hidden(self, theta: Any, *, xp: Any = np) -> Hidden:
-        """What is hidden from the student, where the probe is at an angle theta in [0, pi/2] to the teacher.
+    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: ARG002, D102
+        return real_array("fraction", self.fraction)
+
+    def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Hidden:
+        """As in the base class.
 
         Raises:
             ValueError: a probe that sees what the student sees cannot be as close to the teacher.
@@ -56,17 +88,92 @@ class SeenFeatures(Features):
         seen = real_array("fraction", self.fraction)
         ratio = (1 - seen) / seen
         if self.probe == "all":
-            return Hidden(ratio + 0 * theta, ratio + 0 * theta)
+            return Hidden(*(xp.broadcast_to(ratio, shape) for _ in range(2)))
         room = seen - xp.cos(theta) ** 2  # cos^2 psi - cos^2 theta
         if xp is np and np.any(room < -1e-9):
-            i = int(np.argmin(np.broadcast_to(room, np.broadcast_shapes(room.shape, np.shape(theta))).ravel()))
-            at, angle = (float(np.broadcast_to(a, room.shape).ravel()[i]) for a in (seen, theta))
+            worst = int(np.argmin(np.broadcast_to(room, shape)))
+            at, angle = (float(np.broadcast_to(a, shape).flat[worst]) for a in (seen, theta))
             raise ValueError(
                 f"a probe that sees a fraction {at:g} of the features is at least {np.arccos(np.sqrt(at)):.6g} radians "
-                f"from the teacher, theta = {angle:g}"
+                f"from the teacher, got theta = {angle:g}"
             )
         across = xp.where(seen < 1, (1 - seen) / xp.maximum(room, LEAST_ROOM), 0.0)
-        return Hidden(0 * across, across)
+        return Hidden(xp.zeros(shape), xp.broadcast_to(across, shape))
 
 
-LEAST_ROOM = 1e-14  # of cos^2 psi - cos^2 theta, where the probe is all that the student sees of teacher and probe
+@dataclass(frozen=True)
+class PowerLawFeatures(Features):
+    """Features of unequal variance, of which the student sees the strongest: data with a scaling law.
+
+    Feature k = 1, ..., N has the variance k^-decay, and the teacher takes a part of the variance of its field from it
+    that is proportional to k^-teacher_decay.  The student sees the first M = num_seen features.  The rest of the probe
+    beyond the teacher takes the same parts, and is not correlated with the teacher in any of them.  The theory is
+    exact where many features share each variance, all numbers of features being multiplied by their number.
+
+    With n examples and m features the error falls like n^-alpha and m^-beta, with the exponents in ``asymptotics``.
+
+    Attributes:
+        decay: exponent of the variances, in (1, 10]: their sum must be finite; number or array.
+        teacher_decay: exponent of the teacher's parts, > 1 and at most 10; number or array.
+        num_seen: M, features that the student sees, 1 to ``num_features``; integer or array of integers.
+        num_features: N, all features; at most 2^20, an integer.
+
+    Source: power-law spectra as in Bordelon, Canatar and Pehlevan (ICML 2020) and Maloney, Roberts and Sully (2022).
+    """
+
+    decay: Any
+    teacher_decay: Any
+    num_seen: Any
+    num_features: int = 2**17
+
+    def __post_init__(self) -> None:
+        for name, what in (("decay", "the variances k^-decay"), ("teacher_decay", "the parts k^-teacher_decay")):
+            value = real_array(name, getattr(self, name))
+            if not is_traced(value) and not np.all(value > 1):
+                raise ValueError(f"{name} must be above 1, or {what} are not summable, got {getattr(self, name)!r}")
+            if not is_traced(value) and not np.all(value <= STEEPEST):
+                raise ValueError(f"{name} must lie in (1, {STEEPEST:g}], got {getattr(self, name)!r}")
+        total = integer("num_features", self.num_features, 1)
+        if total > LONGEST:
+            raise ValueError(f"num_features must be at most 2^20 = {LONGEST}, got {self.num_features!r}")
+        if is_traced(self.num_seen):
+            raise TypeError("num_seen is a number of features and cannot be traced; trace decay or teacher_decay")
+        seen = real_array("num_seen", self.num_seen)
+        if not np.all(seen == np.round(seen)):
+            raise TypeError(f"num_seen must be whole numbers of features, got {self.num_seen!r}")
+        if not np.all((seen >= 1) & (seen <= total)):
+            raise ValueError(f"num_seen must lie in [1, num_features = {total}], got {self.num_seen!r}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # noqa: D102
+        return np.broadcast_shapes(*(np.shape(x) for x in (self.decay, self.teacher_decay, self.num_seen)))
+
+    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: D102
+        return 1 - self._parts(xp)[1]
+
+    def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Spectrum:  # noqa: ARG002, D102
+        (k, count), hidden, power = self._parts(xp)
+        decay = xp.asarray(real_array("decay", self.decay))[..., None]
+        per_seen = count / np.asarray(self.num_seen, float)[..., None]
+        rows = (per_seen, k**-decay, count * power)
+        return Spectrum(*(xp.broadcast_to(a, (*shape, k.shape[-1])) for a in rows), xp.broadcast_to(hidden, shape))
+
+    def _parts(self, xp: Any) -> tuple[tuple[Any, Any], Any, Any]:
+        """Nodes and weights of sums over features seen; the teacher's part that is hidden, and that of each node."""
+        b = xp.asarray(real_array("teacher_decay", self.teacher_decay))[..., None]
+        seen, hidden = (_nodes(self.num_seen, self.num_features, beyond=beyond) for beyond in (False, True))
+        in_seen, in_hidden = ((count * k**-b).sum(-1) for k, count in (seen, hidden))
+        total = in_seen + in_hidden
+        return seen, in_hidden / total, seen[0] ** -b / total[..., None]
+
+
+def _nodes(num_seen: Any, num_features: int, *, beyond: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of sums over the features seen, or over those beyond; shape (*num_seen.shape, num_nodes)."""
+    sizes, which = np.unique(np.asarray(num_seen, int), return_inverse=True)
+    sums = [nodes_of_sum(m + 1, num_features) if beyond else nodes_of_sum(1, m) for m in sizes.tolist()]
+    width = num_nodes(num_features) if beyond else num_nodes(int(sizes[-1])) if sizes.size else 1
+    k, count = np.ones((sizes.size, width)), np.zeros((sizes.size, width))
+    for row, (nodes, weights) in enumerate(sums):
+        k[row, : nodes.size], count[row, : nodes.size] = nodes, weights
+    shape = (*np.shape(num_seen), width)
+    return k[which].reshape(shape), count[which].reshape(shape)

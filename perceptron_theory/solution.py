@@ -23,7 +23,14 @@ from data_pruning.keep_weighted import warn_of_ignored_weights
 from perceptron_theory.features import Features
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solver.batch import for_each_point
-from perceptron_theory.solver.limits import MIN_NORM_LAMBDA, SEPARABLE, inverse_where, separability_solver, solve_points
+from perceptron_theory.solver.limits import (
+    SEPARABLE,
+    as_regularised,
+    inverse_where,
+    least_lam,
+    separability_solver,
+    solve_points,
+)
 from perceptron_theory.solver.points import (
     Floats,
     broadcast_shape,
@@ -48,7 +55,8 @@ class Solution:
 
     Attributes:
         error: test error in (0, 1): angle between student and truth over pi.
-        teacher_overlap: R, cosine of the angle between student and teacher.
+        teacher_overlap: R, cosine of the angle between student and teacher; with features of unequal variance angles
+            are those of the fields, their correlation being the cosine.
         probe_overlap: rho, cosine of the angle between student and probe.
         truth_overlap: cosine of the angle between student and truth; R where the teacher is the truth.
         margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N); None for regularised students,
@@ -88,7 +96,8 @@ def solve(
     """Test error and order parameters of a student trained on pruned data.
 
     Args:
-        alpha_tot: examples per parameter before pruning; alpha_prune = f alpha_tot must lie in [1e-3, 1e5].
+        alpha_tot: examples per parameter of the student before pruning; alpha_prune = f alpha_tot must lie in
+            [1e-3, 1e5].
         keep: keep rule, of fraction f in [1e-4, 1]; a ``KeepWeighted`` rule weighs the loss of each kept example.
         theta: angle between probe and teacher in radians, in [0, pi/2].
         student: what is minimised over the kept examples.  The max-margin student has no loss to be weighted: it
@@ -97,8 +106,8 @@ def solve(
         features: what the student sees of the features; None is all of them, of equal variance.
         on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
 
-    All numbers are scalars or arrays, broadcast against each other and against the fields of ``keep``, ``student`` and
-    ``labels``.  Any of them (except the edges of a ``KeepPolicy``) can be traced by JAX: ``solve`` works under jit,
+    All numbers are scalars or arrays, broadcast against each other and against the fields of ``keep``, ``student``,
+    ``labels`` and ``features``.  Any of them (except the edges of a ``KeepPolicy`` and ``num_seen``) can be traced by JAX: ``solve`` works under jit,
     vmap, grad and jvp, with derivatives by implicit differentiation of the saddle point.  This needs double precision,
     ``with jax.enable_x64(True):``; values cannot be checked then, and points without a solution come out as NaN.
     The derivative by theta at theta = 0 is that at theta -> 0+.
@@ -109,14 +118,15 @@ def solve(
     Raises:
         TypeError: an argument of the wrong type, or traced in single precision.
         ValueError: an argument out of range or not finite, shapes that do not broadcast, examples that are not
-            separable (max margin with flipped labels), or a limit lambda -> 0 that does not exist.
+            separable (max margin with flipped labels or hidden features), or a limit lambda -> 0 that does not exist.
         RuntimeError: a point did not converge, with ``on_failure="raise"``.
 
-    Source: the saddle points in ``max_margin`` (Sorscher et al. 2022, appendix) and ``regularised``.
+    Source: the saddle points in ``max_margin`` (Sorscher et al. 2022, appendix), ``regularised`` and, with features,
+        ``feature_response``.
     """
     if on_failure not in ("raise", "flag"):
         raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
-    check_types(keep, student, labels)
+    check_types(keep, student, labels, features)
     if isinstance(student, MaxMargin):
         warn_of_ignored_weights(keep, student)
     if is_traced(alpha_tot, theta, *numbers_in(keep), *numbers_in(student), *numbers_in(labels), *numbers_in(features)):
@@ -157,32 +167,38 @@ def separability_threshold(
     keep: KeepRule | KeepByLabel,
     theta: ArrayLike,
     labels: Labels = Labels(),  # noqa: B008
+    features: Features | None = None,
 ) -> Any:
-    """The alpha_prune up to which kept examples with flipped labels are linearly separable.
+    """The alpha_prune up to which kept examples are linearly separable, where labels are flipped or features hidden.
 
-    alpha_c = 1 / min_m <E_g (-y m.u - g)_+^2> over the in-plane part m of the student, the Gardner (1988) argument at
-    margin 0; for logistic regression on all data the threshold of Candes and Sur (Annals of Statistics 48, 2020).
+    alpha_c = 1 / min_m <E_g (-y m.u - g)_+^2> / (1 - m.K m) over the in-plane part m of the student, the Gardner (1988)
+    argument at margin 0, K what is hidden from it (``solver.feature_response``); for logistic regression on all data
+    the threshold of Candes and Sur (Annals of Statistics 48, 2020).
 
     Args:
         keep: keep rule, of fraction f in [1e-4, 1]; arrays allowed.
         theta: angle between probe and teacher in radians, in [0, pi/2]; scalar or array.
         labels: the labels.
+        features: what the student sees of the features; None is all of them.  Their variances do not matter.
 
     Returns:
-        alpha_c, kept examples per parameter, of the broadcast shape; infinity where no label is flipped.
+        alpha_c, kept examples per parameter, of the broadcast shape; infinity where no label is flipped and all
+        features are seen.
 
     Raises:
         TypeError, ValueError: as ``solve``.
     """
     student = MaxMargin()
-    check_types(keep, student, labels)
+    check_types(keep, student, labels, features)
     _, theta = checked_numbers(1.0, theta)
-    shape = broadcast_shape(np.ones(()), keep, theta, student, labels)
-    if not labels.noisy or 0 in shape:
+    shape = broadcast_shape(np.ones(()), keep, theta, student, labels, features)
+    if not (labels.noisy or features) or 0 in shape:
         return unflatten(np.full(int(np.prod(shape)), np.inf), shape)
-    points, _ = flat_points(None, keep, theta, student, labels, shape, aligned=False)
+    points, _ = flat_points(None, keep, theta, student, labels, shape, features, aligned=False)
     found = for_each_point(separability_solver(), (points,), lanes=8)
     noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0
+    if features is not None:
+        noisy = noisy | (np.broadcast_to(features.seen_part(), shape).reshape(-1) < 1)
     noisy = noisy & ~(found["violation"] < 1 / SEPARABLE)
     if not np.all(found["converged"][noisy] == 1):
         raise RuntimeError(f"no convergence of the separability threshold for {keep}, theta = {theta}, {labels}")
@@ -244,9 +260,10 @@ def _solve_traced(
         )
         some = jax.tree.map(lambda a: a[rows], points)  # noqa: B023
         if kind == "square":
-            some = some._replace(lam=jnp.maximum(some.lam, MIN_NORM_LAMBDA * some.alpha_prune))
-        one = partial(order_parameters, kind, aligned)
-        found.append((rows, jax.lax.map(one, some, batch_size=lanes_of(kind, some, aligned))))
+            some = some._replace(lam=jnp.maximum(some.lam, least_lam(some)))
+        solved, some = as_regularised(kind, some)
+        one = partial(order_parameters, solved, aligned)
+        found.append((rows, jax.lax.map(one, some, batch_size=lanes_of(solved, some, aligned))))
     back = np.argsort(np.concatenate([rows for rows, _ in found]), kind="stable")
     out = {name: jnp.concatenate([part[name] for _, part in found])[back] for name in found[0][1]}
     fields = _observed(out, points.theta, labels, shape, jnp)

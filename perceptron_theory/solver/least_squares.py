@@ -32,7 +32,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from perceptron_theory.solver.feature_response import Hidden
+from perceptron_theory.solver.feature_response import Hidden, Spectrum, response_of
 from perceptron_theory.solver.max_margin import across_moments
 from perceptron_theory.solver.quadrature import REACH, Strips, kept_lines
 
@@ -42,7 +42,7 @@ NEWTON_STEPS = 60
 
 
 def least_squares(
-    alpha_prune: Array, strips: Strips, theta: Array, lam: Array, features: Hidden | None = None, *, aligned: bool
+    alpha_prune: Array, strips: Strips, theta: Array, lam: Array, features: Hidden | Spectrum | None = None, *, aligned: bool
 ) -> Array:
     """Solve one point.
 
@@ -51,54 +51,87 @@ def least_squares(
         strips: what is kept, with origin 0.
         theta: angle between probe and teacher in radians, scalar.
         lam: lambda > 0, scalar.
-        features: what is hidden from the student; None where it sees all features, of equal variance.
+        features: what the student sees of the features; None is all of them, of equal variance.
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
         (A, B, log s, log V), shape (4,), as ``regularised.minimise_loss`` finds them.
     """
     t, w0, w1, w2 = _lines(strips, theta, aligned)
-    if strips.importance is None:
+    weight = jnp.ones_like(t) if strips.importance is None else _per_line(strips.importance, t)
+    if isinstance(features, Spectrum):
+        v = _of_spectrum(alpha_prune, weight, w0, lam, features)
+    elif strips.importance is None:
         b = lam + alpha_prune - 1
         root = jnp.sqrt(b * b + 4 * lam)
         v = jnp.where(b > 0, 2 / (jnp.abs(b) + root), (jnp.abs(b) + root) / (2 * lam))
-        drag, left, whole = (1 + v) / alpha_prune, (1 + v) * (1 + lam * v * v), (1 + v) ** 2
     else:
-        importance = jnp.repeat(strips.importance, t.size // strips.importance.size)
-        v = _response(alpha_prune, importance, w0, lam)
-        c = importance / (1 + importance * v)
-        drag, whole = 1 / alpha_prune, 1.0
-        left = lam * v + alpha_prune * v * jnp.sum(w0 * c / (1 + importance * v))
-        w0, w1, w2 = c * w0, c * w1, c * w2
-    hidden = Hidden(0 * lam, 0 * lam) if features is None else features
-    along = jnp.sum(w0 * t * t) + drag * (lam + hidden.along / v)
+        v = _weighted(alpha_prune, weight, w0, lam)
+    c = weight / (1 + weight * v)
+    answer = response_of(features, lam, alpha_prune * jnp.sum(w0 * c))
+    w0, w1, w2 = c * w0, c * w1, c * w2
+    along = jnp.sum(w0 * t * t) + answer.drag_along / alpha_prune
     mean = jnp.sum(w0 * t)
     if aligned:
         m_probe, m_across = mean / along, jnp.zeros_like(mean)
     else:
-        mixed, across, mean_across = jnp.sum(w1 * t), jnp.sum(w2) + drag * (lam + hidden.across / v), jnp.sum(w1)
+        mixed, across, mean_across = jnp.sum(w1 * t), jnp.sum(w2) + answer.drag_across / alpha_prune, jnp.sum(w1)
         # eliminated in the order of the sizes: z is the small field where strips are thin
         rest = along - mixed * mixed / across
         m_probe = (mean - mixed * mean_across / across) / rest
         m_across = (mean_across - mixed * m_probe) / across
     miss = 1 - m_probe * t
-    square = w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across
-    squares = jnp.sum(square if strips.importance is None else c * square)
-    held = hidden.along * m_probe**2 + hidden.across * m_across**2
-    s_squared = (alpha_prune * v * v * squares + whole * held) / left
+    squares = jnp.sum(c * (w0 * miss * miss - 2 * w1 * miss * m_across + w2 * m_across * m_across))
+    held = answer.excess_along * m_probe**2 + answer.excess_across * m_across**2
+    left = (lam * answer.length + alpha_prune * answer.spread * jnp.sum(w0 / (1 + weight * v))) / v
+    s_squared = (alpha_prune * answer.spread * squares + held) / left
     return jnp.stack([*_in_plane(theta, m_probe, m_across), 0.5 * jnp.log(s_squared), jnp.log(v)])
 
 
-def _response(alpha_prune: Array, importance: Array, mass: Array, lam: Array) -> Array:
-    """V where examples carry weights, ``importance`` on lines of Gaussian measure ``mass``."""
+def _per_line(importance: Array, t: Array) -> Array:
+    return jnp.repeat(importance, t.size // importance.size)
+
+
+def _of_spectrum(alpha_prune: Array, weight: Array, mass: Array, lam: Array, features: Spectrum) -> Array:
+    """V where the features have unequal variances; examples on lines of Gaussian measure ``mass`` carry weights."""
+
+    def excess(log_v: Array) -> Array:
+        v = jnp.exp(log_v)
+        curvature = alpha_prune * jnp.sum(mass * weight / (1 + weight * v))
+        return jnp.log(response_of(features, lam, curvature).v) - log_v
+
+    low = response_of(features, lam, alpha_prune * jnp.sum(mass * weight)).v
+    high = response_of(features, lam, jnp.zeros_like(lam)).v
+    return jnp.exp(_root(excess, jnp.log(low), jnp.log(high)))
+
+
+def _weighted(alpha_prune: Array, weight: Array, mass: Array, lam: Array) -> Array:
+    """V where examples on lines of Gaussian measure ``mass`` carry weights."""
 
     def rise(_: int, v: Array) -> Array:
-        c = importance / (1 + importance * v)
+        c = weight / (1 + weight * v)
         value = lam * v + alpha_prune * v * jnp.sum(mass * c) - 1
-        slope = lam + alpha_prune * jnp.sum(mass * c / (1 + importance * v))
+        slope = lam + alpha_prune * jnp.sum(mass * c / (1 + weight * v))
         return v - value / slope
 
     return jax.lax.fori_loop(0, NEWTON_STEPS, rise, 1 / (lam + alpha_prune))
+
+
+def _root(value: Any, low: Array, high: Array) -> Array:
+    """Where a falling function is zero between two arguments: Newton's method, and halving where it leaves them."""
+
+    def turn(state: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
+        low, high, x, _, num_steps = state
+        height, slope = jax.jvp(value, (x,), (jnp.ones_like(x),))
+        low, high = jnp.where(height >= 0, x, low), jnp.where(height >= 0, high, x)
+        newton = x - height / slope
+        inside = (newton >= low) & (newton <= high)
+        onwards = jnp.where(inside, newton, 0.5 * (low + high))
+        return low, high, onwards, jnp.abs(onwards - x), num_steps + 1
+
+    start = (low, high, 0.5 * (low + high), jnp.full_like(low, jnp.inf), jnp.zeros_like(low, dtype=int))
+    end = jax.lax.while_loop(lambda s: (s[3] > 1e-15 * (1 + jnp.abs(s[2]))) & (s[4] < NEWTON_STEPS), turn, start)
+    return end[2]
 
 
 def mean_square_importance(strips: Strips, theta: Array, *, aligned: bool) -> Array:

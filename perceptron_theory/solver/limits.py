@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from perceptron_theory.solver import separation
 from perceptron_theory.solver.batch import OnePoint, for_each_point
+from perceptron_theory.solver.feature_response import Spectrum, hidden_of
 from perceptron_theory.solver.points import Floats, lanes_of
 from perceptron_theory.solver.saddle_point import Point, order_parameters, unknowns_of
 
@@ -19,13 +20,16 @@ __all__ = [
     "MIN_NORM_LAMBDA",
     "NEAR_INTERPOLATION",
     "SEPARABLE",
+    "as_regularised",
     "inverse_where",
+    "least_lam",
     "separability_solver",
     "solve_points",
     "solved_unknowns",
 ]
 
 MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
+HARD_MARGIN_LAMBDA = 1e-10  # stands for the limit lambda -> 0 of separated examples, relative to the mean variance
 SEPARABLE = 1e8  # a threshold above this counts as infinite
 NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
 
@@ -41,7 +45,7 @@ def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats
                 f"SquareLoss(0) has no limit at alpha_prune = 1, where |w| diverges: got {alpha[near][0]:.9g}; "
                 "use lam > 0"
             )
-        points = points._replace(lam=np.where(zero, MIN_NORM_LAMBDA * alpha, points.lam))
+        points = points._replace(lam=np.where(zero, least_lam(points), points.lam))
     if kind in ("logistic", "hinge") and zero.any():
         # where the examples are separable the direction tends to that of the max-margin student (Rosset et al. 2004)
         separable = zero & (alpha < thresholds(points) if noisy else True)
@@ -65,11 +69,31 @@ def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats
                 f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
                 "a regularised student"
             )
+        kind, points = as_regularised(kind, points)
     lanes = lanes_of(kind, points, aligned)
     if kind == "max-margin" and aligned:
         order = partial(_neighbours, points)
         return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
     return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
+
+
+def least_lam(points: Point) -> Any:
+    """The lambda that stands for the limit lambda -> 0 of the square loss."""
+    least = points.features.variance.min(-1) if isinstance(points.features, Spectrum) else 1.0
+    return MIN_NORM_LAMBDA * least * points.alpha_prune
+
+
+def as_regularised(kind: str, points: Point) -> tuple[str, Point]:
+    """The max-margin student where features have unequal variances: the hinge loss's as lambda -> 0.
+
+    A margin is measured by the length of w, which is not the spread of its field then.  Every force stays the same
+    multiple of lambda once no example is inside the margin any more, so that the limit is met long before lambda = 0.
+    """
+    if kind != "max-margin" or not isinstance(points.features, Spectrum):
+        return kind, points
+    mean_variance = (points.features.count * points.features.variance).sum(-1)
+    strips = points.strips._replace(origin=0 * points.theta)
+    return "hinge", points._replace(strips=strips, lam=HARD_MARGIN_LAMBDA * mean_variance)
 
 
 def solved_unknowns(kind: str, points: Point, *, aligned: bool) -> Floats:
@@ -132,7 +156,7 @@ def separability_solver() -> OnePoint:
             nothing + 1.0,
             point.start_omega,
             nothing + 1 / SEPARABLE,
-            point.features,
+            None if point.features is None else hidden_of(point.features),
             aligned=False,
         )
         return {"violation": found.violation, "converged": found.converged}

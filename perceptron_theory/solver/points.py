@@ -40,8 +40,8 @@ ALPHA_PRUNE_RANGE = (1e-3, 1e5)
 FRACTION_RANGE = (1e-4, 1.0)
 
 
-def check_types(keep: Any, student: Any, labels: Any) -> None:
-    """Raise a ``TypeError`` that names the argument unless these are a keep rule, a student and labels."""
+def check_types(keep: Any, student: Any, labels: Any, features: Any = None) -> None:
+    """Raise a ``TypeError`` that names the argument unless these are a keep rule, a student, labels and features."""
     if not isinstance(keep, KeepRule | KeepByLabel):
         raise TypeError(f"keep must be a keep rule such as KeepHard(0.2), got {keep!r}")
     if not isinstance(student, MaxMargin | RegularisedStudent):
@@ -50,6 +50,8 @@ def check_types(keep: Any, student: Any, labels: Any) -> None:
         )
     if not isinstance(labels, Labels):
         raise TypeError(f"labels must be Labels(...), got {labels!r}")
+    if features is not None and not isinstance(features, Features):
+        raise TypeError(f"features must be SeenFeatures(...), PowerLawFeatures(...) or None, got {features!r}")
 
 
 def numbers_in(thing: Any) -> list[Any]:
@@ -131,6 +133,7 @@ def parts_of(
         student: see there.
         labels: see there.
         shape: broadcast shape of all.
+        features: see there.
 
     Returns:
         One or two parts, none where there are no points.
@@ -190,7 +193,7 @@ def flat_points(
         0.25 * pool,
         nothing,
         nothing,
-        None if features is None else features.hidden(xp.asarray(theta), xp=xp),
+        None if features is None else features.structure(xp.asarray(theta), shape, xp=xp),
     )
 
     def flat(values: Any, *trailing: int) -> Any:
@@ -210,7 +213,7 @@ def flat_points(
         longest=flat(point.longest),
         near_r=flat(point.near_r),
         near_x=flat(point.near_x),
-        features=jax.tree.map(flat, point.features),
+        features=jax.tree.map(lambda a: flat(a, *a.shape[len(shape) :]), point.features),
     )
     return flattened, flat(kept.fraction)
 

@@ -33,7 +33,7 @@ from jax import Array
 
 from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.evaluation import pointwise, with_slopes
-from perceptron_theory.solver.feature_response import Hidden, Plane, response_of, with_slope
+from perceptron_theory.solver.feature_response import Hidden, Plane, Response, Spectrum, response_of, with_slope
 from perceptron_theory.solver.least_squares import mean_example, mean_square_importance
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf
@@ -258,7 +258,7 @@ def equations(
     theta: Array,
     lam: Array,
     unknowns: Array,
-    features: Hidden | None = None,
+    features: Hidden | Spectrum | None = None,
     *,
     aligned: bool,
 ) -> Array:
@@ -276,7 +276,7 @@ def equations(
         theta: angle between probe and teacher in radians, scalar.
         lam: lambda, scalar.
         unknowns: (A, B, log s, log V), shape (4,); m = (A, B).
-        features: what is hidden from the student; None where it sees all features, of equal variance.
+        features: what the student sees of the features; None is all of them, of equal variance.
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
@@ -288,7 +288,7 @@ def equations(
 
 
 def _balance(
-    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, features: Hidden | None, aligned: bool
+    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, features: Hidden | Spectrum | None, aligned: bool
 ) -> tuple[Array, Array, Array]:
     """``equations``, and alpha_prune <force^2> and lambda + alpha_prune <M''>."""
     r, t, w0 = fields.r, fields.t, fields.w0
@@ -296,9 +296,7 @@ def _balance(
     inverse_v = lam + curvature
     if features is not None:
         answer = response_of(features, lam, curvature)
-        drag, excess = _in_frame(
-            fields, answer.drag_along, answer.drag_across, answer.excess_along, answer.excess_across
-        )
+        drag, excess = _in_frame(fields, answer)
         pull = drag.times(r, jnp.zeros_like(r))
         square = answer.spread * squared + excess.along * r * r
         value = jnp.stack(
@@ -321,10 +319,11 @@ def _balance(
     return value, squared, inverse_v
 
 
-def _in_frame(fields: _Fields, *eigenvalues: Array) -> list[Plane]:
-    """Matrices of these pairs of eigenvalues, along and across the probe, in the frame of the student."""
-    pairs = zip(eigenvalues[::2], eigenvalues[1::2], strict=True)
-    return [Plane.of(along, across, fields.cos_psi, fields.sin_psi) for along, across in pairs]
+def _in_frame(fields: _Fields, answer: Response) -> tuple[Plane, Plane]:
+    """The matrices D and E, or their derivatives, in the frame of the student."""
+    frame = (fields.cos_psi, fields.sin_psi)
+    drag = Plane.of(answer.drag_along, answer.drag_across, *frame)
+    return drag, Plane.of(answer.excess_along, answer.excess_across, *frame)
 
 
 def _second(fields: _Fields, along: Array, across: Array) -> Array:
@@ -339,7 +338,7 @@ def conditions(
     theta: Array,
     lam: Array,
     unknowns: Array,
-    features: Hidden | None = None,
+    features: Hidden | Spectrum | None = None,
     *,
     aligned: bool,
 ) -> Conditions:
@@ -360,7 +359,7 @@ def conditions(
     if features is not None:
         curved, squares = jnp.stack(by_curvature), jnp.stack(by_squared)
         answer, slope = with_slope(features, lam, inverse_v - lam)
-        drag, excess, more_drag, more_excess = _in_frame(fields, *answer[1:3], *answer[4:], *slope[1:3], *slope[4:])
+        (drag, excess), (more_drag, more_excess) = _in_frame(fields, answer), _in_frame(fields, slope)
         r, zero, one = fields.r, jnp.zeros_like(fields.r), jnp.ones_like(fields.r)
         more = more_drag.times(r, zero)
         column = [_second(fields, *drag.times(one, zero)), _second(fields, *drag.times(zero, one))]
@@ -429,7 +428,7 @@ def minimise_loss(
     strips: Strips,
     theta: Array,
     lam: Array,
-    features: Hidden | None = None,
+    features: Hidden | Spectrum | None = None,
     *,
     aligned: bool,
 ) -> LossMinimum:
@@ -483,7 +482,7 @@ def minimise_loss(
     mean_teacher, mean_rest = mean_example(pull, theta, aligned=aligned)
     strong = jnp.maximum(lam, STRONG * alpha_prune * (1 + mean_teacher**2 + mean_rest**2))
     force = 0.5 if loss == "logistic" else 1.0  # at output 0
-    weak = response_of(Hidden(zero, zero) if features is None else features, strong, zero)
+    weak = response_of(features, strong, zero)
     cosine, sine = jnp.cos(theta), jnp.sin(theta)  # of the probe
     along = force * alpha_prune * (cosine * mean_teacher + sine * mean_rest) / weak.drag_along
     across = force * alpha_prune * (cosine * mean_rest - sine * mean_teacher) / weak.drag_across

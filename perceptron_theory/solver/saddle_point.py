@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from perceptron_theory.solver import max_margin, regularised, separation
+from perceptron_theory.solver.feature_response import Spectrum, length_of
 from perceptron_theory.solver.least_squares import least_squares
 from perceptron_theory.solver.margin_search import maximise_margin
 from perceptron_theory.solver.quadrature import Strips
@@ -44,7 +45,7 @@ class Point(NamedTuple):
     longest: Any
     near_r: Any
     near_x: Any
-    features: Any = None  # what is hidden from the student; None where it sees all features, of equal variance
+    features: Any = None  # what the student sees of the features; None is all of them, of equal variance
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -57,13 +58,15 @@ def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Ar
     converged, residual, num_steps = status
     r, omega, s = coordinates(kind, unknowns)
     v = unknowns[2] if kind == "max-margin" else jnp.exp(unknowns[3])
+    uneven = isinstance(point.features, Spectrum)
+    norm = length_of(point.features, point.lam, r, s, v) if uneven else jnp.hypot(r, s)
     return {
         "r": r,
         "omega": omega,
         "s": s,
         "v": v,
         "x": v - r * jnp.cos(point.theta - omega) * point.strips.origin,
-        "norm": jnp.hypot(r, s) / (v if kind == "max-margin" else 1.0),
+        "norm": norm / v if kind == "max-margin" else norm,
         "log_error": max_margin.log_error(r / s, omega),
         "converged": converged,
         "residual": residual,
