@@ -1,5 +1,7 @@
 import data_pruning
 
+from .best_ridge import BestRidge as BestRidge
+from .best_ridge import best_ridge as best_ridge
 from .best_rule import OptimalFrontier as OptimalFrontier
 from .best_rule import OptimalPolicy as OptimalPolicy
 from .best_rule import best_window as best_window
@@ -7,6 +9,9 @@ from .best_rule import optimal_frontier as optimal_frontier
 from .best_rule import optimal_policy as optimal_policy
 from .derivatives import exponential_to_power_law as exponential_to_power_law
 from .derivatives import scaling_exponent as scaling_exponent
+from .features import Features as Features
+from .features import PowerLawFeatures as PowerLawFeatures
+from .features import SeenFeatures as SeenFeatures
 from .frontier import Crossover as Crossover
 from .frontier import Frontier as Frontier
 from .frontier import crossover as crossover

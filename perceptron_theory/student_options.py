@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 import tyro
 
 from perceptron_theory.labels import Labels
-from perceptron_theory.students import HingeLoss, LogisticLoss, MaxMargin, SquareLoss, Student
+from perceptron_theory.students import LOSSES, MaxMargin, Student
 
 __all__ = ["StudentChoice", "StudentName", "StudentOptions", "student_named"]
 
 StudentName = Literal["max-margin", "square", "logistic", "hinge"]
-LOSSES = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}
 
 
 @dataclass(frozen=True)

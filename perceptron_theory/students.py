@@ -6,13 +6,13 @@ Every student is linear, w.x without a bias, trained on examples x ~ N(0, I_N) w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from data_pruning.arguments import is_traced, real_array
 
-__all__ = ["HingeLoss", "LogisticLoss", "MaxMargin", "SquareLoss", "Student"]
+__all__ = ["LAMBDA_RANGE", "LOSSES", "HingeLoss", "LogisticLoss", "LossName", "MaxMargin", "SquareLoss", "Student"]
 
 LAMBDA_RANGE = (1e-14, 1e14)
 
@@ -67,3 +67,7 @@ class HingeLoss(RegularisedStudent):
     """Soft-margin support vector machine: loss(h) = max(0, 1 - h)."""
 
     loss: ClassVar[str] = "hinge"
+
+
+LossName = Literal["square", "logistic", "hinge"]
+LOSSES: dict[str, type[RegularisedStudent]] = {"square": SquareLoss, "logistic": LogisticLoss, "hinge": HingeLoss}

@@ -42,7 +42,13 @@ NEWTON_STEPS = 60
 
 
 def least_squares(
-    alpha_prune: Array, strips: Strips, theta: Array, lam: Array, features: Hidden | Spectrum | None = None, *, aligned: bool
+    alpha_prune: Array,
+    strips: Strips,
+    theta: Array,
+    lam: Array,
+    features: Hidden | Spectrum | None = None,
+    *,
+    aligned: bool,
 ) -> Array:
     """Solve one point.
 

@@ -429,10 +429,23 @@ def minimise_loss(
     theta: Array,
     lam: Array,
     features: Hidden | Spectrum | None = None,
+    known: tuple[Array, Array] | None = None,
     *,
     aligned: bool,
 ) -> LossMinimum:
-    """Solve one point of hinge or logistic loss; the arguments are those of ``conditions``."""
+    """Solve one point of hinge or logistic loss.
+
+    Args:
+        loss: as in ``conditions``; so the others.
+        alpha_prune: see there.
+        strips: see there.
+        theta: see there.
+        lam: see there.
+        features: see there.
+        known: unknowns of this point at a larger lambda, and that lambda, from which the path goes on; None starts
+            it at strong regularisation.
+        aligned: see there.
+    """
 
     def turn(path: _Path) -> _Path:
         trial = path.trial
@@ -496,12 +509,16 @@ def minimise_loss(
             jnp.log(weak.v),
         ]
     )
+    stage, end_of_stage = zero + FIRST_STAGE, strong
+    if known is not None:
+        start, strong = known
+        stage, end_of_stage = zero + LONGEST_STAGE, jnp.maximum(lam, strong * jnp.exp(-LONGEST_STAGE))
     count = jnp.zeros_like(alpha_prune, dtype=int)
     first = _Path(
         base=start,
         base_lam=strong,
-        stage=zero + FIRST_STAGE,
-        lam=strong,
+        stage=stage,
+        lam=end_of_stage,
         trial=start,
         size=zero + jnp.inf,
         tries=count,

@@ -46,6 +46,7 @@ class Point(NamedTuple):
     near_r: Any
     near_x: Any
     features: Any = None  # what the student sees of the features; None is all of them, of equal variance
+    known: Any = None  # unknowns of a regularised student at a larger lambda, and that lambda; None where there is none
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -122,7 +123,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         status = jnp.stack([finite, jnp.zeros_like(finite), jnp.ones_like(finite)])
     else:
         least = regularised.minimise_loss(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.features, aligned=aligned
+            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.features, point.known, aligned=aligned
         )
         unknowns = least.unknowns
         status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
