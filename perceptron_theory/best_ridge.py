@@ -117,7 +117,7 @@ def _range(points: Point) -> Floats:
 
 
 def _lowest(kind: str, points: Point, aligned: bool, first: Floats, last: Floats) -> tuple[Floats, Any]:
-    """log lambda of the lowest error of each point, and whether it is an end."""
+    """Log lambda of the lowest error of each point, and whether it is an end."""
     every = np.arange(points.alpha_prune.size)
     grid = last + (first - last) * np.linspace(0, 1, NUM_GRID)[:, None]  # it falls: each student starts from the last
     values, students = np.empty(grid.shape), np.empty((*grid.shape, 4))

@@ -76,7 +76,7 @@ class SeenFeatures(Features):
     def shape(self) -> tuple[int, ...]:  # noqa: D102
         return np.shape(self.fraction)
 
-    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: ARG002, D102
+    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: D102
         return real_array("fraction", self.fraction)
 
     def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Hidden:
@@ -151,12 +151,13 @@ class PowerLawFeatures(Features):
     def seen_part(self, *, xp: Any = np) -> Any:  # noqa: D102
         return 1 - self._parts(xp)[1]
 
-    def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Spectrum:  # noqa: ARG002, D102
+    def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Spectrum:  # noqa: D102
         (k, count), hidden, power = self._parts(xp)
         decay = xp.asarray(real_array("decay", self.decay))[..., None]
         per_seen = count / np.asarray(self.num_seen, float)[..., None]
         rows = (per_seen, k**-decay, count * power)
-        return Spectrum(*(xp.broadcast_to(a, (*shape, k.shape[-1])) for a in rows), xp.broadcast_to(hidden, shape))
+        wide = [xp.broadcast_to(row, (*shape, k.shape[-1])) for row in rows]
+        return Spectrum(wide[0], wide[1], wide[2], xp.broadcast_to(hidden, shape))
 
     def _parts(self, xp: Any) -> tuple[tuple[Any, Any], Any, Any]:
         """Nodes and weights of sums over features seen; the teacher's part that is hidden, and that of each node."""

@@ -107,10 +107,10 @@ def solve(
         on_failure: "raise", or "flag" to return NaN and ``converged = False`` at points that do not converge.
 
     All numbers are scalars or arrays, broadcast against each other and against the fields of ``keep``, ``student``,
-    ``labels`` and ``features``.  Any of them (except the edges of a ``KeepPolicy`` and ``num_seen``) can be traced by JAX: ``solve`` works under jit,
-    vmap, grad and jvp, with derivatives by implicit differentiation of the saddle point.  This needs double precision,
-    ``with jax.enable_x64(True):``; values cannot be checked then, and points without a solution come out as NaN.
-    The derivative by theta at theta = 0 is that at theta -> 0+.
+    ``labels`` and ``features``.  Any of them (except the edges of a ``KeepPolicy`` and ``num_seen``) can be traced by
+    JAX: ``solve`` works under jit, vmap, grad and jvp, with derivatives by implicit differentiation of the saddle
+    point.  This needs double precision, ``with jax.enable_x64(True):``; values cannot be checked then, and points
+    without a solution come out as NaN.  The derivative by theta at theta = 0 is that at theta -> 0+.
 
     Returns:
         The solution; NumPy arrays of the broadcast shape, or plain numbers if that is (); JAX arrays if traced.

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from simulations.seen_features import SeenCoordinates, seen_rows
+
 __all__ = ["draw_kept_examples", "labels_agree"]
 
 FLIPS = 2  # which key of a trial flips its labels; 0 and 1 are those of the plane and of the rest
@@ -29,6 +31,7 @@ def draw_kept_examples(
     num_features: int,
     flip_probability: Array | float = 0.0,
     by_label: Array | None = None,
+    seen: SeenCoordinates | None = None,
 ) -> Array:
     """Draw a pool of examples, rank it by the probe and return what is kept.
 
@@ -40,19 +43,23 @@ def draw_kept_examples(
         num_examples: number of examples in the pool, scalar integer, at most ``pool_size``.
         theta: angle between probe and teacher in radians.
         pool_size: static size of the arrays of the pool.
-        num_features: N, at least 2.
+        num_features: features that the student sees, at least 2: N, or M where ``seen`` is given.
         flip_probability: probability that a label is not sign(T.x).
         by_label: which positions are kept if the label is not sign(J.x), and which if it is, booleans of shape
             (2, kept_size); None keeps them all.
+        seen: what the student sees of the features; None is all of them, of equal variance.
 
     Returns:
-        Label times input over sqrt N, shape (kept_size, num_features), float64; rows of padding and of examples that
-        are not kept are zero.  The first coordinate is along the teacher, the second along the rest of the probe.
+        Label times input over the square root of ``num_features``, shape (kept_size, num_features), float64; rows of
+        padding and of examples that are not kept are zero.  Where all features are seen the first coordinate is along
+        the teacher, the second along the rest of the probe.
     """
     p, q, z, label = _pool(key, num_examples, theta, pool_size, flip_probability, positions)
     rest_key = jax.random.split(key)[1]
-    rest = jax.random.normal(rest_key, (positions.shape[0], num_features - 2), float)
-    examples = jnp.concatenate([p[:, None], q[:, None], rest], axis=1)
+    num_normal = num_features - 2 if seen is None else num_features
+    rest = jax.random.normal(rest_key, (positions.shape[0], num_normal), float)
+    plane = jnp.stack([p, q], axis=1)
+    examples = jnp.concatenate([plane, rest], axis=1) if seen is None else seen_rows(plane, rest, seen)
     real = jnp.arange(positions.shape[0]) < num_kept
     if by_label is not None:
         real = real & jnp.where(label == jnp.sign(z), by_label[1], by_label[0])

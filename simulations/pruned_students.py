@@ -15,10 +15,12 @@ from jax import Array
 from data_pruning import KeepByLabel, KeepRule
 from data_pruning.arguments import integer, number
 from data_pruning.keep_weighted import warn_of_ignored_weights
-from perceptron_theory import Labels, MaxMargin, Student
+from perceptron_theory import Labels, MaxMargin, SeenFeatures, Student
+from perceptron_theory.features import Features
 from perceptron_theory.labels import truth_direction
 from simulations.ensemble import draw_kept_examples, labels_agree
 from simulations.probe import TrainedProbe, learned_angle
+from simulations.seen_features import SeenCoordinates, field_error, field_gap, num_seen_of, seen_coordinates
 from simulations.settings import as_json, software
 from simulations.students.separability import is_proven_inseparable
 from simulations.students.separator import TARGET_GAP
@@ -33,7 +35,7 @@ PROBE = 3  # which key of a trial its probe has; those of the pool are in ``ense
 COLUMNS = {
     "errors": Column("1", "test error: angle between student and truth over pi"),
     "gaps": Column("1", "optimality gap: the angle of the student is right to arccos(1 - gap)"),
-    "margins": Column("1", "margin kappa: smallest y w.x / |w| of the kept examples, for x ~ N(0, I)"),
+    "margins": Column("1", "margin kappa: smallest y w.x / |w| of the kept examples"),
     "kept": Column("1", "examples after pruning", dtype=int),
 }
 PROBE_COLUMNS = {
@@ -47,13 +49,15 @@ class PrunedStudents:
     """Students trained on pruned data; the fields determine every trial but for its number.
 
     Attributes:
-        alpha_tot: examples per parameter before pruning, > 0.
+        alpha_tot: examples per parameter of the student before pruning, > 0.
         keep: one keep rule, or one for the examples whose label the probe predicts and one for the others.
         theta: angle between probe and teacher in radians, in [0, pi/2], or a probe that is trained in every trial.
-        num_features: N, at least 2; at least 3 for a truth that is not the teacher.
+        num_features: N, at least 2; at least 3 for a truth that is not the teacher; a multiple of that of power-law
+            features.
         student: what is minimised.
         labels: flips of labels, and the truth that counts; all fields single numbers.
         seed: non-negative integer.
+        features: what the student sees of the features; None is all of them, of equal variance.
     """
 
     alpha_tot: float
@@ -63,6 +67,7 @@ class PrunedStudents:
     student: Student = MaxMargin()  # noqa: RUF009 (frozen)
     labels: Labels = Labels()  # noqa: RUF009 (frozen)
     seed: int = 0
+    features: Features | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("num_features", 2), ("seed", 0)):
@@ -90,13 +95,14 @@ class PrunedStudents:
             object.__setattr__(self, "theta", number("theta", self.theta))
             if not 0 <= self.theta <= np.pi / 2:
                 raise ValueError(f"theta is in radians and must lie in [0, pi/2], got {self.theta!r}")
+        self._check_features()
         if not self.labels.truth_is_teacher:
             self._truth()
             if self.num_features < 3:
                 raise ValueError(
                     f"num_features must be at least 3 for a truth that is not the teacher, got {self.num_features}"
                 )
-        if self.alpha_tot * self.num_features >= MOST_EXAMPLES:
+        if self.alpha_tot * self.num_parameters >= MOST_EXAMPLES:
             raise ValueError(
                 f"alpha_tot = {self.alpha_tot:g} with num_features = {self.num_features} gives more than "
                 f"{MOST_EXAMPLES:g} examples: take a smaller alpha_tot"
@@ -104,10 +110,39 @@ class PrunedStudents:
         if self.num_examples < 1:
             raise ValueError(f"alpha_tot = {self.alpha_tot:g} with num_features = {self.num_features} gives no example")
 
+    def _check_features(self) -> None:
+        features = self.features
+        if features is None:
+            return
+        if not isinstance(features, Features):
+            raise TypeError(f"features must be SeenFeatures(...), PowerLawFeatures(...) or None, got {features!r}")
+        if features.shape != ():
+            raise ValueError(f"features must be single numbers, got arrays of shape {features.shape}")
+        num_seen_of(features, self.num_features)
+        if not isinstance(self.theta, TrainedProbe):
+            self.seen()
+        elif not isinstance(features, SeenFeatures) or features.probe != "all":
+            raise ValueError(
+                f"a trained probe sees all features, of equal variance: SeenFeatures(..., 'all'), got {features}"
+            )
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters of the student: M, the features that it sees."""
+        return num_seen_of(self.features, self.num_features)
+
     @property
     def num_examples(self) -> int:
         """Examples of a trial before pruning."""
-        return round(self.alpha_tot * self.num_features)
+        return round(self.alpha_tot * self.num_parameters)
+
+    def seen(self) -> SeenCoordinates | None:
+        """How what the student sees hangs together with teacher and probe; None where it sees all."""
+        if self.features is None:
+            return None
+        theta = 0.0 if isinstance(self.theta, TrainedProbe) else self.theta
+        truth = (1.0, 0.0, 0.0) if self.labels.truth_is_teacher else self._truth()
+        return seen_coordinates(self.features, self.num_features, theta, truth)
 
     @property
     def title(self) -> str:  # noqa: D102
@@ -146,14 +181,16 @@ class PrunedStudents:
             settings["student"] = as_json(self.student, student=type(self.student).__name__)
         if as_json(self.labels) != as_json(Labels()):
             settings["labels"] = as_json(self.labels)
+        if self.features is not None:
+            settings["features"] = as_json(self.features, features=type(self.features).__name__)
         return settings
 
     def footprint(self) -> Footprint:
         """Memory of one trial."""
-        rows, n = self._kept_size(), self.num_features
+        rows, n = self._kept_size(), self.num_parameters
         data = 8 * rows * n
         if isinstance(self.theta, TrainedProbe):
-            data = max(data, 8 * self.theta.num_examples(n) * n)
+            data = max(data, 8 * self.theta.num_examples(self.num_features) * self.num_features)
         square = 8 * min(rows, n) ** 2
         return Footprint(data, 3 * data + 8 * square + 100 * array_size(self.num_examples))
 
@@ -161,18 +198,19 @@ class PrunedStudents:
         """The trials of these numbers, on a device."""
         fit, lam = solver_of(self.student)
         truth = None if self.labels.truth_is_teacher else np.array(self._truth())
+        against = (truth, self.seen())
         with jax.enable_x64(True):
             found: dict[str, Any] = {}
             if isinstance(self.theta, TrainedProbe):
                 found["probe_angles"], found["probe_gaps"] = self._probe(numbers, device)
             data, found["kept"], importance = self._data(numbers, device, found.get("probe_angles"))
             trials = (data, importance)
-            found |= _train(quick_solver_of(self.student) or fit)(trials, np.float64(lam), truth)
+            found |= _train(quick_solver_of(self.student) or fit)(trials, np.float64(lam), *against)
             columns = {name: np.array(values) for name, values in found.items()}
             if quick_solver_of(self.student) is not None:
                 unproven = np.flatnonzero(~(columns["gaps"] <= TARGET_GAP))
                 if unproven.size:
-                    for name, values in _train(fit).of_some(unproven, trials, np.float64(lam), truth).items():
+                    for name, values in _train(fit).of_some(unproven, trials, np.float64(lam), *against).items():
                         columns[name][unproven] = values
             return columns
 
@@ -199,7 +237,7 @@ class PrunedStudents:
         if np.all(gaps <= LARGEST_GAP):
             return
         bad = int(np.flatnonzero(~(gaps <= LARGEST_GAP))[0])
-        settings = ", ".join(str(item) for item in (self.keep, self.student, self.labels))
+        settings = ", ".join(str(item) for item in (self.keep, self.student, self.labels, self.features) if item)
         where = f"{columns['kept'][bad]} examples of {self.num_examples}, {settings}, N = {self.num_features}"
         max_margin = isinstance(self.student, MaxMargin)
         if max_margin and is_proven_inseparable(self.data(int(numbers[bad]))):
@@ -219,7 +257,10 @@ class PrunedStudents:
         )
 
     def data(self, trial: int) -> np.ndarray:
-        """The kept examples of one trial, rows y x / sqrt(N), shape (kept_size, N); rows of zeros are no examples."""
+        """The kept examples of one trial, rows y x / sqrt(M), shape (kept_size, M); rows of zeros are no examples.
+
+        x is what the student sees, M its parameters.
+        """
         numbers, device = np.array([trial]), jax.local_devices()[0]
         with jax.enable_x64(True):
             angles = self._probe(numbers, device)[0] if isinstance(self.theta, TrainedProbe) else None
@@ -242,8 +283,9 @@ class PrunedStudents:
         kept_rows = np.full(numbers.size, num_kept)
         importance = self._importance(positions, num_kept)
         each = jax.device_put(_Pool(numbers, positions, kept_rows, by_label, theta, importance), device)
-        draw = _draw(array_size(self.num_examples), self.num_features)
-        found = draw(each, self._root(), self.num_examples, np.float64(self.labels.flip_probability))
+        draw = _draw(array_size(self.num_examples), self.num_parameters)
+        flip_probability = np.float64(self.labels.flip_probability)
+        found = draw(each, self._root(), self.num_examples, flip_probability, self.seen())
         return (*found, None) if importance is None else found
 
     def _importance(self, positions: np.ndarray, num_kept: int) -> np.ndarray | None:
@@ -291,8 +333,8 @@ class PrunedStudents:
     def _kept_size(self) -> int:
         """Rows of the array of kept examples, the same for all trials."""
         count = self._most_kept()
-        # at most N examples are solved in their own dimension: padding must not push them past it
-        return min(array_size(count), self.num_features) if count <= self.num_features else array_size(count)
+        # at most M examples are solved in their own dimension: padding must not push them past it
+        return min(array_size(count), self.num_parameters) if count <= self.num_parameters else array_size(count)
 
     def _most_kept(self) -> int:
         rules = [self.keep] if isinstance(self.keep, KeepRule) else [self.keep.agree, self.keep.disagree]
@@ -346,7 +388,9 @@ def _learn(probe: TrainedProbe, num_features: int, quick: bool) -> Any:
 def _draw(pool_size: int, num_features: int) -> Any:
     """Compiled: the data of several trials, the numbers of examples they keep, and weights where they have any."""
 
-    def one(pool: _Pool, root: Array, num_examples: Array, flip_probability: Array) -> tuple[Array, ...]:
+    def one(
+        pool: _Pool, root: Array, num_examples: Array, flip_probability: Array, seen: SeenCoordinates | None
+    ) -> tuple[Array, ...]:
         examples = draw_kept_examples(
             _key(root, pool.number),
             pool.positions,
@@ -357,6 +401,7 @@ def _draw(pool_size: int, num_features: int) -> Any:
             num_features=num_features,
             flip_probability=flip_probability,
             by_label=pool.by_label,
+            seen=seen,
         )
         real = jnp.any(examples != 0, axis=1)
         if pool.importance is None:
@@ -380,21 +425,25 @@ def _draw(pool_size: int, num_features: int) -> Any:
 def _train(fit: Fit) -> Any:
     """Compiled: the students of several data sets.
 
-    The compiled function takes the data with their weights, lambda, and the truth's first three components if it is not
-    the teacher.
+    The compiled function takes the data with their weights, lambda, the truth's first three components if it is not
+    the teacher, and what the student sees if that is not all.
     """
 
-    def one(trial: tuple[Array, Array | None], lam: Array, truth: Array | None) -> dict[str, Array]:
+    def one(
+        trial: tuple[Array, Array | None], lam: Array, truth: Array | None, seen: SeenCoordinates | None
+    ) -> dict[str, Array]:
         examples, importance = trial
         found = fit(examples, lam) if importance is None else fit(examples, lam, importance)
-        w = found.weights
-        if truth is None:
+        w, gap = found.weights, found.gap
+        if seen is not None:
+            error, gap = field_error(w, seen), field_gap(w, gap, seen)
+        elif truth is None:
             error = jnp.arctan2(jnp.linalg.norm(w[1:]), w[0]) / jnp.pi
         else:
             truth = jnp.zeros_like(w).at[:3].set(truth)
             along = w @ truth
             error = jnp.arctan2(jnp.linalg.norm(w - along * truth), along) / jnp.pi
-        # the examples are scaled by 1/sqrt N, the margin is that of x ~ N(0, I_N)
-        return {"errors": error, "gaps": found.gap, "margins": found.margin * jnp.sqrt(w.size)}
+        # the examples are scaled by the root of the number of parameters, the margin is that of x itself
+        return {"errors": error, "gaps": gap, "margins": found.margin * jnp.sqrt(w.size)}
 
     return TrialProgram(one)

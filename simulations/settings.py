@@ -15,7 +15,7 @@ __all__ = ["as_json", "software"]
 
 
 def as_json(item: Any, **kind: str) -> dict[str, Any]:
-    """Fields of a rule, student, probe or labels as JSON values.
+    """Fields of a rule, student, probe, labels or features as JSON values.
 
     Args:
         item: a dataclass.
@@ -25,8 +25,8 @@ def as_json(item: Any, **kind: str) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    if value is None:
-        return None
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, KeepRule):
         return as_json(value, rule=type(value).__name__)
     array = np.asarray(value, float)

@@ -13,8 +13,10 @@ from jax.sharding import Mesh
 from data_pruning import KeepByLabel, KeepRule, Results
 from data_pruning.arguments import integer, number
 from perceptron_theory import Labels, MaxMargin, Student
+from perceptron_theory.features import Features
 from simulations.probe import TrainedProbe
 from simulations.pruned_students import PrunedStudents
+from simulations.seen_features import rounded
 from simulations.trials.run import Precision, run_trials
 
 __all__ = ["Simulation", "number_of_trials", "simulate"]
@@ -63,8 +65,13 @@ class Simulation:
 
     @property
     def num_features(self) -> int:
-        """Parameters of the student, N."""
+        """Features of the examples, N: the parameters of the student where it sees them all."""
         return self.trials.num_features
+
+    @property
+    def num_parameters(self) -> int:
+        """Parameters of the student: the features that it sees."""
+        return self.trials.num_parameters
 
     @property
     def num_examples(self) -> int:
@@ -84,7 +91,12 @@ class Simulation:
     @property
     def alpha_tot(self) -> float:
         """Examples per parameter before pruning, with numbers of examples as they were rounded."""
-        return self.num_examples / self.num_features
+        return self.num_examples / self.num_parameters
+
+    @property
+    def features(self) -> Features | None:
+        """What the student sees of the features, with numbers as they were rounded; None is all of them."""
+        return rounded(self.trials.features, self.num_features)
 
     @property
     def fraction(self) -> float:
@@ -116,6 +128,7 @@ def simulate(
     *,
     student: Student = MaxMargin(),  # noqa: B008 (frozen)
     labels: Labels = Labels(),  # noqa: B008 (frozen)
+    features: Features | None = None,
     target: float | None = None,
     out: str | os.PathLike[str] | None = None,
     mesh: Mesh | None = None,
@@ -129,16 +142,18 @@ def simulate(
     the number of trials, and on a CPU, bit for bit, of devices.
 
     Args:
-        alpha_tot: examples per parameter before pruning, > 0.
+        alpha_tot: examples per parameter of the student before pruning, > 0.
         keep: one keep rule, or one for the examples whose label the probe predicts and one for the others.
         theta: angle between probe and teacher in radians, in [0, pi/2]; or a ``TrainedProbe``, which every trial
             trains and measures anew.
-        num_features: N, at least 2.
+        num_features: N, at least 2; with power-law features a multiple of their ``num_features``, at least twice that
+            unless theta is 0.
         num_trials: number of trials, at least 2 (for a standard error); or "auto", as many as ``target`` takes: the
             first multiple of 10, at least 30.
         seed: non-negative integer.
         student: what is minimised; its lambda is one number, positive for the logistic and the hinge loss.
         labels: flips of labels, and the truth that counts; all fields single numbers.
+        features: what the student sees of the features, single numbers; None is all of them, of equal variance.
         target: with "auto", the standard error of the mean test error that is small enough, > 0.
         out: folder in which every finished batch is saved at once, in a sub-folder named after these settings; what is
             there is not computed again, more trials are added to it, and several processes may share the work.
@@ -162,7 +177,7 @@ def simulate(
         Pezeshki, Askari-Hemmat 2025.
     """
     wanted = number_of_trials(num_trials, target)
-    trials = PrunedStudents(alpha_tot, keep, theta, num_features, student, labels, seed)
+    trials = PrunedStudents(alpha_tot, keep, theta, num_features, student, labels, seed, features)
     columns = run_trials(trials, wanted, out=out, stem="students", mesh=mesh, progress=progress, bar=bar)
     if not isinstance(trials.theta, TrainedProbe):
         columns["probe_angles"] = np.full(columns["errors"].size, trials.theta)

@@ -57,7 +57,7 @@ StudentKind = Literal["bayes", "square"]
 
 
 def model_size_exponent(teacher_decay: ArrayLike) -> Any:
-    """beta in error ~ m^-beta, m the number of features seen, with any number of examples: (b - 1) / 2.
+    """Beta in error ~ m^-beta, m the number of features seen, with any number of examples: (b - 1) / 2.
 
     Args:
         teacher_decay: b > 1; scalar or array.
@@ -69,7 +69,7 @@ def model_size_exponent(teacher_decay: ArrayLike) -> Any:
 
 
 def data_exponent(teacher_decay: ArrayLike, decay: ArrayLike = np.inf, *, student: StudentKind = "square") -> Any:
-    """alpha in error ~ n^-alpha, n the number of examples, where all features are seen.
+    """Alpha in error ~ n^-alpha, n the number of examples, where all features are seen.
 
     Args:
         teacher_decay: b > 1; scalar or array.
@@ -158,7 +158,7 @@ def unlimited_features_error(
 
 
 def _boundary_information(eta: float) -> float:
-    """int phi^2 / (eta + (1 - 2 eta) Phi)."""
+    """Int phi^2 / (eta + (1 - 2 eta) Phi)."""
 
     def density(x: float) -> float:
         return float(np.exp(-x * x) / (2 * np.pi) / (eta + (1 - 2 * eta) * ndtr(x)))

@@ -9,9 +9,9 @@ curvature c = alpha <M''> alone:
 with 2 x 2 matrices D and E that are diagonal along and across the probe.  Where all features are seen and equal,
 R = 1 / (lambda + c), D = lambda, S = R^2 and E = 0 (``regularised``).
 
-*Hidden features.*  Let C be the Gram matrix of the seen parts of T and Q, and K = C^-1 - 1.  A seen vector with in-plane
-part m has at least the square length m.C^-1 m, so that s^2 = m.K m + the square of a free part; ridge regularisation
-pays for both:
+*Hidden features.*  Let C be the Gram matrix of the seen parts of T and Q, and K = C^-1 - 1.  A seen vector with
+in-plane part m has at least the square length m.C^-1 m, so that s^2 = m.K m + the square of a free part; ridge
+regularisation pays for both:
 
     R = 1 / (lambda + c)        D = lambda + K / R        S = R^2        E = K
 
@@ -134,7 +134,6 @@ def curvature_of(features: Spectrum, lam: Array, v: Array) -> Array:
 
     By Newton's method for 1/R, which is concave and rises, from c = 0: it never overshoots.
     """
-
     fixed = jax.lax.stop_gradient((features, lam, v))
 
     def rise(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:

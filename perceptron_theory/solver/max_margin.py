@@ -116,7 +116,7 @@ class _Slope(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What hidden features take from the student: m.K m, and K m / m and K in its frame, the latter over <G'> alpha / 2.
+    """What hidden features take from the student: m.K m, and K in its frame over alpha <G'> / 2.
 
     The second direction is that of ``_Slope``.
     """
@@ -171,7 +171,7 @@ def slope_of(origin: Array, frame: Frame, r: Array, x: Array, mean: Averages, he
 
 
 def excess_of(alpha_prune: Array, mean: Averages, held: Held | None) -> Array:
-    """log of the two sides of the constraint; NaN where hidden features leave nothing free."""
+    """Log of the two sides of the constraint; NaN where hidden features leave nothing free."""
     excess = jnp.log(alpha_prune * mean.g0)
     return excess if held is None else excess - jnp.log1p(-held.share)
 

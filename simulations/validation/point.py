@@ -12,6 +12,7 @@ import numpy as np
 from data_pruning import KeepByLabel, KeepRule
 from data_pruning.arguments import integer
 from perceptron_theory import Labels, MaxMargin, Student
+from perceptron_theory.features import Features
 from simulations.probe import TrainedProbe
 from simulations.pruned_students import PrunedStudents
 from simulations.simulation import number_of_trials
@@ -33,6 +34,7 @@ class Point:
         student: what is minimised.
         labels: flips of labels, and the truth that counts.
         target: with "auto", the standard error of the mean test error that is small enough, at each size.
+        features: what the student sees of the features.
 
     Raises:
         TypeError, ValueError: a field of the wrong type or out of range, as ``simulate``.
@@ -46,6 +48,7 @@ class Point:
     student: Student = MaxMargin()  # noqa: RUF009 (frozen)
     labels: Labels = Labels()  # noqa: RUF009 (frozen)
     target: float | None = None
+    features: Features | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.num_features, tuple):
@@ -74,10 +77,10 @@ class Point:
             seed: the user's; that of the trials is derived from it and from their settings by SHA-256.
         """
         fields = (self.alpha_tot, self.keep, self.theta, num_features, self.student, self.labels)
-        settings = PrunedStudents(*fields).point()
+        settings = PrunedStudents(*fields, features=self.features).point()
         digest = hashlib.sha256(json.dumps([int(seed), settings], sort_keys=True).encode()).digest()
         # 31 bits: a seed that every random generator takes
-        return PrunedStudents(*fields, seed=int.from_bytes(digest[:4], "big") >> 1)
+        return PrunedStudents(*fields, seed=int.from_bytes(digest[:4], "big") >> 1, features=self.features)
 
     def settings(self) -> dict[str, Any]:
         """The point as a JSON value; student, labels and target only where they are not the default."""

@@ -43,6 +43,8 @@ class Theory(Protocol):
                 (num_trials,), for which the error has this shape too.
             student: what is minimised.
             labels: flips of labels, and the truth that counts.
+
+        Where the student does not see all features it is also given them, as ``features``.
         """
 
 
@@ -160,13 +162,20 @@ class Validation:
                 "how the probe was trained; empty where its angle is given",
             ),
             ("alpha_tot", [s.alpha_tot for s in largest], "1", "examples per parameter before pruning"),
-            ("alpha_prune", [s.num_kept / s.num_features for s in largest], "1", "kept examples per parameter"),
+            ("alpha_prune", [s.num_kept / s.num_parameters for s in largest], "1", "kept examples per parameter"),
             ("student", [getattr(p.student, "loss", "max-margin") for p in points], "", "student"),
             ("lam", [getattr(p.student, "lam", 0.0) for p in points], "1", "ridge lambda; 0 for max-margin"),
             ("flip_probability", [p.labels.flip_probability for p in points], "1", "share of flipped labels"),
             ("truth_angle", [p.labels.truth_angle for p in points], "rad", "angle between teacher and truth"),
             ("probe_truth_angle", probe_truth, "rad", "angle between probe and truth"),
-            ("num_features", [s.num_features for s in largest], "1", "parameters of the student, N; the largest size"),
+            ("num_features", [s.num_features for s in largest], "1", "features of the examples, N; the largest size"),
+            ("num_parameters", [s.num_parameters for s in largest], "1", "parameters of the student: features it sees"),
+            (
+                "features",
+                ["" if s.features is None else str(s.features) for s in largest],
+                "",
+                "what it sees; empty: all",
+            ),
             ("num_trials", [s.num_trials for s in largest], "1", "independent trials"),
             ("seed", [s.seed for s in largest], "1", "seed of the trials"),
             ("sizes", [" ".join(map(str, p.sizes)) for p in points], "", "all sizes N"),
@@ -286,6 +295,7 @@ def _simulated(
         students.seed,
         student=point.student,
         labels=point.labels,
+        features=point.features,
         target=point.target,
         out=out,
         mesh=mesh,
@@ -349,7 +359,9 @@ def _theory(theory: Theory, point: Point, simulation: Simulation) -> Floats:
     keep = point.keep.with_fraction(simulation.fraction) if isinstance(point.keep, KeepRule) else point.keep
 
     def ask(keep: KeepRule | KeepByLabel, theta: float | Floats) -> Floats:
-        given = theory(simulation.alpha_tot, keep, theta, student=point.student, labels=point.labels)
+        seen = {} if point.features is None else {"features": simulation.features}
+        call: Any = theory
+        given = call(simulation.alpha_tot, keep, theta, student=point.student, labels=point.labels, **seen)
         error = np.asarray(getattr(given, "error", given))
         if error.dtype.kind not in "fiu" or error.shape not in ((), np.shape(theta)):
             raise ValueError(f"the theory must give an error of shape {np.shape(theta)} at {point}, gave {given!r}")
@@ -373,5 +385,5 @@ def _theory(theory: Theory, point: Point, simulation: Simulation) -> Floats:
 def _label(point: Point) -> str:
     shown = point.settings()
     theta = point.theta if isinstance(point.theta, TrainedProbe) else f"{np.rad2deg(point.theta):g} degrees"
-    beyond = "".join(f", {getattr(point, name)}" for name in ("student", "labels") if name in shown)
+    beyond = "".join(f", {getattr(point, name)}" for name in ("student", "labels", "features") if name in shown)
     return f"alpha_tot = {point.alpha_tot:g}, {point.keep}, theta = {theta}{beyond}"
