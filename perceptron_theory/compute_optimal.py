@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 
 PER_OCTAVE = 2  # sizes of the student tried at first
 FRACTIONS, PLACES = 7, 6  # fractions kept and places of the window tried at first
-PASSES, LOCAL = 5, 3  # refinements around the best, and values to each side of it in each
-SHRINK = 0.4  # of the steps from one refinement to the next
+PASSES, LOCAL = 5, 2  # refinements around the best, and values to each side of it in each
+SHRINK = 0.5  # of the steps from one refinement to the next
 SMALLEST_GAIN = 1e-3  # of the error, that scoring a pool must bring
 
 

@@ -15,6 +15,7 @@ from perceptron_theory.solver.long_sums import LONGEST, nodes_of_sum, num_nodes
 __all__ = ["Features", "PowerLawFeatures", "SeenFeatures"]
 
 LEAST_ROOM = 1e-14  # of cos^2 psi - cos^2 theta, where the probe is all that the student sees of teacher and probe
+WIDTH_STEP = 48  # numbers of nodes are multiples of this, so that few programs are compiled
 STEEPEST = 10.0  # decay beyond which sums over features are not exact to many digits
 
 
@@ -172,7 +173,8 @@ def _nodes(num_seen: Any, num_features: int, *, beyond: bool) -> tuple[np.ndarra
     """Nodes and weights of sums over the features seen, or over those beyond; shape (*num_seen.shape, num_nodes)."""
     sizes, which = np.unique(np.asarray(num_seen, int), return_inverse=True)
     sums = [nodes_of_sum(m + 1, num_features) if beyond else nodes_of_sum(1, m) for m in sizes.tolist()]
-    width = num_nodes(num_features) if beyond else num_nodes(int(sizes[-1])) if sizes.size else 1
+    width = num_nodes(num_features if beyond or not sizes.size else int(sizes[-1]))
+    width = -(-width // WIDTH_STEP) * WIDTH_STEP
     k, count = np.ones((sizes.size, width)), np.zeros((sizes.size, width))
     for row, (nodes, weights) in enumerate(sums):
         k[row, : nodes.size], count[row, : nodes.size] = nodes, weights

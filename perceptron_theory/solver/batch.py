@@ -56,7 +56,7 @@ def for_each_point(
     if not on_cpu or num_points < LEAST_FOLLOWED:
         follow = order = None
     num_threads = _num_cores() if on_cpu else 1
-    a_call = chunk
+    a_call = min(chunk, max(lanes, -(-num_points // num_threads)))
     if follow is not None:
         chunk = lanes * GROUPS_FOLLOWED
         a_call = min(chunk, -(-num_points // num_threads))
