@@ -13,14 +13,16 @@ import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from data_pruning import KeepRule, KeepWindow, keep_rule
 from data_pruning.command_line import CommandLine, table
 from data_pruning.records.writable import check_file
-from perceptron_theory.student_options import StudentChoice, StudentOptions
+from perceptron_theory.labels import Labels
+from perceptron_theory.student_options import FeatureChoice, FeatureOptions, StudentChoice, StudentOptions
+from perceptron_theory.students import LossName
 
 cli = CommandLine("python -m perceptron_theory", __doc__)
 
@@ -40,6 +42,19 @@ UNITS = {
     "kappa": "margin in standard deviations of the student's field",
     "at_limit": "1 if f is the smallest allowed, so that a larger pool would lower the error",
     "exists": "1 if keep-hard overtakes keep-easy anywhere",
+    "budget": "kept examples times features of the student, plus what scoring costs",
+    "n": "examples trained on",
+    "m": "features of the student",
+    "pool": "examples of the pool, n / f",
+    "lam": "best ridge lambda",
+    "n_all": "examples of the best training without pruning",
+    "m_all": "features of the student of the best training without pruning",
+    "error_all": "test error of the best training without pruning",
+    "gain": "error_all / error",
+    "realizability": "error of the best student that sees these features",
+    "uncertainty": "what the Bayes-optimal student adds with these examples and no wrong label",
+    "noise": "what wrong labels add to that",
+    "deficiency": "learning deficiency: what the student adds to the Bayes-optimal one",
 }
 Cell = str | float | bool
 Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction",))]
@@ -55,6 +70,7 @@ def solve(
     upper: tuple[float, ...] = (),
     theta_deg: tuple[float, ...] = (0.0,),
     student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
+    features: FeatureOptions = FeatureChoice(),  # noqa: B008
     csv: Table = None,
 ) -> None:
     """Test error and overlaps of the student, for all combinations of the values given.
@@ -62,7 +78,7 @@ def solve(
     Example: python -m perceptron_theory solve --alpha-tot 1 4 10 --rule hard easy --f 0.2 0.5 --theta-deg 0 20
 
     Args:
-        alpha_tot: examples per parameter before pruning; f alpha_tot in [1e-3, 1e5].
+        alpha_tot: examples per parameter of the student before pruning; f alpha_tot in [1e-3, 1e5].
         rule: what to keep: hard, easy, random, window (of difficulty ranks, --lower to --upper), window@P,
             proportional@POWER (of 1/|z|, z the margin of the probe), coverage@TRIM, mix@SHARE,
             policy@EDGES/PROBABILITIES; any of them with importance weights, RULE+weighted@GAMMA.
@@ -71,11 +87,12 @@ def solve(
         upper: highest ranks of the windows, 1 = easiest; as many as lower, paired with them.
         theta_deg: angles between probe and teacher in degrees, in [0, 90]; 0 = perfect probe.
         student: the student and its labels.
+        features: what it sees.
         csv: write the table to this file too, with all digits.
     """
     if csv is not None:
         check_file("--csv", csv)
-    _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, csv)
+    _solve(alpha_tot, rule, f, lower, upper, theta_deg, student, features, csv)
 
 
 def _solve(
@@ -86,9 +103,10 @@ def _solve(
     upper: Sequence[float],
     theta_deg: Sequence[float],
     student: StudentChoice,
+    features: FeatureChoice,
     path: Path | None,
 ) -> None:
-    who, labels = student.chosen(), student.labels()
+    who, labels, seen = student.chosen(), student.labels(), features.chosen()
     has_window, has_fraction = "window" in rules, any(rule != "window" for rule in rules)
     if has_fraction != bool(f):
         raise ValueError("--f is needed by all rules but window, and by them only")
@@ -111,14 +129,17 @@ def _solve(
     last = "kappa" if student.lam is None else "norm"
     rows: list[list[Cell]] = []
     for name, which, keep in kept:
-        s = solve(np.array(alpha_tot)[:, None], keep, np.radians(theta_deg), student=who, labels=labels)
+        alphas, angles = np.array(alpha_tot)[:, None], np.radians(theta_deg)
+        s = solve(alphas, keep, angles, student=who, labels=labels, features=seen)
         size = s.margin if student.lam is None else s.norm
         for (i, alpha), (j, angle) in product(enumerate(alpha_tot), enumerate(theta_deg)):
             values = (field[i, j] for field in (s.error, s.teacher_overlap, s.probe_overlap, size))
             rows.append([name, *which, alpha, keep.fraction * alpha, angle, *map(float, values)])
     columns = ["rule", "f", *(["lower", "upper"] if has_window else [])]
     columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", last]
-    _show(columns, rows, path, f"{who}, {100 * student.flip_probability:g} % of the labels flipped, on pruned data")
+    sees = "" if seen is None else f", {seen}"
+    flips = f"{100 * student.flip_probability:g} % of the labels flipped"
+    _show(columns, rows, path, f"{who}{sees}, {flips}, on pruned data")
 
 
 @cli.command
@@ -259,7 +280,143 @@ def _recommend(
         _write(path, ["lower", "upper", "value"], cells, f"What examples of each rank are worth; keep {ranks}")
 
 
-def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Sequence[str]) -> None:
+@cli.command
+def compute_optimal(
+    budget: tuple[float, ...],
+    decay: float = 1.5,
+    teacher_decay: float = 1.8,
+    theta_deg: float = 10.0,
+    num_all: int = 2**17,
+    loss: LossName = "square",
+    flip_probability: float = 0.0,
+    scoring_cost: float = 0.0,
+    f_min: float = 0.05,
+    most_examples: float | None = None,
+    csv: Table = None,
+) -> None:
+    """How many examples to keep, which, and how large a student to train on them, for a budget of compute.
+
+    Without pruning this is the trade between data and parameters of scaling laws; with it the best window of difficulty
+    ranks and the fraction kept are searched as well.  Every training has its best ridge.
+
+    Example: python -m perceptron_theory compute-optimal --budget 1e4 1e6 1e8 --theta-deg 10 --scoring-cost 30
+
+    Args:
+        budget: kept examples times features of the student, plus what scoring costs; several for a frontier.
+        decay: exponent of the variances k^-decay of the features, > 1.
+        teacher_decay: exponent of the part k^-teacher_decay that the teacher takes from each feature, > 1.
+        theta_deg: angle between the probe that ranks the pool and the teacher in degrees, in [0, 90].
+        num_all: features altogether, at most 2^20.
+        loss: loss of the student: square takes one or two seconds per budget, logistic and hinge minutes.
+        flip_probability: fraction of wrong labels, in [0, 0.5).
+        scoring_cost: cost of scoring one example of the pool: features of the probe, times what a pass costs beside a
+            training step.
+        f_min: smallest fraction kept, in [1e-4, 1).
+        most_examples: size of the largest pool there is; default no limit.
+        csv: write the table to this file too, with all digits.
+    """
+    if csv is not None:
+        check_file("--csv", csv)
+    _check_given(budget=budget, theta_deg=[theta_deg])
+    _compute_optimal(
+        budget,
+        csv,
+        theta=math.radians(theta_deg),
+        decay=decay,
+        teacher_decay=teacher_decay,
+        num_features=num_all,
+        loss=loss,
+        labels=Labels(flip_probability),
+        scoring_cost=scoring_cost,
+        f_min=f_min,
+        most_examples=most_examples,
+    )
+
+
+def _compute_optimal(budget: Sequence[float], path: Path | None, **settings: Any) -> None:
+    from tqdm import tqdm
+
+    from perceptron_theory.compute_budget import compute_optimal
+
+    rows: list[list[Cell]] = []
+    paying = []
+    for one in tqdm(budget, desc="budgets", unit="budget", disable=None, leave=False):
+        found = compute_optimal(one, **settings)
+        best, plain = found.best, found.unpruned
+        row = [one, best.num_kept, best.num_seen, best.num_examples, best.fraction, best.lower, best.upper, best.error]
+        row += [plain.num_kept, plain.num_seen, plain.error, plain.error / best.error]
+        rows.append([*map(float, row), bool(found.at_limit)])
+        paying.append(bool(found.pays))
+    columns = ["budget", "n", "m", "pool", "f", "lower", "upper", "error", "n_all", "m_all", "error_all", "gain"]
+    _show([*columns, "at_limit"], rows, path, "Compute-optimal pruning")
+    which = [f"{one:g}" for one, pays in zip(budget, paying, strict=True) if not pays]
+    if which:
+        print(f"Pruning does not pay (less than 0.1 %) at a budget of {', '.join(which)}: train on random examples.")
+
+
+@cli.command
+def sources(
+    num_examples: tuple[float, ...],
+    num_seen: tuple[int, ...],
+    decay: float = 1.5,
+    teacher_decay: float = 1.8,
+    num_all: int = 2**17,
+    loss: LossName = "square",
+    flip_probability: float = 0.0,
+    csv: Table = None,
+) -> None:
+    """Where the error comes from: features not seen, too few examples, wrong labels, and what the loss does not learn.
+
+    For students of power-law features with their best ridge, on random examples.
+
+    Example: python -m perceptron_theory sources --num-examples 512 8192 --num-seen 128 1032
+
+    Args:
+        num_examples: numbers of examples.
+        num_seen: numbers of features that the student sees.
+        decay: exponent of the variances k^-decay of the features, > 1.
+        teacher_decay: exponent of the part k^-teacher_decay that the teacher takes from each feature, > 1.
+        num_all: features altogether, at most 2^20.
+        loss: loss of the student.
+        flip_probability: fraction of wrong labels, in [0, 0.5).
+        csv: write the table to this file too, with all digits.
+    """
+    if csv is not None:
+        check_file("--csv", csv)
+    _check_given(num_examples=num_examples, num_seen=num_seen, theta_deg=[0.0])
+    _sources(num_examples, num_seen, (decay, teacher_decay), num_all, loss, Labels(flip_probability), csv)
+
+
+def _sources(
+    num_examples: Sequence[float],
+    num_seen: Sequence[int],
+    decays: tuple[float, float],
+    num_all: int,
+    loss: LossName,
+    labels: Labels,
+    path: Path | None,
+) -> None:
+    import numpy as np
+
+    from data_pruning import KeepRandom
+    from perceptron_theory.features import PowerLawFeatures
+    from perceptron_theory.ridge import best_ridge
+    from perceptron_theory.sources import error_sources
+    from perceptron_theory.students import LOSSES
+
+    features = PowerLawFeatures(*decays, np.array(num_seen), num_all)
+    alpha = np.array(num_examples)[:, None] / np.array(num_seen)
+    best = best_ridge(alpha, KeepRandom(1.0), 0.0, loss=loss, labels=labels, features=features)
+    found = error_sources(alpha, student=LOSSES[loss](best.lam), labels=labels, features=features)
+    parts = (found.realizability, found.uncertainty, found.noise, found.learning_deficiency, found.error, best.lam)
+    rows: list[list[Cell]] = []
+    for (i, n), (j, m) in product(enumerate(num_examples), enumerate(num_seen)):
+        rows.append([n, float(m), *(float(part[i, j]) for part in parts)])
+    columns = ["n", "m", "realizability", "uncertainty", "noise", "deficiency", "error", "lam"]
+    _show(columns, rows, path, f"Sources of the test error, {loss} loss with its best ridge")
+
+
+def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Sequence[int] | Sequence[str]) -> None:
     for name, values in {**lists, "theta_deg": theta_deg}.items():
         if not values:
             raise ValueError(f"--{name.replace('_', '-')} needs at least one value")

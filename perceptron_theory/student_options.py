@@ -1,4 +1,4 @@
-"""Options of the command lines that say who learns, and from what labels; for the theory and the simulations alike."""
+"""Options of the command lines that say who learns, from what labels, and what it sees; for theory and simulations."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 
 import tyro
 
+from perceptron_theory.features import Features, PowerLawFeatures, SeenFeatures
 from perceptron_theory.labels import Labels
 from perceptron_theory.students import LOSSES, MaxMargin, Student
 
-__all__ = ["StudentChoice", "StudentName", "StudentOptions", "student_named"]
+__all__ = ["FeatureChoice", "FeatureOptions", "StudentChoice", "StudentName", "StudentOptions", "student_named"]
 
 StudentName = Literal["max-margin", "square", "logistic", "hinge"]
 
@@ -38,7 +39,48 @@ class StudentChoice:
         return Labels(self.flip_probability)
 
 
+@dataclass(frozen=True)
+class FeatureChoice:
+    """What the student sees of the features; nothing said: all of them, of equal variance.
+
+    Attributes:
+        seen_fraction: part of the features that the student sees, of equal variance, in (0, 1].
+        probe_sees: whether the probe sees all of these features, or what the student sees.
+        num_seen: features that the student sees of power-law features, with --decay and --teacher-decay.
+        decay: exponent of their variances k^-decay, > 1.
+        teacher_decay: exponent of the part k^-teacher_decay that the teacher takes from each, > 1.
+        num_all: power-law features altogether, at most 2^20.
+    """
+
+    seen_fraction: float | None = None
+    probe_sees: Literal["all", "seen"] = "all"
+    num_seen: int | None = None
+    decay: float | None = None
+    teacher_decay: float | None = None
+    num_all: int = 2**17
+
+    def chosen(self) -> Features | None:
+        """The features."""
+        power_law = (self.num_seen, self.decay, self.teacher_decay)
+        if all(x is None for x in power_law):
+            if self.num_all != FeatureChoice.num_all:
+                raise ValueError("--num-all belongs to power-law features: --num-seen, --decay and --teacher-decay")
+            if self.seen_fraction is None:
+                if self.probe_sees != "all":
+                    raise ValueError("--probe-sees belongs to --seen-fraction")
+                return None
+            return SeenFeatures(self.seen_fraction, self.probe_sees)
+        if self.num_seen is None or self.decay is None or self.teacher_decay is None:
+            raise ValueError("power-law features need all of --num-seen, --decay and --teacher-decay")
+        if self.seen_fraction is not None or self.probe_sees != "all":
+            raise ValueError(
+                "--seen-fraction and --probe-sees belong to features of equal variance: leave out --num-seen"
+            )
+        return PowerLawFeatures(self.decay, self.teacher_decay, self.num_seen, self.num_all)
+
+
 StudentOptions = Annotated[StudentChoice, tyro.conf.arg(name="")]
+FeatureOptions = Annotated[FeatureChoice, tyro.conf.arg(name="")]
 
 
 def student_named(name: StudentName, lam: float | None, option: str = "--lam") -> Student:

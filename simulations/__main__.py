@@ -15,7 +15,14 @@ from data_pruning import KeepRule, KeepWindow, Results, keep_rule
 from data_pruning.command_line import CommandLine, table
 from data_pruning.records.writable import check_file
 from perceptron_theory import Labels
-from perceptron_theory.student_options import StudentChoice, StudentName, StudentOptions, student_named
+from perceptron_theory.student_options import (
+    FeatureChoice,
+    FeatureOptions,
+    StudentChoice,
+    StudentName,
+    StudentOptions,
+    student_named,
+)
 
 cli = CommandLine("python -m simulations", __doc__, sizes="--num-features, --alpha-tot or --f")
 
@@ -82,6 +89,7 @@ def run(
     student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
     truth_angle_deg: float = 0.0,
     probe_truth_angle_deg: float | None = None,
+    features: FeatureOptions = FeatureChoice(),  # noqa: B008
     num_features: int = 200,
     trials: TrialOptions = Trials(),
     files: FileOptions = Files(),
@@ -107,7 +115,9 @@ def run(
         student: the student and its labels.
         truth_angle_deg: angle in degrees between the teacher that gives the labels and the truth that tests.
         probe_truth_angle_deg: angle in degrees between probe and truth; needed if the truth is not the teacher.
-        num_features: parameters of the student, N.
+        features: what it sees.
+        num_features: features of the examples, N: the parameters of a student that sees them all; of power-law features
+            how many share each variance times --num-all.
         trials: how many trials, and of what seed.
         files: what is kept of them.
     """
@@ -123,12 +133,14 @@ def run(
         trials.seed,
         student=student.chosen(),
         labels=_labels(student.flip_probability, truth_angle_deg, probe_truth_angle_deg),
+        features=features.chosen(),
         target=trials.target,
         out=files.out,
         progress=not trials.quiet,
     )
     print(
         f"test error {found.mean:.6f} +- {found.standard_error:.6f} over {found.num_trials} trials, N = {num_features}"
+        + (f", {found.num_parameters} of them seen" if found.features is not None else "")
     )
     if probe_alpha is not None:
         angles = found.probe_angles * 180 / math.pi
@@ -181,6 +193,7 @@ def validate(
     f: Annotated[tuple[float, ...], FRACTION] = (0.2, 0.5, 1.0),
     theta_deg: tuple[float, ...] = (0.0, 20.0),
     student: StudentOptions = StudentChoice(),  # noqa: B008  (frozen)
+    features: FeatureOptions = FeatureChoice(),  # noqa: B008
     num_features: tuple[int, ...] = (50, 200),
     trials: TrialOptions = Trials(num_trials=60),
     out: Path = Path("results/simulations"),
@@ -197,7 +210,8 @@ def validate(
         f: fractions kept, in (0, 1]; at f = 1 all rules agree and one of them is simulated.
         theta_deg: angles between probe and teacher in degrees, 0 to 90.
         student: the student and its labels.
-        num_features: parameters of the student, N; several, increasing, to extrapolate.
+        features: what it sees.
+        num_features: features of the examples, N, as for run; several, increasing, to extrapolate.
         trials: how many trials, and of what seed.
         out: folder for the results.
     """
@@ -207,14 +221,16 @@ def validate(
     if not num_features:
         raise ValueError("--num-features is empty: give at least one size")
     sizes = num_features[0] if len(num_features) == 1 else num_features
-    who, labels = student.chosen(), student.labels()
+    who, labels, seen = student.chosen(), student.labels(), features.chosen()
     points = []
     for theta, fraction, name, alpha in itertools.product(theta_deg, f, rule, alpha_prune):
         if fraction == 1 and (name != rule[0] or theta != theta_deg[0]):
             continue
         keep = keep_rule(name, fraction)
         points.append(
-            Point(alpha / fraction, keep, math.radians(theta), sizes, trials.num_trials, who, labels, trials.target)
+            Point(
+                alpha / fraction, keep, math.radians(theta), sizes, trials.num_trials, who, labels, trials.target, seen
+            )
         )
     found = compare(points, seed=trials.seed, out=out / "points", progress=not trials.quiet)
     print(validation_table(found.results()))

@@ -63,8 +63,8 @@ def num_seen_of(features: Features | None, num_features: int) -> int:
     copies, left = divmod(num_features, features.num_features)
     if left or not copies:
         raise ValueError(
-            "num_features must be a multiple of that of the power-law features, which is how many features share each "
-            f"variance: of {features.num_features}, got {num_features}"
+            f"num_features must be a multiple of the power-law features' own {features.num_features}, the ratio being how "
+            f"many features share each variance; got {num_features}"
         )
     return copies * int(features.num_seen)
 
@@ -104,8 +104,8 @@ def seen_coordinates(
         copies = num_features // known.num_features
         if copies < 2 and theta != 0:
             raise ValueError(
-                "num_features must be at least twice that of the power-law features where theta is not 0: teacher and "
-                f"rest of the probe need a feature each of every variance; got {num_features} for {known.num_features}"
+                f"num_features must be at least twice the power-law features' own {known.num_features} where theta is "
+                f"not 0: teacher and rest of the probe need a feature each of every variance; got {num_features}"
             )
         k = np.arange(1, int(known.num_seen) + 1, dtype=float)
         everything = np.arange(1, known.num_features + 1, dtype=float) ** -float(known.teacher_decay)

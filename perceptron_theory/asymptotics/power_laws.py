@@ -12,7 +12,7 @@ which falls like m^-beta with beta = (b - 1) / 2, whatever the loss.
 
 *Few examples, m -> infinity, the Bayes-optimal student.*  Let e = 1 - q be the part of the field that is not known.  An
 example tells the more the better the teacher is known, as only those near its boundary count:
-Q = n kappa / sqrt e with kappa = (1 - 2 eta)^2 sqrt(2 / pi) int phi^2 / (eta + (1 - 2 eta) Phi), (``error_sources``
+Q = n kappa / sqrt e with kappa = (1 - 2 eta)^2 sqrt(2 / pi) int phi^2 / (eta + (1 - 2 eta) Phi), (``sources``
 with q -> 1).  The sum over features is an integral, sum tau_k / (1 + tau_k Q) -> int dk / (zeta(b) k^b + Q), so that
 
     e = A Q^(1/b - 1)       A = zeta(b)^(-1/b) (pi / b) / sin(pi / b)

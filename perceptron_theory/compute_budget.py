@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from data_pruning.arguments import integer, number, real_array
 from data_pruning.keep_rules import KeepWindow
-from perceptron_theory.best_ridge import best_ridge
 from perceptron_theory.features import PowerLawFeatures
 from perceptron_theory.labels import Labels
+from perceptron_theory.ridge import best_ridge
 from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, FRACTION_RANGE
 from perceptron_theory.students import LossName
 
@@ -190,9 +190,13 @@ class _Search:
             best = found if best is None or found.error < best.error else best
             steps = [SHRINK * step for step in steps]
             at = (np.log(best.num_seen), np.log(best.fraction), best.lower / max(1 - best.fraction, 1e-12))
-            around = [x + step * np.arange(-LOCAL, LOCAL + 1) if step else np.array([x]) for x, step in zip(at, steps)]
+            around = [
+                x + step * np.arange(-LOCAL, LOCAL + 1) if step else np.array([x])
+                for x, step in zip(at, steps, strict=True)
+            ]
             limits = ((0.0, np.log(self.num_features)), (np.log(self.f_min), 0.0), (0.0, 1.0))
-            axes = tuple(np.unique(np.clip(axis, *limit)) for axis, limit in zip(around, limits, strict=True))
+            clipped = [np.unique(np.clip(axis, *limit)) for axis, limit in zip(around, limits, strict=True)]
+            axes = (clipped[0], clipped[1], clipped[2])
         assert best is not None
         return best
 
