@@ -59,6 +59,16 @@ def probes(job: JobOptions = Job()) -> None:  # noqa: B008
 
 
 @cli.command
+def joint_law(job: JobOptions = Job()) -> None:  # noqa: B008
+    """Error against examples and features, its sources, where pruning pays and at what cost: minutes on two cores.
+
+    Students of power-law features, of which --num-features / 50 share each variance.
+    Run again after Ctrl-C to continue, or after the end to redraw.
+    """
+    _compare("joint-law", job)
+
+
+@cli.command
 def queries(job: JobOptions = Job()) -> None:  # noqa: B008
     """Students that pick their examples batch by batch, against one ranking for all: a few minutes on two cores.
 

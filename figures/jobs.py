@@ -16,10 +16,11 @@ from data_pruning import KeepEasy, KeepHard, Results
 from data_pruning.records.atomic_file import write_atomically
 from data_pruning.records.results import stored
 from figures import fig1, fig2, fig3
-from figures.compute import best_rule, probes, queries, students
+from figures.compute import best_rule, joint_law, probes, queries, students
 from figures.compute.curves import compute_curves
 from figures.compute.software import software
 from figures.draw import best_rule as best_rule_pictures
+from figures.draw.joint_law import joint_law as draw_joint_law
 from figures.draw.probes import probes as draw_probes
 from figures.draw.queries import queries as draw_queries
 from figures.draw.students import label_noise
@@ -55,6 +56,8 @@ FILES = {
     "probes": "probes.nc",
     "probes_validation": "probes_validation.nc",
     "queries": "queries.nc",
+    "joint_law": "joint_law.nc",
+    "joint_law_validation": "joint_law_validation.nc",
 }
 
 
@@ -126,6 +129,12 @@ COMPARISONS = {
         ("probes",),
         probes.validation_of_probes,
     ),
+    "joint-law": Comparison(
+        lambda folder: {"joint_law": joint_law.compute_joint_law(folder)},
+        lambda data, *sizes: joint_law.points_to_simulate(data["joint_law"], *sizes),
+        "joint_law_validation",
+        ("joint_law",),
+    ),
 }
 
 
@@ -133,7 +142,7 @@ def compare(name: str, job: Job) -> tuple[Validation, list[Path]]:
     """Compute, simulate, save and draw a comparison; an interrupted run continues where it stopped.
 
     Args:
-        name: "perceptron", "best-rule", "students" or "probes".
+        name: "perceptron", "best-rule", "students", "probes" or "joint-law".
         job: sizes, seed and folder.
 
     Returns:
@@ -204,6 +213,7 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "label_noise": lambda: label_noise(load("label_noise"), load("students_validation")),
         "probes": lambda: draw_probes(load("probes"), load("probes_validation")),
         "queries": lambda: draw_queries(load("queries")),
+        "joint_law": lambda: draw_joint_law(load("joint_law"), load("joint_law_validation")),
     }
     return [path for name in names for path in save_figure(makers[name](), folder / name)]
 

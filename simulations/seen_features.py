@@ -63,8 +63,8 @@ def num_seen_of(features: Features | None, num_features: int) -> int:
     copies, left = divmod(num_features, features.num_features)
     if left or not copies:
         raise ValueError(
-            f"num_features must be a multiple of the power-law features' own {features.num_features}, the ratio being how "
-            f"many features share each variance; got {num_features}"
+            f"num_features must be a multiple of the power-law features' own {features.num_features}, the ratio being "
+            f"how many features share each variance; got {num_features}"
         )
     return copies * int(features.num_seen)
 
