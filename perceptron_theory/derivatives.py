@@ -15,10 +15,11 @@ from scipy.optimize import minimize_scalar
 from data_pruning.arguments import real_number
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepHard, KeepRule
+from perceptron_theory.features import Features
 from perceptron_theory.frontier import pareto_frontier
 from perceptron_theory.labels import Labels
 from perceptron_theory.solver.batch import OnePoint, for_each_point
-from perceptron_theory.solver.limits import solved_unknowns
+from perceptron_theory.solver.limits import as_regularised, check_separable, solved_unknowns
 from perceptron_theory.solver.points import (
     broadcast_shape,
     check_types,
@@ -41,17 +42,19 @@ def scaling_exponent(
     *,
     student: Student = MaxMargin(),  # noqa: B008  (frozen)
     labels: Labels = Labels(),  # noqa: B008
+    features: Features | None = None,
 ) -> Any:
     """Local scaling exponent - d log(error) / d log(alpha_tot) at a fixed rule, by implicit differentiation.
 
     1 where the error falls like 1/alpha_tot, growing with alpha_tot where it falls exponentially.
 
     Args:
-        alpha_tot: examples per parameter before pruning.
+        alpha_tot: examples per parameter of the student before pruning.
         keep: keep rule.
         theta: angle between probe and teacher in radians, in [0, pi/2].
         student: the student; lambda > 0 for logistic and hinge loss.
         labels: the labels, given by the truth itself (flipped or not).
+        features: what the student sees of the features; None is all of them, of equal variance.
 
     Returns:
         The exponent, of the broadcast shape of all arguments.
@@ -59,19 +62,22 @@ def scaling_exponent(
     Raises:
         TypeError, ValueError, RuntimeError: as ``solve``, or labels by a teacher other than the truth, or lambda = 0.
     """
-    check_types(keep, student, labels)
+    check_types(keep, student, labels, features)
     if not labels.truth_is_teacher:
         raise ValueError(f"the scaling exponent is that of the error against the teacher, got {labels!r}")
     kind, lam = kind_and_lam(student)
     if kind != "max-margin" and np.any(np.asarray(lam) == 0):
         raise ValueError(f"lam must be positive for a scaling exponent, got {student!r}")
     alpha_tot, theta = checked_numbers(alpha_tot, theta)
-    shape = broadcast_shape(alpha_tot, keep, theta, student, labels)
+    shape = broadcast_shape(alpha_tot, keep, theta, student, labels, features)
     slope = np.full(int(np.prod(shape)), np.nan)
-    for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, student, labels, shape):
-        unknowns = solved_unknowns(kind, points, aligned=aligned)
-        lanes = lanes_of(kind, points, aligned)
-        slope[rows] = for_each_point(_alpha_slope(kind, aligned), (points, unknowns), lanes=lanes)["slope"]
+    for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, student, labels, shape, features):
+        if kind == "max-margin" and features is not None:
+            check_separable(points)
+        solved, points = as_regularised(kind, points)
+        unknowns = solved_unknowns(solved, points, aligned=aligned)
+        lanes = lanes_of(solved, points, aligned)
+        slope[rows] = for_each_point(_alpha_slope(solved, aligned), (points, unknowns), lanes=lanes)["slope"]
         if not np.all(np.isfinite(slope[rows])):
             i = int(np.flatnonzero(~np.isfinite(slope[rows]))[0])
             raise RuntimeError(f"no scaling exponent at alpha_prune = {points.alpha_prune[i]:.6g}, {keep}")

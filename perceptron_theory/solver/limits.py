@@ -21,6 +21,7 @@ __all__ = [
     "NEAR_INTERPOLATION",
     "SEPARABLE",
     "as_regularised",
+    "check_separable",
     "inverse_where",
     "least_lam",
     "separability_solver",
@@ -60,21 +61,26 @@ def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats
                 found["norm"] = np.where(separable, np.inf, found["norm"])
             return found
     if kind == "max-margin" and noisy:
-        limit = thresholds(points)
-        beyond = alpha >= limit
-        if beyond.any():
-            i = int(np.argmax(beyond))
-            raise ValueError(
-                f"the kept examples are not separable, so there is no max-margin student: alpha_prune = {alpha[i]:.6g} "
-                f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
-                "a regularised student"
-            )
+        check_separable(points)
         kind, points = as_regularised(kind, points)
     lanes = lanes_of(kind, points, aligned)
     if kind == "max-margin" and aligned:
         order = partial(_neighbours, points)
         return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
     return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
+
+
+def check_separable(points: Point) -> None:
+    """Raise a ``ValueError`` that names the first point at which no separator exists."""
+    alpha, limit = points.alpha_prune, thresholds(points)
+    beyond = alpha >= limit
+    if beyond.any():
+        i = int(np.argmax(beyond))
+        raise ValueError(
+            f"the kept examples are not separable, so there is no max-margin student: alpha_prune = {alpha[i]:.6g} "
+            f"is not below the threshold {limit[i]:.6g} (separability_threshold). Keep fewer examples, or use "
+            "a regularised student"
+        )
 
 
 def least_lam(points: Point) -> Any:
