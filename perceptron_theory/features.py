@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from data_pruning.arguments import check_choice, integer, is_traced, real_array
-from perceptron_theory.solver.feature_response import Hidden, Spectrum
-from perceptron_theory.solver.long_sums import LONGEST, nodes_of_sum, num_nodes
+from perceptron_theory.long_sums import LONGEST, nodes_of_sum, num_nodes
 
-__all__ = ["Features", "PowerLawFeatures", "SeenFeatures"]
+__all__ = ["Features", "Hidden", "PowerLawFeatures", "SeenFeatures", "Spectrum"]
 
 LEAST_ROOM = 1e-14  # of cos^2 psi - cos^2 theta, where the probe is all that the student sees of teacher and probe
 WIDTH_STEP = 48  # numbers of nodes are multiples of this, so that few programs are compiled
 STEEPEST = 10.0  # decay beyond which sums over features are not exact to many digits
+
+
+class Hidden(NamedTuple):
+    """What is hidden of features of equal variance: the eigenvalues of K = C^-1 - 1.
+
+    C is the Gram matrix of the seen parts of teacher and rest of the probe.  Scalars inside the compiled code, one row
+    per point on the host.
+    """
+
+    along: Any  # the probe
+    across: Any
+
+
+class Spectrum(NamedTuple):
+    """Features of unequal variance; sums over those seen are taken over nodes, arrays of shape (num_nodes,)."""
+
+    count: Any  # features that a node stands for, over M
+    variance: Any
+    share: Any  # the teacher's part in a feature, times the number of features that a node stands for
+    hidden: Any  # the teacher's part in the features not seen, a scalar
 
 
 @dataclass(frozen=True)

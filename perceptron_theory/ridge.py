@@ -13,10 +13,9 @@ from scipy.optimize.elementwise import find_minimum
 from data_pruning.arguments import check_choice, real_array
 from data_pruning.keep_by_label import KeepByLabel
 from data_pruning.keep_rules import KeepRule
-from perceptron_theory.features import Features
+from perceptron_theory.features import Features, Spectrum
 from perceptron_theory.labels import Labels
 from perceptron_theory.solution import Solution, solve
-from perceptron_theory.solver.feature_response import Spectrum
 from perceptron_theory.solver.limits import solve_points
 from perceptron_theory.solver.points import Floats, broadcast_shape, check_types, checked_numbers, parts_of, unflatten
 from perceptron_theory.solver.saddle_point import Point, unknowns_of
@@ -88,8 +87,8 @@ def best_ridge(
     if not labels.truth_is_teacher:
         raise ValueError(f"the best ridge is that of the error against the teacher, got {labels!r}")
     if lam_range is not None:
-        low, high = (float(x) for x in real_array("lam_range", lam_range))
-        if not LAMBDA_RANGE[0] <= low < high <= LAMBDA_RANGE[1]:
+        ends = real_array("lam_range", lam_range)
+        if ends.shape != (2,) or not LAMBDA_RANGE[0] <= ends[0] < ends[1] <= LAMBDA_RANGE[1]:
             raise ValueError(
                 f"lam_range must be two increasing values in [{LAMBDA_RANGE[0]:g}, {LAMBDA_RANGE[1]:g}], "
                 f"got {lam_range!r}"

@@ -30,10 +30,9 @@ from scipy.optimize.elementwise import find_root
 from scipy.special import log_ndtr
 
 from data_pruning.keep_rules import KeepRandom
-from perceptron_theory.features import Features, SeenFeatures
+from perceptron_theory.features import Features, SeenFeatures, Spectrum
 from perceptron_theory.labels import Labels
 from perceptron_theory.solution import solve
-from perceptron_theory.solver.feature_response import Spectrum
 from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, Floats, broadcast_shape, check_types, checked_numbers
 from perceptron_theory.students import MaxMargin, Student
 

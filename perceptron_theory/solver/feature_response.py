@@ -35,17 +35,17 @@ W = sum tau_k l_k / (lambda + l_k c)^2 / G^2.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from perceptron_theory.features import Hidden, Spectrum
+
 __all__ = [
-    "Hidden",
     "Plane",
     "Response",
-    "Spectrum",
     "curvature_of",
     "hidden_of",
     "length_of",
@@ -54,22 +54,6 @@ __all__ = [
 ]
 
 MOST_STEPS = 100
-
-
-class Hidden(NamedTuple):
-    """Eigenvalues of K; scalars inside the compiled code, one row per point on the host."""
-
-    along: Any  # the probe
-    across: Any
-
-
-class Spectrum(NamedTuple):
-    """Features of unequal variance; sums over them are taken over nodes, arrays of shape (num_nodes,)."""
-
-    count: Any  # features that a node stands for, over M
-    variance: Any  # l
-    share: Any  # tau times the number of features that a node stands for
-    hidden: Any  # h, a scalar
 
 
 class Response(NamedTuple):

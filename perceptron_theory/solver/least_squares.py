@@ -32,7 +32,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from perceptron_theory.solver.feature_response import Hidden, Spectrum, response_of
+from perceptron_theory.features import Hidden, Spectrum
+from perceptron_theory.solver.feature_response import response_of
 from perceptron_theory.solver.max_margin import across_moments
 from perceptron_theory.solver.quadrature import REACH, Strips, kept_lines
 

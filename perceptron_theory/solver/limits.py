@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from perceptron_theory.features import Spectrum
 from perceptron_theory.solver import separation
 from perceptron_theory.solver.batch import OnePoint, for_each_point
-from perceptron_theory.solver.feature_response import Spectrum, hidden_of
+from perceptron_theory.solver.feature_response import hidden_of
 from perceptron_theory.solver.points import Floats, lanes_of
 from perceptron_theory.solver.saddle_point import Point, order_parameters, unknowns_of
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from perceptron_theory.features import Hidden
 from perceptron_theory.solver.continuation import ON_CONSTRAINT, RESTLESS, SETTLED, newton_from
-from perceptron_theory.solver.feature_response import Hidden
 from perceptron_theory.solver.max_margin import (
     Averages,
     Held,

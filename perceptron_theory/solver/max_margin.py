@@ -33,8 +33,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from perceptron_theory.features import Hidden
 from perceptron_theory.solver import quadrature
-from perceptron_theory.solver.feature_response import Hidden, Plane
+from perceptron_theory.solver.feature_response import Plane
 from perceptron_theory.solver.quadrature import Frame, Strips, kept_lines, normal_cdf_and_pdf
 
 __all__ = [

@@ -31,9 +31,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from perceptron_theory.features import Hidden, Spectrum
 from perceptron_theory.solver import quadrature
 from perceptron_theory.solver.evaluation import pointwise, with_slopes
-from perceptron_theory.solver.feature_response import Hidden, Plane, Response, Spectrum, response_of, with_slope
+from perceptron_theory.solver.feature_response import Plane, Response, response_of, with_slope
 from perceptron_theory.solver.least_squares import mean_example, mean_square_importance
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Strips, kept_lines, normal_cdf, normal_pdf

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from perceptron_theory.features import Spectrum
 from perceptron_theory.solver import max_margin, regularised, separation
-from perceptron_theory.solver.feature_response import Spectrum, length_of
+from perceptron_theory.solver.feature_response import length_of
 from perceptron_theory.solver.least_squares import least_squares
 from perceptron_theory.solver.margin_search import maximise_margin
 from perceptron_theory.solver.quadrature import Strips

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from perceptron_theory.solver.feature_response import Hidden
+from perceptron_theory.features import Hidden
 from perceptron_theory.solver.margin_search import MAX_STEPS, move
 from perceptron_theory.solver.max_margin import Held, averages, second_axis, select
 from perceptron_theory.solver.quadrature import Frame, Strips

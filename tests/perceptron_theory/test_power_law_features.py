@@ -19,8 +19,9 @@ from perceptron_theory import (
     separability_threshold,
     solve,
 )
-from perceptron_theory.solver.feature_response import Hidden, Spectrum, curvature_of, length_of, response_of
-from perceptron_theory.solver.long_sums import LONGEST, nodes_of_sum, num_nodes
+from perceptron_theory.features import Hidden, Spectrum
+from perceptron_theory.long_sums import LONGEST, nodes_of_sum, num_nodes
+from perceptron_theory.solver.feature_response import curvature_of, length_of, response_of
 
 STUDENTS = [SquareLoss(0.01), LogisticLoss(0.01), HingeLoss(0.01)]
 

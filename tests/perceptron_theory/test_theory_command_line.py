@@ -146,7 +146,7 @@ def test_help_explains_units_without_jax():
     text = " ".join(line.strip("│ ") for line in done.stdout.splitlines())
     for words in (
         "angles between probe and teacher in degrees",
-        "examples per parameter before pruning",
+        "examples per parameter of the student before pruning",
         "0 = hardest",
     ):
         assert words in text
@@ -213,3 +213,66 @@ def test_solve_of_another_student(call):
     row = table_of(out)[0]
     assert float(row["error"]) == pytest.approx(0.14574171, abs=1e-8)  # DESIGN's reference solution
     assert "norm" in row
+
+
+def test_solve_with_features(call):
+    student = "--student square --lam 0.3"
+    code, out, _ = call(f"solve --alpha-tot 4 --rule hard --f 0.5 --theta-deg 20 {student} --seen-fraction 0.5".split())
+    assert code == 0
+    assert float(table_of(out)[0]["error"]) == pytest.approx(0.4072566, abs=6e-8)
+    law = "--num-seen 100 --decay 1.5 --teacher-decay 1.8 --num-all 600"
+    code, out, _ = call(f"solve --alpha-tot 12 --rule random --f 1 --student square --lam 0.01 {law}".split())
+    assert code == 0
+    assert float(table_of(out)[0]["error"]) == pytest.approx(0.068504954)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--num-seen 10 --decay 1.5", "need all of --num-seen, --decay and --teacher-decay"),
+        ("--num-seen 10 --decay 1.5 --teacher-decay 1.8 --seen-fraction 0.5", "leave out --num-seen"),
+        ("--probe-sees seen", "--probe-sees belongs to --seen-fraction"),
+        ("--num-all 100", "--num-all belongs to power-law features"),
+        ("--seen-fraction 1.5", "must lie in (0, 1], got 1.5"),
+        ("--num-seen 10 --decay 1 --teacher-decay 1.8", "decay must be above 1"),
+        ("--num-seen 10 --decay 1.5 --teacher-decay 1.8 --num-all 9", "num_seen must lie in [1, num_features = 9]"),
+        ("--seen-fraction 0.5 --alpha-tot 100", "not below the threshold"),
+    ],
+)
+def test_features_that_are_none(call, options, message):
+    code, out, err = call(["solve", "--alpha-tot", "4", "--f", "0.5", *options.split()])
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_compute_optimal(call, tmp_path):
+    path = tmp_path / "table.csv"
+    arguments = "compute-optimal --budget 1e4 1e6 --num-all 4096 --scoring-cost 30 --csv"
+    code, out, _ = call([*arguments.split(), path])
+    assert code == 0
+    assert "Pruning does not pay (less than 0.1 %) at a budget of 10000: train on random examples." in out
+    comments, rows = csv_of(path)
+    assert [comment[2:].split(":")[0] for comment in comments[1:]] == list(rows[0])
+    assert float(rows[0]["f"]) == 1
+    assert float(rows[0]["gain"]) == 1
+    large = {name: float(value) for name, value in rows[1].items()}
+    assert large["gain"] == pytest.approx(large["error_all"] / large["error"])
+    assert large["gain"] > 1.2
+    assert large["n"] * (large["m"] + 30 / large["f"]) == pytest.approx(1e6)
+    assert large["pool"] == pytest.approx(large["n"] / large["f"])
+
+
+def test_sources(call):
+    code, out, _ = call(["sources", "--num-examples", "512", "8192", "--num-seen", "128", "1032"])
+    assert code == 0
+    rows = table_of(out)
+    assert [(row["n"], row["m"]) for row in rows] == [
+        ("512", "128"),
+        ("512", "1032"),
+        ("8192", "128"),
+        ("8192", "1032"),
+    ]
+    parts = [float(rows[0][name]) for name in ("realizability", "uncertainty", "noise", "deficiency")]
+    np.testing.assert_allclose(parts, [0.0372, 0.0314, 0, 0.0125], atol=6e-5)
+    assert sum(parts) == pytest.approx(float(rows[0]["error"]), abs=1e-8)
