@@ -246,3 +246,20 @@ def test_bad_queries_are_one_line(call, options, message):
     code, out, err = call(["queries", "--alpha-tot", "5", "--num-features", "20", *options])
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+def test_features(call, tmp_path):
+    student = "--student square --lam 0.3 --num-trials 4 --quiet"
+    arguments = f"run --alpha-tot 4 --f 0.5 --theta-deg 20 --seen-fraction 0.5 --num-features 40 {student}"
+    code, out, _ = call(arguments.split())
+    assert code == 0
+    assert "N = 40, 20 of them seen" in out
+    assert "40 of 80 examples kept" in out
+    law = "--num-seen 5 --decay 1.5 --teacher-decay 1.8 --num-all 20 --num-features 40"
+    arguments = f"validate --alpha-prune 2 --rule hard --f 0.5 --theta-deg 20 {law} {student} --out"
+    code, out, _ = call([*arguments.split(), str(tmp_path)])
+    assert code == 0
+    assert "common shift" in out
+    code, _, err = call(f"run --alpha-tot 4 --theta-deg 20 {law[:-2]}20 {student}".split())
+    assert code == 2
+    assert "twice the power-law features' own 20" in err
