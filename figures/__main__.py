@@ -62,7 +62,7 @@ def probes(job: JobOptions = Job()) -> None:  # noqa: B008
 def joint_law(job: JobOptions = Job()) -> None:  # noqa: B008
     """Error against examples and features, its sources, where pruning pays and at what cost: minutes on two cores.
 
-    Students of power-law features, of which --num-features / 50 share each variance.
+    Students of power-law features; --num-features is about as many as a simulated one sees, several of each variance.
     Run again after Ctrl-C to continue, or after the end to redraw.
     """
     _compare("joint-law", job)

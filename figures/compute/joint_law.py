@@ -29,8 +29,8 @@ SIZES = (8, 32, 128)  # features of the students whose curves are drawn
 SIZE_OF_SOURCES = 128
 SIMULATED = (64, 256, 1024, 4096)  # kept examples
 SCORING_COSTS = (0.0, 100.0)
+LEAST_COPIES = 4  # of each variance: with two, students of few examples err 1 to 2 % less than in theory
 LEAST_LAM = 1e-5  # of simulated students: the certificate of ridge regression takes a gradient over lambda
-FEATURES_PER_COPY = 50  # of the size asked for: so many simulated features of each variance
 
 
 def _features(num_seen: np.ndarray | int) -> PowerLawFeatures:
@@ -151,12 +151,13 @@ def points_to_simulate(law: Results, num_features: int, num_trials: int) -> list
 
     Args:
         law: from ``compute_joint_law``.
-        num_features: every variance is shared by a fiftieth as many features, at least 2.
+        num_features: about as many parameters as a simulated student has: so many features share each variance, at
+            least 4.
         num_trials: trials of each point.
     """
-    copies = max(2, num_features // FEATURES_PER_COPY)
     points = []
     for i, m in enumerate(SIZES):
+        copies = max(LEAST_COPIES, round(num_features / m))
         for n in SIMULATED:
             at = int(np.argmin(np.abs(law["n"] - n)))
             for r, (fraction, angle) in enumerate(((1.0, 0.0), (FRACTION, np.deg2rad(THETA_DEG)))):
