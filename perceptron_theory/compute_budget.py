@@ -138,12 +138,17 @@ def compute_optimal(
     search = _Search(theta, decay, teacher_decay, num_features, loss, labels, cost, low, pool)
     found = [search.of(float(c)) for c in budgets.reshape(-1)]
 
+    def shaped(values: Any) -> Any:
+        return np.reshape(values, budgets.shape) if budgets.shape else np.reshape(values, ()).item()
+
     def joined(trainings: list[Training]) -> Training:
-        columns = ([getattr(t, field.name) for t in trainings] for field in fields(Training))
-        return Training(*(np.reshape(np.array(column), budgets.shape)[()] for column in columns))
+        columns = {field.name: np.array([getattr(t, field.name) for t in trainings]) for field in fields(Training)}
+        columns["num_seen"] = columns["num_seen"].astype(np.int64)
+        return Training(**{name: shaped(column) for name, column in columns.items()})
 
     best, unpruned = (joined([pair[i] for pair in found]) for i in (0, 1))
-    return ComputeOptimal(budgets[()], best, unpruned, (best.fraction <= low * (1 + 1e-9))[()])
+    at_limit = [pair[0].fraction <= low * (1 + 1e-9) for pair in found]
+    return ComputeOptimal(shaped(budgets), best, unpruned, shaped(at_limit))
 
 
 @dataclass(frozen=True)
