@@ -117,7 +117,7 @@ class SeenFeatures(Features):
                 f"a probe that sees a fraction {at:g} of the features is at least {np.arccos(np.sqrt(at)):.6g} radians "
                 f"from the teacher, got theta = {angle:g}"
             )
-        across = xp.where(seen < 1, (1 - seen) / xp.maximum(room, LEAST_ROOM), 0.0)
+        across = (1 - seen) / xp.maximum(room, LEAST_ROOM)
         return Hidden(xp.zeros(shape), xp.broadcast_to(across, shape))
 
 

@@ -291,10 +291,9 @@ def equations(
 def _balance(
     fields: _Fields, channel: Channel, lam: Array, unknowns: Array, features: Hidden | Spectrum | None, aligned: bool
 ) -> tuple[Array, Array, Array]:
-    """``equations``, and alpha_prune <force^2> and lambda + alpha_prune <M''>."""
+    """``equations``, and alpha_prune <force^2> and alpha_prune <M''>."""
     r, t, w0 = fields.r, fields.t, fields.w0
     squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
-    inverse_v = lam + curvature
     if features is not None:
         answer = response_of(features, lam, curvature)
         drag, excess = _in_frame(fields, answer)
@@ -308,16 +307,16 @@ def _balance(
                 jnp.log(answer.v) - unknowns[3],
             ]
         )
-        return value, squared, inverse_v
+        return value, squared, curvature
     value = jnp.stack(
         [
             jnp.sum(channel.force * w0 * t) - lam * r,
             jnp.zeros_like(r) if aligned else jnp.sum(channel.force * fields.second) - lam * r * fields.cosine,
             0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
-            -jnp.log(inverse_v) - unknowns[3],
+            -jnp.log(lam + curvature) - unknowns[3],
         ]
     )
-    return value, squared, inverse_v
+    return value, squared, curvature
 
 
 def _in_frame(fields: _Fields, answer: Response) -> tuple[Plane, Plane]:
@@ -350,7 +349,7 @@ def conditions(
     channel, by_a, by_s, by_v = (_weighted(fields, one) for one in (channel, *slopes))
     v = v if fields.importance is None else v * _per_line(fields)  # where each line's channel is taken
     by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((s, by_s), (v, by_v)))  # by log s and log V
-    value, squared, inverse_v = _balance(fields, channel, lam, unknowns, features, aligned)
+    value, squared, curvature = _balance(fields, channel, lam, unknowns, features, aligned)
     tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, fields.second_v))
     by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, second)]
     by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
@@ -359,7 +358,7 @@ def conditions(
     by_curvature += [jnp.sum(by.curvature * w0) for by in (by_s, by_v)]
     if features is not None:
         curved, squares = jnp.stack(by_curvature), jnp.stack(by_squared)
-        answer, slope = with_slope(features, lam, inverse_v - lam)
+        answer, slope = with_slope(features, lam, curvature)
         (drag, excess), (more_drag, more_excess) = _in_frame(fields, answer), _in_frame(fields, slope)
         r, zero, one = fields.r, jnp.zeros_like(fields.r), jnp.ones_like(fields.r)
         more = more_drag.times(r, zero)
@@ -381,7 +380,7 @@ def conditions(
             jnp.stack([tt - lam, tv, *by_force[0]]),
             jnp.stack([second_t - lam * fields.cosine, vv - lam * fields.sine, *by_force[1]]),
             jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
-            -jnp.stack(by_curvature) / inverse_v - jnp.array([0.0, 0.0, 0.0, 1.0]),
+            -jnp.stack(by_curvature) / (lam + curvature) - jnp.array([0.0, 0.0, 0.0, 1.0]),
         ]
     )
     return Conditions(value, rows)

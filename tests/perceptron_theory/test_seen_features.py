@@ -122,6 +122,20 @@ def test_derivatives_against_differences(student, probe, theta):
     assert exponent == pytest.approx(-at[1] * slopes[1] / error(at), rel=1e-9)
 
 
+@pytest.mark.parametrize("probe", ["all", "seen"])
+def test_derivative_where_all_is_seen(probe):
+    """From below: what the first hidden feature costs."""
+
+    def error(fraction):
+        features = SeenFeatures(fraction, probe)
+        return solve(4.0, KeepHard(0.5), 0.4, student=SquareLoss(0.1), features=features).error
+
+    with jax.enable_x64(True):
+        slope = float(jax.grad(error)(1.0))
+    assert slope < -0.1
+    assert slope == pytest.approx((3 * error(1.0) - 4 * error(1 - 1e-5) + error(1 - 2e-5)) / 2e-5, rel=1e-6)
+
+
 def test_separability():
     """2 examples per parameter where nothing of the teacher is seen (Cover), without limit where all of it is."""
     fraction = np.array([1.0, 0.999, 0.9, 0.5, 0.1, 1e-4])
