@@ -39,7 +39,7 @@ UNITS = {
     "R": "overlap (cosine of the angle) of student and teacher",
     "rho": "overlap of student and probe",
     "norm": "length of the student",
-    "kappa": "margin in standard deviations of the student's field",
+    "kappa": "margin: smallest y w.x / |w| of the kept examples",
     "at_limit": "1 if f is the smallest allowed, so that a larger pool would lower the error",
     "exists": "1 if keep-hard overtakes keep-easy anywhere",
     "budget": "kept examples times features of the student, plus what scoring costs",
@@ -334,22 +334,18 @@ def compute_optimal(
 
 
 def _compute_optimal(budget: Sequence[float], path: Path | None, **settings: Any) -> None:
-    from tqdm import tqdm
-
     from perceptron_theory.compute_budget import compute_optimal
 
-    rows: list[list[Cell]] = []
-    paying = []
-    for one in tqdm(budget, desc="budgets", unit="budget", disable=None, leave=False):
-        found = compute_optimal(one, **settings)
-        best, plain = found.best, found.unpruned
-        row = [one, best.num_kept, best.num_seen, best.num_examples, best.fraction, best.lower, best.upper, best.error]
-        row += [plain.num_kept, plain.num_seen, plain.error, plain.error / best.error]
-        rows.append([*map(float, row), bool(found.at_limit)])
-        paying.append(bool(found.pays))
+    found = compute_optimal(list(budget), **settings, progress=True)
+    best, plain = found.best, found.unpruned
+    numbers = [found.budget, best.num_kept, best.num_seen, best.num_examples, best.fraction, best.lower, best.upper]
+    numbers += [best.error, plain.num_kept, plain.num_seen, plain.error, plain.error / best.error]
+    rows: list[list[Cell]] = [
+        [*map(float, row), bool(at_limit)] for *row, at_limit in zip(*numbers, found.at_limit, strict=True)
+    ]
     columns = ["budget", "n", "m", "pool", "f", "lower", "upper", "error", "n_all", "m_all", "error_all", "gain"]
     _show([*columns, "at_limit"], rows, path, "Compute-optimal pruning")
-    which = [f"{one:g}" for one, pays in zip(budget, paying, strict=True) if not pays]
+    which = [f"{one:g}" for one, pays in zip(budget, found.pays, strict=True) if not pays]
     if which:
         print(f"Pruning does not pay (less than 0.1 %) at a budget of {', '.join(which)}: train on random examples.")
 
@@ -384,6 +380,9 @@ def sources(
     if csv is not None:
         check_file("--csv", csv)
     _check_given(num_examples=num_examples, num_seen=num_seen, theta_deg=[0.0])
+    for name, values in (("--num-examples", num_examples), ("--num-seen", num_seen)):
+        if min(values) <= 0:
+            raise ValueError(f"{name} must be positive, got {min(values):g}")
     _sources(num_examples, num_seen, (decay, teacher_decay), num_all, loss, Labels(flip_probability), csv)
 
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
-from data_pruning.arguments import integer, number, real_array
-from data_pruning.keep_rules import KeepWindow
+from data_pruning.arguments import check_choice, integer, number, real_array, real_number
+from data_pruning.keep_rules import KeepRandom, KeepWindow
 from perceptron_theory.features import PowerLawFeatures
 from perceptron_theory.labels import Labels
 from perceptron_theory.ridge import best_ridge
-from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, FRACTION_RANGE
-from perceptron_theory.students import LossName
+from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, FRACTION_RANGE, check_types, checked_numbers
+from perceptron_theory.students import LOSSES, LossName, MaxMargin
 
 __all__ = ["ComputeOptimal", "Training", "compute_optimal"]
 
@@ -45,6 +46,7 @@ class Training:
         upper: easiest difficulty rank kept, lower + f.
         lam: best ridge lambda.
         error: test error.
+        lam_at_edge: whether that lambda is an end of the range that ``best_ridge`` searches.
     """
 
     num_kept: Any
@@ -54,6 +56,7 @@ class Training:
     upper: Any
     lam: Any
     error: Any
+    lam_at_edge: Any
 
     @property
     def num_examples(self) -> Any:
@@ -95,6 +98,7 @@ def compute_optimal(
     scoring_cost: float = 0.0,
     f_min: float = 0.05,
     most_examples: float | None = None,
+    progress: bool = False,
 ) -> ComputeOptimal:
     """The best numbers of examples and of features for a budget, and the best window of difficulty to keep.
 
@@ -113,9 +117,10 @@ def compute_optimal(
             features of the probe if that is trained already, times what a pass costs beside a training step.
         f_min: smallest fraction kept, in [1e-4, 1).
         most_examples: examples that there are, the largest pool; None is no limit.
+        progress: show a progress bar over the budgets on stderr.
 
     Returns:
-        The best trainings; n is budget / (m + scoring_cost / f), not rounded.
+        The best trainings; n is budget / (m + scoring_cost / f), not rounded, at least 1 and at most f most_examples.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range, or a budget for which no training lies in
@@ -134,9 +139,17 @@ def compute_optimal(
     pool = np.inf if most_examples is None else number("most_examples", most_examples)
     if not pool >= 1:
         raise ValueError(f"most_examples must be at least 1, got {most_examples!r}")
-    PowerLawFeatures(decay, teacher_decay, 1, integer("num_features", num_features, 1))
-    search = _Search(theta, decay, teacher_decay, num_features, loss, labels, cost, low, pool)
-    found = [search.of(float(c)) for c in budgets.reshape(-1)]
+    law = (real_number("decay", decay), real_number("teacher_decay", teacher_decay))
+    PowerLawFeatures(*law, 1, integer("num_features", num_features, 1))
+    check_types(KeepRandom(1.0), MaxMargin(), labels)
+    real_number("labels.flip_probability", labels.flip_probability)
+    check_choice("loss", loss, tuple(LOSSES))
+    angle = float(checked_numbers(1.0, real_number("theta", theta))[1])
+    search = _Search(angle, *law, num_features, loss, labels, cost, low, pool)
+    every = [float(c) for c in budgets.reshape(-1)]
+    for one in every:
+        search.sizes(one)  # refuses what would stop the search after minutes
+    found = [search.of(c) for c in tqdm(every, desc="budgets", unit="budget", disable=not progress, leave=False)]
 
     def shaped(values: Any) -> Any:
         return np.reshape(values, budgets.shape) if budgets.shape else np.reshape(values, ()).item()
@@ -144,6 +157,7 @@ def compute_optimal(
     def joined(trainings: list[Training]) -> Training:
         columns = {field.name: np.array([getattr(t, field.name) for t in trainings]) for field in fields(Training)}
         columns["num_seen"] = columns["num_seen"].astype(np.int64)
+        columns["lam_at_edge"] = columns["lam_at_edge"].astype(bool)
         return Training(**{name: shaped(column) for name, column in columns.items()})
 
     best, unpruned = (joined([pair[i] for pair in found]) for i in (0, 1))
@@ -165,7 +179,7 @@ class _Search:
 
     def of(self, budget: float) -> tuple[Training, Training]:
         """The best training, and the best without pruning."""
-        sizes = np.log(self._sizes(budget))
+        sizes = np.log(self.sizes(budget))
         unpruned = self._refined(budget, (sizes, np.zeros(1), np.zeros(1)))
         fractions = np.linspace(np.log(self.f_min), 0, FRACTIONS)[:-1]
         # a pruned student is not smaller than a quarter, nor larger than 64 times the unpruned one
@@ -174,14 +188,16 @@ class _Search:
         pays = pruned.error < unpruned.error * (1 - SMALLEST_GAIN)
         return (pruned if pays else unpruned), unpruned
 
-    def _sizes(self, budget: float) -> Floats:
-        """Numbers of features for which an unpruned training is in the domain."""
-        low, high = (np.sqrt(budget / alpha) for alpha in reversed(ALPHA_PRUNE_RANGE))
-        low, high = max(low * 1.01, 1.0), min(high * 0.99, float(self.num_features))
+    def sizes(self, budget: float) -> Floats:
+        """Numbers of features for which an unpruned training is in the domain; a ``ValueError`` if there is none."""
+        few, many = ALPHA_PRUNE_RANGE
+        # min(budget / m, most_examples) examples, at least one, from few to many of them per feature
+        low = max(min(np.sqrt(budget / many), self.most_examples / many) * 1.01, 1.0)
+        high = min(min(np.sqrt(budget / few), self.most_examples / few) * 0.99, budget, self.num_features)
         if low > high:
             raise ValueError(
                 f"budget = {budget:g} is out of range: with 1 to {self.num_features} features it gives no number of "
-                f"examples per feature in [{ALPHA_PRUNE_RANGE[0]:g}, {ALPHA_PRUNE_RANGE[1]:g}]"
+                f"examples, at least one, that is {few:g} to {many:g} times as large"
             )
         return np.unique(np.round(np.geomspace(low, high, 2 + int(PER_OCTAVE * np.log2(high / low)))))
 
@@ -212,14 +228,14 @@ class _Search:
         n = np.minimum(n, self.most_examples * f)  # what is left of the budget cannot be spent on examples
         lower = place * (1 - f)
         low, high = ALPHA_PRUNE_RANGE
-        inside = (n / m >= low) & (n / m <= high)
-        error, lam = np.full(m.size, np.inf), np.full(m.size, np.nan)
+        inside = (n / m >= low) & (n / m <= high) & (n >= 1)
+        error, lam, at_edge = np.full(m.size, np.inf), np.full(m.size, np.nan), np.zeros(m.size, bool)
         if inside.any():
             keep = KeepWindow(lower[inside], np.minimum(lower + f, 1.0)[inside])
             features = PowerLawFeatures(self.decay, self.teacher_decay, m[inside].astype(int), self.num_features)
             alpha_tot = n[inside] / m[inside] / keep.fraction
             ridge = best_ridge(alpha_tot, keep, self.theta, loss=self.loss, labels=self.labels, features=features)
-            error[inside], lam[inside] = ridge.error, ridge.lam
+            error[inside], lam[inside], at_edge[inside] = ridge.error, ridge.lam, ridge.at_edge
         i = int(np.argmin(error))
-        values = (n[i], m[i], f[i], lower[i], min(lower[i] + f[i], 1.0), lam[i], error[i])
+        values = (n[i], m[i], f[i], lower[i], min(lower[i] + f[i], 1.0), lam[i], error[i], at_edge[i])
         return Training(*(float(value) for value in values))

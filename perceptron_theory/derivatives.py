@@ -22,6 +22,7 @@ from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.limits import as_regularised, check_separable, solved_unknowns
 from perceptron_theory.solver.points import (
     broadcast_shape,
+    check_not_traced,
     check_types,
     checked_numbers,
     kind_and_lam,
@@ -63,6 +64,7 @@ def scaling_exponent(
         TypeError, ValueError, RuntimeError: as ``solve``, or labels by a teacher other than the truth, or lambda = 0.
     """
     check_types(keep, student, labels, features)
+    check_not_traced("scaling_exponent", alpha_tot, keep, theta, student, labels, features)
     if not labels.truth_is_teacher:
         raise ValueError(f"the scaling exponent is that of the error against the teacher, got {labels!r}")
     kind, lam = kind_and_lam(student)

@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from data_pruning.arguments import check_choice, integer, is_traced, real_array
+from data_pruning.arguments import broadcast, check_choice, integer, is_traced, real_array
 from perceptron_theory.long_sums import LONGEST, nodes_of_sum, num_nodes
 
 __all__ = ["Features", "Hidden", "PowerLawFeatures", "SeenFeatures", "Spectrum"]
 
 LEAST_ROOM = 1e-14  # of cos^2 psi - cos^2 theta, where the probe is all that the student sees of teacher and probe
+ROUNDING = 3e-7  # of cos^2 psi - cos^2 theta, for an angle in single precision
 WIDTH_STEP = 48  # numbers of nodes are multiples of this, so that few programs are compiled
 STEEPEST = 10.0  # decay beyond which sums over features are not exact to many digits
 
@@ -54,12 +55,16 @@ class Features(ABC):
         """Shape of the numbers."""
 
     @abstractmethod
-    def seen_part(self, *, xp: Any = np) -> Any:
-        """cos^2 psi, the part of the variance of the teacher's field that is in features seen; of shape ``shape``.
+    def hidden_part(self, *, xp: Any = np) -> Any:
+        """sin^2 psi, the part of the variance of the teacher's field that is in no feature seen; of shape ``shape``.
 
         Args:
             xp: numpy, or jax.numpy if a number is traced.
         """
+
+    def seen_part(self, *, xp: Any = np) -> Any:
+        """cos^2 psi, the other part."""
+        return 1 - self.hidden_part(xp=xp)
 
     @abstractmethod
     def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Hidden | Spectrum:
@@ -96,8 +101,8 @@ class SeenFeatures(Features):
     def shape(self) -> tuple[int, ...]:  # noqa: D102
         return np.shape(self.fraction)
 
-    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: D102
-        return real_array("fraction", self.fraction)
+    def hidden_part(self, *, xp: Any = np) -> Any:  # noqa: D102
+        return 1 - real_array("fraction", self.fraction)
 
     def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Hidden:
         """As in the base class.
@@ -106,16 +111,20 @@ class SeenFeatures(Features):
             ValueError: a probe that sees what the student sees cannot be as close to the teacher.
         """
         seen = real_array("fraction", self.fraction)
+        if xp is not np:  # nothing can be checked; there is no such student
+            seen = xp.where((seen > 0) & (seen <= 1), seen, xp.nan)
         ratio = (1 - seen) / seen
         if self.probe == "all":
             return Hidden(*(xp.broadcast_to(ratio, shape) for _ in range(2)))
         room = seen - xp.cos(theta) ** 2  # cos^2 psi - cos^2 theta
-        if xp is np and np.any(room < -1e-9):
+        if xp is not np:
+            room = xp.where(room < -ROUNDING, xp.nan, room)
+        elif np.any(room < -ROUNDING):
             worst = int(np.argmin(np.broadcast_to(room, shape)))
             at, angle = (float(np.broadcast_to(a, shape).flat[worst]) for a in (seen, theta))
             raise ValueError(
-                f"a probe that sees a fraction {at:g} of the features is at least {np.arccos(np.sqrt(at)):.6g} radians "
-                f"from the teacher, got theta = {angle:g}"
+                f"a probe that sees a fraction {at:g} of the features is at least {np.arccos(np.sqrt(at)):.8g} radians "
+                f"from the teacher, got theta = {angle:.8g}"
             )
         across = (1 - seen) / xp.maximum(room, LEAST_ROOM)
         return Hidden(xp.zeros(shape), xp.broadcast_to(across, shape))
@@ -163,17 +172,21 @@ class PowerLawFeatures(Features):
             raise TypeError(f"num_seen must be whole numbers of features, got {self.num_seen!r}")
         if not np.all((seen >= 1) & (seen <= total)):
             raise ValueError(f"num_seen must lie in [1, num_features = {total}], got {self.num_seen!r}")
+        broadcast(decay=self.decay, teacher_decay=self.teacher_decay, num_seen=self.num_seen)
 
     @property
     def shape(self) -> tuple[int, ...]:  # noqa: D102
         return np.broadcast_shapes(*(np.shape(x) for x in (self.decay, self.teacher_decay, self.num_seen)))
 
-    def seen_part(self, *, xp: Any = np) -> Any:  # noqa: D102
-        return 1 - self._parts(xp)[1]
+    def hidden_part(self, *, xp: Any = np) -> Any:  # noqa: D102
+        return self._parts(xp)[1]
 
     def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Spectrum:  # noqa: D102
         (k, count), hidden, power = self._parts(xp)
         decay = xp.asarray(real_array("decay", self.decay))[..., None]
+        if xp is not np:  # nothing can be checked; there is no such student
+            b = xp.asarray(real_array("teacher_decay", self.teacher_decay))[..., None]
+            decay = xp.where((decay > 1) & (decay <= STEEPEST) & (b > 1) & (b <= STEEPEST), decay, xp.nan)
         per_seen = count / np.asarray(self.num_seen, float)[..., None]
         rows = (per_seen, k**-decay, count * power)
         wide = [xp.broadcast_to(row, (*shape, k.shape[-1])) for row in rows]

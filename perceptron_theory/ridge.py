@@ -17,7 +17,15 @@ from perceptron_theory.features import Features, Spectrum
 from perceptron_theory.labels import Labels
 from perceptron_theory.solution import Solution, solve
 from perceptron_theory.solver.limits import solve_points
-from perceptron_theory.solver.points import Floats, broadcast_shape, check_types, checked_numbers, parts_of, unflatten
+from perceptron_theory.solver.points import (
+    Floats,
+    broadcast_shape,
+    check_not_traced,
+    check_types,
+    checked_numbers,
+    parts_of,
+    unflatten,
+)
 from perceptron_theory.solver.saddle_point import Point, unknowns_of
 from perceptron_theory.students import LAMBDA_RANGE, LOSSES, LossName
 
@@ -84,6 +92,7 @@ def best_ridge(
     check_choice("loss", loss, tuple(LOSSES))
     student = LOSSES[loss](1.0)
     check_types(keep, student, labels, features)
+    check_not_traced("best_ridge", alpha_tot, keep, theta, labels, features)
     if not labels.truth_is_teacher:
         raise ValueError(f"the best ridge is that of the error against the teacher, got {labels!r}")
     if lam_range is not None:
@@ -99,7 +108,7 @@ def best_ridge(
     for aligned, rows, points, _ in parts_of(alpha_tot, keep, theta, student, labels, shape, features):
         first, last = np.log(_range(points) if lam_range is None else np.broadcast_to(lam_range, (rows.size, 2))).T
         log_lam[rows], at_edge[rows] = _lowest(loss, points, aligned, first, last)
-    lam = unflatten(np.exp(log_lam), shape) if log_lam.size else np.zeros(shape)
+    lam = unflatten(np.clip(np.exp(log_lam), *LAMBDA_RANGE), shape) if log_lam.size else np.zeros(shape)
     best = solve(alpha_tot, keep, theta, student=LOSSES[loss](lam), labels=labels, features=features)
     return BestRidge(lam, best, unflatten(at_edge, shape) if at_edge.size else np.zeros(shape, bool))
 

@@ -28,12 +28,14 @@ from perceptron_theory.solver.limits import (
     as_regularised,
     inverse_where,
     least_lam,
+    limit_met,
     separability_solver,
     solve_points,
 )
 from perceptron_theory.solver.points import (
     Floats,
     broadcast_shape,
+    check_not_traced,
     check_types,
     checked_numbers,
     flat_points,
@@ -59,8 +61,8 @@ class Solution:
             are those of the fields, their correlation being the cosine.
         probe_overlap: rho, cosine of the angle between student and probe.
         truth_overlap: cosine of the angle between student and truth; R where the teacher is the truth.
-        margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N); None for regularised students,
-            which have no smallest margin.
+        margin: kappa, smallest y w.x / |w| over the kept examples, for x ~ N(0, I_N) or features of the variances
+            given; None for regularised students, which have no smallest margin.
         norm: |w|; for the max-margin student that of the w with smallest y w.x = 1, that is 1 / kappa.
         fraction: f, the fraction of the examples kept.
         residual: max margin: largest residual of the saddle-point equations, each relative to the spread of its terms.
@@ -190,6 +192,7 @@ def separability_threshold(
     """
     student = MaxMargin()
     check_types(keep, student, labels, features)
+    check_not_traced("separability_threshold", theta, keep, labels, features)
     _, theta = checked_numbers(1.0, theta)
     shape = broadcast_shape(np.ones(()), keep, theta, student, labels, features)
     if not (labels.noisy or features) or 0 in shape:
@@ -263,7 +266,13 @@ def _solve_traced(
             some = some._replace(lam=jnp.maximum(some.lam, least_lam(some)))
         solved, some = as_regularised(kind, some)
         one = partial(order_parameters, solved, aligned)
-        found.append((rows, jax.lax.map(one, some, batch_size=lanes_of(solved, some, aligned))))
+        here = jax.lax.map(one, some, batch_size=lanes_of(solved, some, aligned))
+        if solved != kind:
+            met = limit_met(here)
+            here = {name: jnp.where(met, value, jnp.nan) for name, value in here.items()} | {
+                "converged": here["converged"] * met
+            }
+        found.append((rows, here))
     back = np.argsort(np.concatenate([rows for rows, _ in found]), kind="stable")
     out = {name: jnp.concatenate([part[name] for _, part in found])[back] for name in found[0][1]}
     fields = _observed(out, points.theta, labels, shape, jnp)

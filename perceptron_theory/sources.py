@@ -33,7 +33,14 @@ from data_pruning.keep_rules import KeepRandom
 from perceptron_theory.features import Features, SeenFeatures, Spectrum
 from perceptron_theory.labels import Labels
 from perceptron_theory.solution import solve
-from perceptron_theory.solver.points import ALPHA_PRUNE_RANGE, Floats, broadcast_shape, check_types, checked_numbers
+from perceptron_theory.solver.points import (
+    ALPHA_PRUNE_RANGE,
+    Floats,
+    broadcast_shape,
+    check_not_traced,
+    check_types,
+    checked_numbers,
+)
 from perceptron_theory.students import MaxMargin, Student
 
 __all__ = ["ErrorSources", "bayes_error", "error_sources"]
@@ -99,8 +106,8 @@ def error_sources(
         labels=labels,
         features=features,
     )
-    seen = np.asarray(1.0 if features is None else features.seen_part())
-    realizability = np.arctan2(np.sqrt(1 - seen), np.sqrt(seen)) / np.pi
+    hidden = np.asarray(0.0 if features is None else features.hidden_part())
+    realizability = np.arctan2(np.sqrt(hidden), np.sqrt(1 - hidden)) / np.pi
     parts = np.broadcast_arrays(
         realizability, right - realizability, bayes - right, found.error - bayes, bayes, found.error
     )
@@ -130,6 +137,7 @@ def bayes_error(
         RuntimeError: no solution was found.
     """
     check_types(KeepRandom(1.0), MaxMargin(), labels, features)
+    check_not_traced("bayes_error", alpha_tot, labels, features)
     if not labels.truth_is_teacher:
         raise ValueError(f"the Bayes error is that against the teacher, got {labels!r}")
     alpha, _ = checked_numbers(alpha_tot, 0.0)
@@ -166,9 +174,9 @@ def _own_probe(features: Features | None) -> bool:
 
 def _parts(features: Features | None, shape: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
     """Teacher's parts summed over the features that each node stands for, M times that of one of them, and h."""
-    seen = np.ones(shape) if features is None else np.broadcast_to(features.seen_part(), shape)
     if features is None or isinstance(features, SeenFeatures):
-        return seen, seen, 1 - seen
+        hidden = np.broadcast_to(0.0 if features is None else features.hidden_part(), shape)
+        return 1 - hidden, 1 - hidden, hidden
     spectrum = features.structure(0.0, shape)
     assert isinstance(spectrum, Spectrum)
     one = np.where(spectrum.count > 0, spectrum.count, 1.0)

@@ -94,7 +94,12 @@ def seen_coordinates(
     num_seen, known = num_seen_of(features, num_features), rounded(features, num_features)
     plane, deviation = np.zeros((num_seen, 2)), np.ones(num_seen)
     if isinstance(known, SeenFeatures):
-        hidden = known.structure(theta, ())
+        try:
+            hidden = known.structure(theta, ())
+        except ValueError as problem:
+            raise ValueError(
+                f"{problem}; fraction = {float(known.fraction):.6g} is {num_seen} of num_features = {num_features}"
+            ) from None
         # eigenvalues of V^T V along and across the probe
         along, across = (1 / (1 + float(k)) for k in hidden)
         probe = np.array([np.cos(theta), np.sin(theta)])

@@ -85,9 +85,11 @@ def data_exponent(teacher_decay: ArrayLike, decay: ArrayLike = np.inf, *, studen
     """
     check_choice("student", student, ("bayes", "square"))
     b = _above_one("teacher_decay", teacher_decay)
+    a = np.asarray(decay, float)
+    if not np.all(a > 1):
+        raise ValueError(f"decay must be above 1, got {decay!r}")
     if student == "bayes":
-        return ((b - 1) / (b + 1))[()]
-    a = np.asarray(decay, float) if np.all(np.asarray(decay) == np.inf) else _above_one("decay", decay)
+        return ((b - 1) / (b + 1) + 0 / a)[()]
     lesser = np.minimum(b, 2 * a + 1)
     return ((lesser - 1) / (2 * lesser))[()]
 
@@ -105,7 +107,9 @@ def unlimited_examples_error(num_seen: ArrayLike, teacher_decay: ArrayLike) -> A
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
     """
-    m, b = _positive("num_seen", num_seen), _above_one("teacher_decay", teacher_decay)
+    m, b = real_array("num_seen", num_seen), _above_one("teacher_decay", teacher_decay)
+    if not np.all(m >= 1):
+        raise ValueError(f"num_seen must be at least 1, got {num_seen!r}")
     return (np.arcsin(np.sqrt(zeta(b, m + 1) / zeta(b))) / np.pi)[()]
 
 

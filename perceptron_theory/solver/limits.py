@@ -25,13 +25,15 @@ __all__ = [
     "check_separable",
     "inverse_where",
     "least_lam",
+    "limit_met",
     "separability_solver",
     "solve_points",
     "solved_unknowns",
 ]
 
 MIN_NORM_LAMBDA = 1e-13  # stands for the limit lambda -> 0 of the square loss, relative to alpha_prune
-HARD_MARGIN_LAMBDA = 1e-10  # stands for the limit lambda -> 0 of separated examples, relative to the mean variance
+HARD_MARGIN_LAMBDA = 1e-16  # stands for the limit lambda -> 0 of separated examples, relative to the least variance
+NO_CLIP = 100.0  # V over the spread of fields above which no force of the hinge loss reaches its largest value
 SEPARABLE = 1e8  # a threshold above this counts as infinite
 NEAR_INTERPOLATION = 1e-4  # |alpha_prune - 1| below which that limit is not resolved
 
@@ -63,7 +65,10 @@ def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats
             return found
     if kind == "max-margin" and noisy:
         check_separable(points)
-        kind, points = as_regularised(kind, points)
+        solved, points = as_regularised(kind, points)
+        if solved != kind:
+            found = for_each_point(solver_of(solved, aligned), (points,), lanes=lanes_of(solved, points, aligned))
+            return found | {"converged": found["converged"] * limit_met(found)}
     lanes = lanes_of(kind, points, aligned)
     if kind == "max-margin" and aligned:
         order = partial(_neighbours, points)
@@ -93,14 +98,19 @@ def least_lam(points: Point) -> Any:
 def as_regularised(kind: str, points: Point) -> tuple[str, Point]:
     """The max-margin student where features have unequal variances: the hinge loss's as lambda -> 0.
 
-    A margin is measured by the length of w, which is not the spread of its field then.  Every force stays the same
-    multiple of lambda once no example is inside the margin any more, so that the limit is met long before lambda = 0.
+    A margin is measured by the length of w, which is not the spread of its field then.  Once V is so large that no
+    example's field is below 1 - V, where forces are clipped, all forces are proportional to lambda, and the student
+    is that of every smaller lambda: ``limit_met``.
     """
     if kind != "max-margin" or not isinstance(points.features, Spectrum):
         return kind, points
-    mean_variance = (points.features.count * points.features.variance).sum(-1)
     strips = points.strips._replace(origin=0 * points.theta)
-    return "hinge", points._replace(strips=strips, lam=HARD_MARGIN_LAMBDA * mean_variance)
+    return "hinge", points._replace(strips=strips, lam=HARD_MARGIN_LAMBDA * points.features.variance.min(-1))
+
+
+def limit_met(found: dict[str, Any]) -> Any:
+    """Whether students of ``as_regularised`` are those of the largest margin; where there is none they are not."""
+    return found["v"] > NO_CLIP * (1 + found["r"] + found["s"])
 
 
 def solved_unknowns(kind: str, points: Point, *, aligned: bool) -> Floats:

@@ -24,6 +24,7 @@ __all__ = [
     "Floats",
     "Part",
     "broadcast_shape",
+    "check_not_traced",
     "check_types",
     "checked_numbers",
     "flat_points",
@@ -52,6 +53,12 @@ def check_types(keep: Any, student: Any, labels: Any, features: Any = None) -> N
         raise TypeError(f"labels must be Labels(...), got {labels!r}")
     if features is not None and not isinstance(features, Features):
         raise TypeError(f"features must be SeenFeatures(...), PowerLawFeatures(...) or None, got {features!r}")
+
+
+def check_not_traced(function: str, *things: Any) -> None:
+    """Raise a ``TypeError`` if a number, or one in a dataclass, is traced by JAX."""
+    if is_traced(*(number for thing in things for number in numbers_in(thing))):
+        raise TypeError(f"{function} is not available under a JAX transformation; solve is")
 
 
 def numbers_in(thing: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perceptron_theory import KeepRandom, KeepWindow, PowerLawFeatures, best_ridge, compute_optimal
+from perceptron_theory import KeepRandom, KeepWindow, Labels, PowerLawFeatures, best_ridge, compute_optimal
 
 LAW = {"decay": 1.5, "teacher_decay": 1.8, "num_features": 4096}
 THETA = np.deg2rad(10)
@@ -74,12 +74,19 @@ def test_limits():
     assert few.best.num_examples <= 2000 * (1 + 1e-12)
     assert few.unpruned.num_kept <= 2000
     assert few.best.error <= few.unpruned.error
+    rich = compute_optimal(np.array([1e4, 1e8, 1e13]), THETA, **LAW, most_examples=10.0)
+    np.testing.assert_allclose(rich.best.error, rich.best.error[0], rtol=1e-3)  # more budget is of no use, nor of harm
+    assert np.all(rich.best.num_kept >= 1)
+    assert not rich.best.lam_at_edge.any()
 
 
 @pytest.mark.parametrize(
     ("budget", "given", "error", "message"),
     [
         (0.0, {}, ValueError, "budget must be positive, got 0"),
+        (0.5, {}, ValueError, "budget = 0.5 is out of range"),
+        (1e4, {"decay": [1.5, 2.0]}, ValueError, "decay must be one number"),
+        (1e4, {"labels": Labels([0.0, 0.1])}, ValueError, "labels.flip_probability must be one number"),
         (1e300, {}, ValueError, r"budget = 1e\+300 is out of range"),
         (1e4, {"scoring_cost": -1.0}, ValueError, "scoring_cost must be at least 0"),
         (1e4, {"f_min": 1.0}, ValueError, r"f_min must lie in \[0.0001, 1\)"),
@@ -92,3 +99,8 @@ def test_limits():
 def test_mistakes(budget, given, error, message):
     with pytest.raises(error, match=message):
         compute_optimal(budget, THETA, **(LAW | given))
+
+
+def test_the_angle_is_one_number():
+    with pytest.raises(ValueError, match="theta must be one number"):
+        compute_optimal(1e4, np.array([0.1, 0.2]), **LAW)

@@ -94,7 +94,7 @@ def test_saturation_of_ridge():
         (lambda: data_exponent(0.5), ValueError, "teacher_decay"),
         (lambda: data_exponent(2.0, 0.5), ValueError, "decay must be above 1, got 0.5"),
         (lambda: data_exponent(2.0, student="hinge"), ValueError, "student must be"),
-        (lambda: unlimited_examples_error(0, 1.8), ValueError, "num_seen must be positive"),
+        (lambda: unlimited_examples_error(0, 1.8), ValueError, "num_seen must be at least 1"),
         (lambda: unlimited_features_error(100, 1.8), ValueError, "decay is needed"),
         (lambda: unlimited_features_error(100, 4.0, 1.5), ValueError, r"must be below 2 decay \+ 1 = 4"),
         (lambda: unlimited_features_error(-1, 1.8, 1.5), ValueError, "num_examples must be positive"),

@@ -12,6 +12,7 @@ from perceptron_theory import (
     KeepWindow,
     Labels,
     LogisticLoss,
+    MaxMargin,
     PowerLawFeatures,
     SeenFeatures,
     SquareLoss,
@@ -22,8 +23,6 @@ from perceptron_theory import (
 from perceptron_theory.features import Hidden, Spectrum
 from perceptron_theory.long_sums import LONGEST, nodes_of_sum, num_nodes
 from perceptron_theory.solver.feature_response import curvature_of, length_of, response_of
-
-STUDENTS = [SquareLoss(0.01), LogisticLoss(0.01), HingeLoss(0.01)]
 
 
 def law(num_seen, num_features=600, decay=1.5, teacher_decay=1.8):
@@ -118,7 +117,7 @@ def test_pruned_data(n, window, degrees, student, eta, error):
     assert found.error == pytest.approx(error, rel=2e-10)
 
 
-@pytest.mark.parametrize("student", STUDENTS, ids=str)
+@pytest.mark.parametrize("student", [SquareLoss(0.01), HingeLoss(0.01)], ids=str)
 def test_derivatives_against_differences(student):
     """Of the error and of |w|, by both exponents, alpha_tot and theta."""
     keep, theta, h = KeepWindow(0.2, 0.7), 0.4, 1e-5
@@ -164,6 +163,29 @@ def test_largest_margin():
     assert float(traced) == pytest.approx(margin.error, rel=1e-13)
     with pytest.raises(ValueError, match=r"not separable.*is not below the threshold"):
         solve(1.01 * threshold / 0.5, keep, theta, features=features)
+
+
+def test_margins_of_steep_spectra():
+    """Where lambda has to be far below the least variance: known from ever smaller lambda; and near the threshold."""
+    steep = solve(0.5, KeepRandom(1.0), 0.0, features=law(2**17, 2**17, 4.0))
+    assert (steep.error, steep.norm) == pytest.approx((0.019615081, 4.6013435e6), rel=1e-7)
+    threshold = separability_threshold(KeepRandom(1.0), 0.0, features=law(16, 1024))
+    near = solve(threshold * np.array([0.999, 0.9999]), KeepRandom(1.0), 0.0, features=law(16, 1024))
+    assert near.margin[0] / near.margin[1] == pytest.approx(10, rel=0.05)  # in proportion to the distance
+
+
+def test_traced_students_that_do_not_exist_are_nan():
+    def error(alpha=3.0, decay=1.5, teacher_decay=1.8, student=MaxMargin()):  # noqa: B008
+        return solve(alpha, KeepRandom(1.0), 0.0, student=student, features=law(16, 1024, decay, teacher_decay)).error
+
+    with jax.enable_x64(True):
+        margin = jax.jit(lambda alpha: error(alpha))
+        assert float(margin(3.0)) == pytest.approx(error(), rel=1e-12)
+        assert np.isnan(margin(14.0))
+        ridge = jax.jit(lambda a, b: error(decay=a, teacher_decay=b, student=SquareLoss(0.1)))
+        assert np.isfinite(ridge(1.5, 1.8))
+        assert np.isnan(ridge(0.5, 1.8))
+        assert np.isnan(ridge(1.5, 0.9))
 
 
 @pytest.mark.parametrize("alpha", [0.5, 5.0])
@@ -217,6 +239,11 @@ def test_length_is_that_of_the_direct_sums():
         ((1.5, 1.8, 2.5), TypeError, "num_seen must be whole numbers of features, got 2.5"),
         ((1.5, 1.8, 1, 2**20 + 1), ValueError, "num_features must be at most 2.20"),
         ((1.5, 1.8, 1, 0), ValueError, "num_features"),
+        (
+            ([1.5, 2, 3], 1.8, [10, 20]),
+            ValueError,
+            r"do not broadcast: decay \(3,\), teacher_decay \(\), num_seen \(2,\)",
+        ),
     ],
 )
 def test_mistakes(arguments, error, message):

@@ -1,5 +1,6 @@
 """The ridge of the lowest error: lower than any other, known values, ends of the range, refusals."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -31,8 +32,12 @@ def test_best_linear_student_of_random_examples():
     assert not best.at_edge.any()
 
 
-@pytest.mark.parametrize("features", [None, SeenFeatures(0.6), PowerLawFeatures(1.5, 1.8, 128)], ids=str)
-@pytest.mark.parametrize("loss", ["square", "hinge"])
+LAW = PowerLawFeatures(1.5, 1.8, 128)
+
+
+@pytest.mark.parametrize(
+    ("loss", "features"), [("square", None), ("square", SeenFeatures(0.6)), ("square", LAW), ("hinge", LAW)], ids=str
+)
 def test_no_other_ridge_is_better(loss, features):
     """By a scan of 61 values; the error is flat at the one that was found."""
     question = (8.0, KeepWindow(0.2, 0.6), 0.4)
@@ -72,6 +77,12 @@ def test_ends_of_the_range():
         assert best.lam == pytest.approx(high if high < 1 else low, rel=1e-12)
 
 
+def test_range_may_be_all_that_there_is():
+    best = best_ridge(100.0, KeepRandom(1.0), 0.0, features=PowerLawFeatures(10, 1.2, 100), lam_range=(1e-14, 1e-3))
+    assert best.lam == 1e-14
+    assert best.at_edge
+
+
 def test_arrays_are_points_one_by_one():
     features = PowerLawFeatures(1.5, 1.8, np.array([[10], [100]]))
     alpha, keep = np.array([0.5, 5.0, 50.0]), KeepWindow(np.array([0.0, 0.1, 0.5]), np.array([0.4, 0.5, 0.9]))
@@ -98,3 +109,8 @@ def test_arrays_are_points_one_by_one():
 def test_mistakes(given, error, message):
     with pytest.raises(error, match=message):
         best_ridge(2.0, KeepHard(0.5), 0.3, **given)
+
+
+def test_it_cannot_be_traced():
+    with pytest.raises(TypeError, match="best_ridge is not available under a JAX transformation; solve is"):
+        jax.grad(lambda alpha: best_ridge(alpha, KeepRandom(1.0), 0.0).error)(2.0)

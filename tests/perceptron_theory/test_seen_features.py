@@ -136,6 +136,20 @@ def test_derivative_where_all_is_seen(probe):
     assert slope == pytest.approx((3 * error(1.0) - 4 * error(1 - 1e-5) + error(1 - 2e-5)) / 2e-5, rel=1e-6)
 
 
+def test_a_traced_probe_that_cannot_be_is_nan():
+    def error(theta, fraction):
+        features = SeenFeatures(fraction, "seen")
+        return solve(2.0, KeepHard(0.3), theta, student=SquareLoss(0.1), features=features).error
+
+    with jax.enable_x64(True):
+        traced = jax.jit(error)
+        assert float(traced(0.9, 0.5)) == pytest.approx(error(0.9, 0.5), rel=1e-12)
+        assert np.isnan(traced(0.2, 0.5))
+        assert np.isnan(traced(0.9, 1.5))
+    nearest = np.float32(np.arccos(np.sqrt(0.3)))  # in single precision a little too near
+    assert error(nearest, 0.3) == pytest.approx(error(np.arccos(np.sqrt(0.3)), 0.3), rel=1e-5)
+
+
 def test_separability():
     """2 examples per parameter where nothing of the teacher is seen (Cover), without limit where all of it is."""
     fraction = np.array([1.0, 0.999, 0.9, 0.5, 0.1, 1e-4])
@@ -170,7 +184,9 @@ def test_other_mistakes():
         SeenFeatures(0.5, "some")
     with pytest.raises(TypeError, match=r"features must be SeenFeatures\(\.\.\.\), PowerLawFeatures\(\.\.\.\) or None"):
         solve(1.0, KeepHard(0.5), 0.3, features=0.5)
-    with pytest.raises(ValueError, match=r"fraction 0\.5 of the features is at least 0\.785398 radians.*theta = 0\.3"):
+    with pytest.raises(
+        ValueError, match=r"fraction 0\.5 of the features is at least 0\.785398.* radians.*theta = 0\.3"
+    ):
         solve(1.0, KeepHard(0.5), np.array([1.0, 0.3]), features=SeenFeatures(0.5, "seen"))
     with pytest.raises(ValueError, match=r"shapes do not broadcast.*features \(2,\)"):
         solve(np.ones(3), KeepHard(0.5), 0.3, features=SeenFeatures([0.5, 0.6]))

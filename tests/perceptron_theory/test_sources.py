@@ -1,5 +1,6 @@
 """The Bayes error and the sources of error: known values, a bound that nothing passes, parts that add up."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -22,7 +23,7 @@ from perceptron_theory import (
     solve,
 )
 
-POINTS = {"square": 2500, "hinge": 1300, "max-margin": 1000, "logistic": 200}  # random points, 5,000 in all
+POINTS = {"square": 2600, "hinge": 1300, "max-margin": 1000, "logistic": 100}  # random points, 5,000 in all
 
 
 def test_known_values():
@@ -137,3 +138,16 @@ def test_mistakes(call, error, message):
 
 def test_no_points():
     assert bayes_error(np.zeros(0)).shape == (0,)
+
+
+def test_what_is_hidden_keeps_its_digits():
+    """Little of a teacher that decays fast is beyond 1,000 features: 1.96e-16 of its field."""
+    k = np.arange(1001, 2**17 + 1.0)
+    hidden = np.sum(k**-6.0) / np.sum(np.arange(1, 2**17 + 1.0) ** -6.0)
+    found = error_sources(100.0, student=SquareLoss(1e-6), features=PowerLawFeatures(1.5, 6.0, 1000))
+    assert found.realizability == pytest.approx(np.sqrt(hidden) / np.pi, rel=1e-12)
+
+
+def test_they_cannot_be_traced():
+    with pytest.raises(TypeError, match="bayes_error is not available under a JAX transformation; solve is"):
+        jax.jit(lambda fraction: bayes_error(2.0, features=SeenFeatures(fraction)))(0.5)
