@@ -97,7 +97,7 @@ def test_ridge_regression_by_plain_sums():
     error = np.arctan2(np.sqrt(square), mean) / np.pi
     found = solve(n / m, KeepRandom(1.0), 0.0, student=SquareLoss(ridge / m), features=law(m))
     assert found.error == pytest.approx(error, rel=1e-13)
-    assert found.error == pytest.approx(0.06850, abs=5e-6)  # a simulation of its authors found 0.0686 +- 0.0004
+    assert found.error == pytest.approx(0.06850, abs=5e-6)  # a plain simulation: 0.0686 +- 0.0004
 
 
 # a prototype of its own: damped state evolution with 20-node panels, every feature one by one

@@ -59,8 +59,8 @@ def test_logistic_loss():
     assert np.all(sides > best.error)
 
 
-def test_published_errors():
-    """Rounded values of a study with SciPy, square loss with its best ridge."""
+def test_errors_of_another_program():
+    """Rounded, of a prototype with SciPy: square loss with its best ridge."""
     for n, m, error in ((512, 128, 0.0812), (8192, 1032, 0.0429)):
         best = best_ridge(n / m, KeepRandom(1.0), 0.0, features=PowerLawFeatures(1.5, 1.8, m))
         assert best.error == pytest.approx(error, abs=6e-5)

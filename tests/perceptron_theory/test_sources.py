@@ -107,7 +107,7 @@ def test_parts_add_up(student, probe):
     np.testing.assert_allclose(found.error, direct, rtol=1e-12)
 
 
-def test_published_split():
+def test_split_of_another_program():
     """0.0812 = 0.0372 + 0.0314 + 0.0125 with 512 examples and 128 features, 0.0429 = .0160 + .0148 + .0121."""
     for n, m, expected in ((512, 128, (0.0372, 0.0314, 0.0125)), (8192, 1032, (0.0160, 0.0148, 0.0121))):
         features = PowerLawFeatures(1.5, 1.8, m)
