@@ -21,10 +21,10 @@ from data_pruning.keep_weighted import without_weights
 from perceptron_theory.labels import Labels, truth_direction
 from perceptron_theory.solution import against_truth
 from perceptron_theory.solver.limits import solve_points
+from perceptron_theory.solver.loss_channels import LOGISTIC_STEPS
 from perceptron_theory.solver.max_margin import across_moments
 from perceptron_theory.solver.points import broadcast_shape, check_types, checked_numbers, flat_points, kind_and_lam
 from perceptron_theory.solver.quadrature import FAR, REACH, STEP, Strips, kept_lines
-from perceptron_theory.solver.regularised import LOGISTIC_STEPS
 from perceptron_theory.students import Student
 
 __all__ = [

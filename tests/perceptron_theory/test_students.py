@@ -21,7 +21,7 @@ from perceptron_theory import (
     separability_threshold,
     solve,
 )
-from perceptron_theory.solver import regularised
+from perceptron_theory.solver import loss_channels
 from perceptron_theory.solver.batch import for_each_point
 from perceptron_theory.solver.limits import solver_of
 from perceptron_theory.solver.points import flat_points, lanes_of
@@ -315,13 +315,15 @@ def test_logistic_quadrature_is_fine_enough(monkeypatch):
 
     def channel(v, a, s):
         with jax.enable_x64(True):
-            return [np.asarray(x) for x in regularised.logistic_channel(jnp.asarray(a), jnp.asarray(s), jnp.asarray(v))]
+            return [
+                np.asarray(x) for x in loss_channels.logistic_channel(jnp.asarray(a), jnp.asarray(s), jnp.asarray(v))
+            ]
 
     cases = [(v, np.linspace(-3, 12, 7) * np.log1p(v), np.float64(np.log1p(v))) for v in (1e-3, 1.0, 100.0, 1e5)]
     coarse = [channel(*case) for case in cases]
     nodes, weights = np.polynomial.legendre.leggauss(40)
-    monkeypatch.setattr(regularised, "_NODES", nodes)
-    monkeypatch.setattr(regularised, "_WEIGHTS", weights)
+    monkeypatch.setattr(loss_channels, "_NODES", nodes)
+    monkeypatch.setattr(loss_channels, "_WEIGHTS", weights)
     for before, case in zip(coarse, cases, strict=True):
         for x, y in zip(before, channel(*case), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-7, atol=1e-13)
