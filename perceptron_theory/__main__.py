@@ -8,7 +8,6 @@ parameter before and after pruning.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from itertools import product
@@ -20,43 +19,13 @@ import tyro
 from data_pruning import KeepRule, KeepWindow, keep_rule
 from data_pruning.command_line import CommandLine, table
 from data_pruning.records.writable import check_file
+from perceptron_theory.answer_tables import Cell, show, write_csv
 from perceptron_theory.labels import Labels
 from perceptron_theory.student_options import FeatureChoice, FeatureOptions, StudentChoice, StudentOptions
 from perceptron_theory.students import LossName
 
 cli = CommandLine("python -m perceptron_theory", __doc__)
 
-UNITS = {
-    "rule": "keep rule",
-    "f": "fraction kept",
-    "lower": "lowest difficulty rank kept (0 = hardest, 1 = easiest)",
-    "upper": "highest difficulty rank kept",
-    "value": "- d log(error) / d keep probability, per fraction of the data",
-    "alpha_tot": "examples per parameter before pruning",
-    "alpha_prune": "kept examples per parameter, f alpha_tot",
-    "theta_deg": "angle between probe and teacher, degrees",
-    "error": "test error, fraction of new examples misclassified",
-    "R": "overlap (cosine of the angle) of student and teacher",
-    "rho": "overlap of student and probe",
-    "norm": "length of the student",
-    "kappa": "margin: smallest y w.x / |w| of the kept examples",
-    "at_limit": "1 if f is the smallest allowed, so that a larger pool would lower the error",
-    "exists": "1 if keep-hard overtakes keep-easy anywhere",
-    "budget": "kept examples times features of the student, plus what scoring costs",
-    "n": "examples trained on",
-    "m": "features of the student",
-    "pool": "examples of the pool, n / f",
-    "lam": "best ridge lambda",
-    "n_all": "examples of the best training without pruning",
-    "m_all": "features of the student of the best training without pruning",
-    "error_all": "test error of the best training without pruning",
-    "gain": "error_all / error",
-    "realizability": "error of the best student that sees these features",
-    "uncertainty": "what the Bayes-optimal student adds with these examples and no wrong label",
-    "noise": "what wrong labels add to that",
-    "deficiency": "learning deficiency: what the student adds to the Bayes-optimal one",
-}
-Cell = str | float | bool
 Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction",))]
 Table = Annotated[Path | None, tyro.conf.arg(aliases=("--save",))]
 
@@ -139,7 +108,7 @@ def _solve(
     columns += ["alpha_tot", "alpha_prune", "theta_deg", "error", "R", "rho", last]
     sees = "" if seen is None else f", {seen}"
     flips = f"{100 * student.flip_probability:g} % of the labels flipped"
-    _show(columns, rows, path, f"{who}{sees}, {flips}, on pruned data")
+    show(columns, rows, path, f"{who}{sees}, {flips}, on pruned data")
 
 
 @cli.command
@@ -183,7 +152,7 @@ def _frontier(
             f = float(best.fraction[i])
             rows.append([str(best.rule[i]), f, alpha / f, alpha, angle, float(best.error[i]), bool(best.at_limit[i])])
     columns = ["rule", "f", "alpha_tot", "alpha_prune", "theta_deg", "error", "at_limit"]
-    _show(columns, rows, path, f"Lowest test error over f in [{f_min:g}, 1]")
+    show(columns, rows, path, f"Lowest test error over f in [{f_min:g}, 1]")
 
 
 @cli.command
@@ -218,7 +187,7 @@ def _crossover(f: Sequence[float], theta_deg: Sequence[float], path: Path | None
         alpha = float(found.alpha_tot[i, j])
         rows.append([x, angle, alpha, x * alpha, float(found.error[i, j]), bool(found.exists[i, j])])
     columns = ["f", "theta_deg", "alpha_tot", "alpha_prune", "error", "exists"]
-    _show(columns, rows, path, "Where keep-hard overtakes keep-easy")
+    show(columns, rows, path, "Where keep-hard overtakes keep-easy")
 
 
 @cli.command
@@ -277,7 +246,7 @@ def _recommend(
             [float(low), float(high), float(value)]
             for low, high, value in zip(best.ranks[:-1], best.ranks[1:], best.value, strict=True)
         ]
-        _write(path, ["lower", "upper", "value"], cells, f"What examples of each rank are worth; keep {ranks}")
+        write_csv(path, ["lower", "upper", "value"], cells, f"What examples of each rank are worth; keep {ranks}")
 
 
 @cli.command
@@ -344,7 +313,7 @@ def _compute_optimal(budget: Sequence[float], path: Path | None, **settings: Any
         [*map(float, row), bool(at_limit)] for *row, at_limit in zip(*numbers, found.at_limit, strict=True)
     ]
     columns = ["budget", "n", "m", "pool", "f", "lower", "upper", "error", "n_all", "m_all", "error_all", "gain"]
-    _show([*columns, "at_limit"], rows, path, "Compute-optimal pruning")
+    show([*columns, "at_limit"], rows, path, "Compute-optimal pruning")
     which = [f"{one:g}" for one, pays in zip(budget, found.pays, strict=True) if not pays]
     if which:
         print(f"Pruning does not pay (less than 0.1 %) at a budget of {', '.join(which)}: train on random examples.")
@@ -381,8 +350,9 @@ def sources(
         check_file("--csv", csv)
     _check_given(num_examples=num_examples, num_seen=num_seen, theta_deg=[0.0])
     for name, values in (("--num-examples", num_examples), ("--num-seen", num_seen)):
-        if min(values) <= 0:
-            raise ValueError(f"{name} must be positive, got {min(values):g}")
+        wrong = [value for value in values if not 0 < value < math.inf]
+        if wrong:
+            raise ValueError(f"{name} must be positive and finite, got {wrong[0]:g}")
     _sources(num_examples, num_seen, (decay, teacher_decay), num_all, loss, Labels(flip_probability), csv)
 
 
@@ -412,7 +382,7 @@ def _sources(
     for (i, n), (j, m) in product(enumerate(num_examples), enumerate(num_seen)):
         rows.append([n, float(m), *(float(part[i, j]) for part in parts)])
     columns = ["n", "m", "realizability", "uncertainty", "noise", "deficiency", "error", "lam"]
-    _show(columns, rows, path, f"Sources of the test error, {loss} loss with its best ridge")
+    show(columns, rows, path, f"Sources of the test error, {loss} loss with its best ridge")
 
 
 def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Sequence[int] | Sequence[str]) -> None:
@@ -422,30 +392,6 @@ def _check_given(*, theta_deg: Sequence[float], **lists: Sequence[float] | Seque
     for angle in theta_deg:
         if not 0 <= angle <= 90:
             raise ValueError(f"theta_deg is in degrees and must lie in [0, 90], got {angle:g}")
-
-
-def _show(columns: list[str], rows: list[list[Cell]], path: Path | None, title: str) -> None:
-    """Print the table; with a path, write it as CSV under comments that say what the columns are."""
-
-    def text(cell: Cell) -> str:
-        if isinstance(cell, bool):
-            return "yes" if cell else "no"
-        return cell if isinstance(cell, str) else f"{cell:.8g}"
-
-    print(table(columns, [[text(cell) for cell in row] for row in rows]))
-    if path is not None:
-        _write(path, columns, rows, title)
-
-
-def _write(path: Path, columns: list[str], rows: list[list[Cell]], title: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {title}. perceptron_theory\n")
-        file.writelines(f"# {column}: {UNITS[column]}\n" for column in columns)
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([int(cell) if isinstance(cell, bool) else cell for cell in row] for row in rows)
-    print(f"saved in {path}")
 
 
 def main() -> None:

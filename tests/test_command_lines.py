@@ -32,6 +32,7 @@ MISTAKES = {
             "--num-examples 100 --num-seen 10 --csv {below}",
             "--num-examples 100 --num-seen 0",
             "--num-examples -5 --num-seen 10",
+            "--num-examples nan --num-seen 10",
             "--num-examples 1e300 --num-seen 10",
         ],
         "frontier": ["--alpha-prune 5 --csv {below}", "--alpha-prune 1e300", "--alpha-prune 5 --f-min 2"],
