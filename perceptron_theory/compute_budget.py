@@ -161,7 +161,7 @@ def compute_optimal(
         return Training(**{name: shaped(column) for name, column in columns.items()})
 
     best, unpruned = (joined([pair[i] for pair in found]) for i in (0, 1))
-    at_limit = [pair[0].fraction <= low * (1 + 1e-9) for pair in found]
+    at_limit = np.array([pair[0].fraction <= low * (1 + 1e-9) for pair in found], bool)
     return ComputeOptimal(shaped(budgets), best, unpruned, shaped(at_limit))
 
 
@@ -181,6 +181,8 @@ class _Search:
         """The best training, and the best without pruning."""
         sizes = np.log(self.sizes(budget))
         unpruned = self._refined(budget, (sizes, np.zeros(1), np.zeros(1)))
+        if not np.isfinite(unpruned.error):
+            raise ValueError(f"budget = {budget:g} is out of range: no training for it is in the domain of the theory")
         fractions = np.linspace(np.log(self.f_min), 0, FRACTIONS)[:-1]
         # a pruned student is not smaller than a quarter, nor larger than 64 times the unpruned one
         near = sizes[(sizes > np.log(unpruned.num_seen / 4)) & (sizes < np.log(unpruned.num_seen * 64))]

@@ -111,7 +111,7 @@ class SeenFeatures(Features):
             ValueError: a probe that sees what the student sees cannot be as close to the teacher.
         """
         seen = real_array("fraction", self.fraction)
-        if xp is not np:  # nothing can be checked; there is no such student
+        if xp is not np:  # traced numbers cannot be refused: where there is no such student it is NaN
             seen = xp.where((seen > 0) & (seen <= 1), seen, xp.nan)
         ratio = (1 - seen) / seen
         if self.probe == "all":
@@ -184,7 +184,7 @@ class PowerLawFeatures(Features):
     def structure(self, theta: Any, shape: tuple[int, ...], *, xp: Any = np) -> Spectrum:  # noqa: D102
         (k, count), hidden, power = self._parts(xp)
         decay = xp.asarray(real_array("decay", self.decay))[..., None]
-        if xp is not np:  # nothing can be checked; there is no such student
+        if xp is not np:  # as above
             b = xp.asarray(real_array("teacher_decay", self.teacher_decay))[..., None]
             decay = xp.where((decay > 1) & (decay <= STEEPEST) & (b > 1) & (b <= STEEPEST), decay, xp.nan)
         per_seen = count / np.asarray(self.num_seen, float)[..., None]

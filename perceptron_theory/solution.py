@@ -201,7 +201,7 @@ def separability_threshold(
     found = for_each_point(separability_solver(), (points,), lanes=8)
     noisy = np.broadcast_to(labels.flip_probability, shape).reshape(-1) > 0
     if features is not None:
-        noisy = noisy | (np.broadcast_to(features.seen_part(), shape).reshape(-1) < 1)
+        noisy = noisy | (np.broadcast_to(features.hidden_part(), shape).reshape(-1) > 0)
     noisy = noisy & ~(found["violation"] < 1 / SEPARABLE)
     if not np.all(found["converged"][noisy] == 1):
         raise RuntimeError(f"no convergence of the separability threshold for {keep}, theta = {theta}, {labels}")

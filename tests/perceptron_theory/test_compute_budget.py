@@ -60,6 +60,7 @@ def test_scores_that_cost_more_than_they_bring():
     assert small.best == small.unpruned
     assert small.best.fraction == 1
     assert small.best.lower == 0
+    assert compute_optimal(1e4, THETA, **LAW, scoring_cost=1e9).best == small.unpruned  # not one example can be scored
     assert large.pays
     assert large.best.num_kept * (large.best.num_seen + 30 / large.best.fraction) == pytest.approx(1e6, rel=1e-12)
     assert large.best.error > compute_optimal(1e6, THETA, **LAW).best.error
