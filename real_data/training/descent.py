@@ -55,10 +55,12 @@ def _step_of_one(
     labels: jax.Array,
     importance: jax.Array | None,
     key: jax.Array,
+    masks: Params | None,
 ) -> tuple[State, jax.Array, jax.Array]:
     """One step of one network: the next state, the loss, and which examples were classified rightly.
 
-    Where examples have weights, the loss is given for each of them, without its weight.
+    Where examples have weights, the loss is given for each of them, without its weight.  Where there are masks, weights
+    that are masked and 0 stay exactly 0: they have no gradient, and so no momentum, and nothing to decay.
     """
     inputs = to_inputs(images, numbers.standardization)
     if augmentation != "none":
@@ -73,6 +75,8 @@ def _step_of_one(
         return value, (batch_stats, logits.argmax(axis=-1) == labels, each)
 
     (value, (batch_stats, right, each)), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    if masks is not None:
+        gradient = jax.tree.map(lambda g, mask: jnp.where(mask, g, 0), gradient, masks)
     length = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(gradient)))
     shortened = jnp.minimum(1.0, numbers.gradient_norm / jnp.maximum(length, 1e-30))
     gradient = jax.tree.map(lambda g: shortened * g, gradient)
@@ -94,10 +98,11 @@ def step_on_images(
     keys: jax.Array,
     numbers: Hyperparameters,
     importance: jax.Array | None = None,
+    masks: Params | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
-    """One step of every network, on batches of shape (num_networks, batch_size, ...)."""
+    """One step of every network, on batches of shape (num_networks, batch_size, ...); masks as of :func:`advance`."""
     of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
-    return of_each(of_one, len(images))(state, images, labels, importance, keys)
+    return of_each(of_one, len(images))(state, images, labels, importance, keys, masks)
 
 
 @quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
@@ -113,10 +118,14 @@ def step_on_pool(
     keys: jax.Array,
     numbers: Hyperparameters,
     importance: jax.Array | None = None,
+    masks: Params | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
-    """One step of every network, on examples of the pool given by their indices (num_networks, batch_size)."""
+    """One step of every network, on examples of the pool given by their indices (num_networks, batch_size).
+
+    ``masks`` as of :func:`advance`.
+    """
     of_one = partial(_step_of_one, graphdef, augmentation, numbers, rate, step)
-    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], importance, keys)
+    return of_each(of_one, len(batch))(state, pool[batch], labels[batch], importance, keys, masks)
 
 
 @quickly_compiled(static_argnames=("graphdef", "augmentation"), donate_argnames="state")
@@ -133,14 +142,16 @@ def advance(
     keys: jax.Array,
     numbers: Hyperparameters,
     importance: jax.Array | None = None,
+    masks: Params | None = None,
 ) -> tuple[State, jax.Array, jax.Array]:
     """``count`` steps of every network, of the batches of shape (num_networks, at least count, batch_size).
 
-    ``importance`` has the shape of ``batches``; where it is given, losses are those of each example.
+    ``importance`` has the shape of ``batches``; where it is given, losses are those of each example.  ``masks``, a tree
+    as the weights, is False where a weight is not trained.
     """
 
     def of_one(
-        state: State, batches: jax.Array, importance: jax.Array | None, key: jax.Array
+        state: State, batches: jax.Array, importance: jax.Array | None, key: jax.Array, masks: Params | None
     ) -> tuple[State, jax.Array, jax.Array]:
         def body(i: jax.Array, carry: tuple[State, jax.Array, jax.Array]) -> tuple[State, jax.Array, jax.Array]:
             state, losses, correct = carry
@@ -155,6 +166,7 @@ def advance(
                 labels[batches[i]],
                 None if importance is None else importance[i],
                 key,
+                masks,
             )
             return state, losses.at[i].set(loss), correct.at[i].set(right)
 
@@ -162,4 +174,4 @@ def advance(
         nothing = jnp.zeros(per_step, jnp.float32), jnp.zeros(batches.shape, bool)
         return jax.lax.fori_loop(0, count, body, (state, *nothing))
 
-    return of_each(of_one, len(batches))(state, batches, importance, keys)
+    return of_each(of_one, len(batches))(state, batches, importance, keys, masks)

@@ -50,7 +50,7 @@ from real_data.training.readout import solve_readouts
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
 
-__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "train"]
+__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "initial_weights", "random_keys", "train"]
 
 STEPS_AT_ONCE = 64
 MOST_READOUTS = 256  # networks with fixed features that share them
@@ -163,7 +163,7 @@ def train(
     with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
         for first in range(0, len(seeds), networks_at_once):
             group = slice(first, first + networks_at_once)
-            params, batch_stats = _initial(model, seeds[group])
+            params, batch_stats = initial_weights(model, seeds[group])
             start = job.start(params, batch_stats, examples[group], tuple(map(int, seeds[group])))
             trained.append(_with_restarts(job, start, f"network-{first}", bar))
     return joined(trained)
@@ -294,7 +294,7 @@ def _fit(
     state = place.per_network(state)
     pool = place.everywhere(images) if in_memory else images
     targets = place.everywhere(job.labels)
-    keys = place.per_network(_keys(np.asarray(start.seeds, np.uint32)))
+    keys = place.per_network(random_keys(np.asarray(start.seeds, np.uint32)))
     rates = learning_rates(config, num_steps)
     numbers = Hyperparameters(
         np.float32(config.momentum),
@@ -382,7 +382,8 @@ def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation:
     return images.crops(batch, np.random.SeedSequence([seed, step]).generate_state(batch.size))
 
 
-def _initial(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
+def initial_weights(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
+    """Weights and batch statistics before the first step, each array with a leading axis (num_networks,)."""
     # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
     each = [_initial_of_one(model, np.uint32(seed)) for seed in seeds]
     return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
@@ -399,5 +400,6 @@ def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
 
 
 @jax.jit
-def _keys(seeds: jax.Array) -> jax.Array:
+def random_keys(seeds: jax.Array) -> jax.Array:
+    """Random keys of networks, from their seeds of type uint32, shape (num_networks,)."""
     return jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)

@@ -64,7 +64,7 @@ def test_descent_is_nesterov_sgd_with_the_schedule(config, factors):
     kept, seed = np.arange(30, 80), 5
     model = partial(MLP, 64, 10, (6,))
     networks = trained([kept], [seed], config, model)
-    start = training._initial(model, [seed])[0]["layers"]
+    start = training.initial_weights(model, [seed])[0]["layers"]
     w = [np.array(start[i][name][0], np.float64) for i in (0, 1) for name in ("kernel", "bias")]
     velocity = [0.0] * 4
     x = IMAGES.reshape(1200, 64).astype(np.float64)
