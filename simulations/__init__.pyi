@@ -1,3 +1,7 @@
+from .nyquist.experiment import NyquistExperiment as NyquistExperiment
+from .nyquist.experiment import measure_nyquist as measure_nyquist
+from .nyquist.told_fields import ToldFields as ToldFields
+from .nyquist.told_fields import tell_fields as tell_fields
 from .probe import PerceptronRule as PerceptronRule
 from .probe import TrainedProbe as TrainedProbe
 from .query_selection import QueryExperiment as QueryExperiment

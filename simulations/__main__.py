@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import tyro
 
 from data_pruning import KeepRule, KeepWindow, Results, keep_rule
 from data_pruning.command_line import CommandLine, table
-from data_pruning.records.writable import check_file
+from data_pruning.records.writable import check_file, check_folder
 from perceptron_theory import Labels
 from perceptron_theory.student_options import (
     FeatureChoice,
@@ -23,6 +24,7 @@ from perceptron_theory.student_options import (
     StudentOptions,
     student_named,
 )
+from simulations.nyquist.experiment import NyquistExperiment
 
 cli = CommandLine("python -m simulations", __doc__, sizes="--num-features, --alpha-tot or --f")
 
@@ -72,6 +74,7 @@ class Files:
 
 TrialOptions = Annotated[Trials, tyro.conf.arg(name="")]
 FileOptions = Annotated[Files, tyro.conf.arg(name="")]
+NyquistOptions = Annotated[NyquistExperiment, tyro.conf.arg(name="")]
 
 
 @cli.command
@@ -297,6 +300,48 @@ def queries(
     ]
     print(table(header, rows))
     files.write(found)
+
+
+@cli.command
+def nyquist(
+    experiment: NyquistOptions = NyquistExperiment(),  # noqa: B008  (frozen)
+    out: Path = Path("results/nyquist"),
+    quiet: bool = False,
+) -> None:
+    """Measure how learners of a band-limited function err against examples per coefficient: seconds.
+
+    Prints the relative error of each learner, median over draws, beside the exact law of the learner band (root of the
+    mean of its E error^2 over the designs).  Each finished density is saved in OUT/densities at once, and the whole in
+    OUT/nyquist.nc; run again after Ctrl-C to continue.
+
+    Args:
+        experiment: target, examples and learners.
+        out: folder for the results.
+        quiet: no progress bar.
+    """
+    from simulations.nyquist.experiment import measure_nyquist
+
+    check_folder("--out", out)
+    found = measure_nyquist(experiment, out=out / "densities", progress=not quiet)
+    print(nyquist_table(found))
+    print(f"saved in {found.save(out / 'nyquist.nc')}")
+
+
+def nyquist_table(results: Results) -> str:
+    """The errors as text, a line per density."""
+    laws = ["law"] if "law" in results.variables else []
+    header = ["n/D", "n", *laws, *results["learner"].tolist(), "condition number"]
+    rows = [
+        [
+            f"{results['n_per_coefficient'][i]:.3f}",
+            f"{n}",
+            *(f"{math.sqrt((results[law][i] ** 2).mean()):.1e}" for law in laws),
+            *(f"{statistics.median(errors):.1e}" for errors in results["error"][i]),
+            f"{statistics.median(results['condition_number'][i]):.1e}",
+        ]
+        for i, n in enumerate(results["n"])
+    ]
+    return table(header, rows)
 
 
 @cli.command
