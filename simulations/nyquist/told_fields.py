@@ -19,9 +19,15 @@ the second for each K orthogonal to J, by symmetry and tr(I - P) = N - n.  For N
 v the mean square of the kept margins: 1 - a for random examples (v = 1), more for hard ones, less for easy ones.  What
 makes an example worth keeping for its class, that it lies near the border, makes its field worth less.
 
-**Noise** of standard deviation sigma on T.x adds sigma^2 E tr (X X^T)^-1, for N to infinity sigma^2 a / (1 - a) below
-and sigma^2 / (a - 1) above a = 1, whatever the rule (what J adds to it vanishes): the peak of double descent.  A share u of
-|T|^2 that the student does not see is such noise for random examples, of variance u beside a teacher of norm^2 1 - u.
+**Noise** of standard deviation sigma on T.x adds sigma^2 E tr (X X^T)^-1 (above n = N: (X^T X)^-1).  The same steps,
+with E tr W^-1 = n/(N - n - 2) and Schur complements, give for given margins
+
+    (n - 1 + (N - 2) E 1/(chi^2 + |z|^2)) / (N - n - 1)  for n <= N - 2,
+    (N - 1 + (n - 2) / |z|^2) / (n - N - 1)              for n >= N + 2,
+
+for N to infinity a / (1 - a) and 1 / (a - 1), whatever the rule: the peak of double descent, infinite in between.  A
+share u of |T|^2 along features that the student does not see is such noise for random examples: of variance u, beside a
+teacher of norm^2 1 - u.
 """
 
 from __future__ import annotations
@@ -161,28 +167,39 @@ def square_distance_law(
     return float(np.cos(theta) ** 2 * along + np.sin(theta) ** 2 * (1 - a) + noise**2 * a / (1 - a))
 
 
-def expected_square_distance(margin_square_sum: float, num_kept: int, num_features: int, theta: float = 0.0) -> float:
-    """E |w - T|^2 without noise, exact at finite N, over everything but the margins of the kept examples.
+def expected_square_distance(
+    margin_square_sum: float, num_kept: int, num_features: int, theta: float = 0.0, *, noise: float = 0.0
+) -> float:
+    """E |w - T|^2, exact at finite N, over everything but the margins of the kept examples.
 
     Args:
-        margin_square_sum: sum of z^2 over the kept examples, > 0.
+        margin_square_sum: sum of z^2 over the kept examples, |z|^2 > 0.
         num_kept: n, at least 1.
         num_features: N, at least 2.
         theta: angle between probe and teacher in radians, in [0, pi/2].
+        noise: standard deviation of the noise of a label, at least 0; with noise the answer is infinite for
+            |n - N| < 2.
 
     Raises:
         TypeError, ValueError: an argument of the wrong type or out of range.
 
-    Source: derivation in the docstring of this module; E 1/(chi^2 + s) as the integral of exp(-s t) (1 + 2t)^(-k/2).
+    Source: derivation in the docstring of this module; E 1/(chi^2 + s) is the integral over t > 0 of
+        exp(-s t) (1 + 2t)^(-k/2), k the degrees of freedom.
     """
     check_real("margin_square_sum", margin_square_sum, "(0, inf)")
+    check_real("noise", noise, "[0, inf)")
     n, size, s = integer("num_kept", num_kept, 1), integer("num_features", num_features, 2), margin_square_sum
     _check_theta(theta)
+    if noise > 0 and abs(n - size) < 2:
+        return float("inf")
     if n >= size:
-        return 0.0
+        return float(noise**2 * (size - 1 + (n - 2) / s) / (n - size - 1)) if noise > 0 else 0.0
     inverse = quad(lambda t: np.exp(-t - (size - n) / 2 * np.log1p(2 * t / s)), 0, np.inf, epsabs=0, epsrel=1e-11)[0]
-    along = 1 - inverse
-    return float(np.cos(theta) ** 2 * along + np.sin(theta) ** 2 * (size - n - along) / (size - 1))
+    along = 1 - inverse  # inverse = s E 1/(chi^2 + s)
+    left = np.cos(theta) ** 2 * along + np.sin(theta) ** 2 * (size - n - along) / (size - 1)
+    if noise > 0:
+        left += noise**2 * (n - 1 + (size - 2) * inverse / s) / (size - n - 1)
+    return float(left)
 
 
 def _second_moment(rank: Floats) -> Floats:
