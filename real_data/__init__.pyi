@@ -8,6 +8,9 @@ from .experiments.training_run import load_networks as load_networks
 from .experiments.training_run import run_training as run_training
 from .findings.error_table import error_table as error_table
 from .findings.frontier import pareto_frontier as pareto_frontier
+from .magnitude_pruning.config import MagnitudePruning as MagnitudePruning
+from .magnitude_pruning.law import pruning_law as pruning_law
+from .magnitude_pruning.measurement import measure_magnitude_pruning as measure_magnitude_pruning
 from .models.config import ModelConfig as ModelConfig
 from .models.perceptron import MLP as MLP
 from .recipes import RECIPES as RECIPES

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from real_data.commands import advice, data, experiments, scores, training  # noqa: F401  (they add their commands)
+from real_data.commands import (  # noqa: F401  (they add their commands)
+    advice,
+    data,
+    experiments,
+    magnitude_pruning,
+    scores,
+    training,
+)
 from real_data.commands.options import cli
 from real_data.training.memory import keep_freed_memory
 

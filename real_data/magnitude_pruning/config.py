@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from data_pruning.arguments import (
     check_boolean,
+    check_choice,
     check_different,
     check_integer,
     check_real,
@@ -17,7 +19,10 @@ from real_data.experiments.config import MOST_SEED
 from real_data.models.config import ModelConfig
 from real_data.training.config import TrainingConfig
 
-__all__ = ["MagnitudePruning", "default_design"]
+__all__ = ["MagnitudePruning", "Precision", "PrunedKind", "default_design"]
+
+PrunedKind = Literal["mlp", "cnn", "resnet18", "resnet50"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 DEPTHS = {"cnn": 4, "resnet18": 18, "resnet50": 50}
 """Depth of networks that have only one; their width is a factor on the number of channels."""
@@ -48,7 +53,8 @@ class MagnitudePruning:
         rewind_step: gradient step whose weights each round starts from, at least 0 and before the last.
         num_seeds: repetitions, each with initial weights, pool and order of batches of its own, at least 2.
         first_seed: seeds are first_seed, first_seed + 1, ...; all in [0, 2^31).
-        model: kind and precision of the network; ``hidden`` and ``width`` are set by depths and widths.
+        kind: mlp, cnn, resnet18 or resnet50; see :class:`real_data.ModelConfig`.
+        precision: type of the activations, auto, float32 or bfloat16; see :class:`real_data.ModelConfig`.
         training: how it is trained in each round, from the rewind step on.
     """
 
@@ -60,12 +66,13 @@ class MagnitudePruning:
     depths: tuple[int, ...] = (1, 2, 3)
     widths: tuple[float, ...] = (8, 16, 32, 64)
     pool_sizes: tuple[int | None, ...] = (1000,)
-    rounds: int = 24
+    rounds: int = 26
     fraction: float = 0.2
     rewind_step: int = 20
-    num_seeds: int = 4
+    num_seeds: int = 8
     first_seed: int = 0
-    model: ModelConfig = field(default_factory=ModelConfig)
+    kind: PrunedKind = "mlp"
+    precision: Precision = "auto"
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=200))
 
     def __post_init__(self) -> None:
@@ -75,7 +82,8 @@ class MagnitudePruning:
         check_boolean("skip_undecodable", self.skip_undecodable)
         if self.image_size is not None:
             check_integer("image_size", self.image_size, 1)
-        check_settings("model", self.model, ModelConfig)
+        check_choice("kind", self.kind, get_args(PrunedKind))
+        check_choice("precision", self.precision, get_args(Precision))
         check_settings("training", self.training, TrainingConfig)
         for name in ("depths", "widths", "pool_sizes"):
             check_tuple(name, getattr(self, name))
@@ -95,18 +103,17 @@ class MagnitudePruning:
         check_integer("first_seed + num_seeds - 1, the last seed,", last, 0, MOST_SEED)
 
     def _check_sizes(self) -> None:
-        kind = self.model.kind
-        if self.model.solved_for:
-            raise ValueError(f"model.kind must be trained by gradient descent, got {kind}, whose readout is solved for")
         for depth in self.depths:
             check_integer("each of depths", depth, 1)
         for width in self.widths:
-            if kind == "mlp":
+            if self.kind == "mlp":
                 check_integer("each of widths, units of an mlp,", width, 1)  # type: ignore[arg-type]
             else:
                 check_real("each of widths", width, "(0, inf)")
-        if kind != "mlp" and self.depths != (DEPTHS[kind],):
-            raise ValueError(f"depths must be ({DEPTHS[kind]},), the only depth of a {kind}, got {self.depths!r}")
+        if self.kind != "mlp" and self.depths != (DEPTHS[self.kind],):
+            raise ValueError(
+                f"depths must be ({DEPTHS[self.kind]},), the only depth of a {self.kind}, got {self.depths!r}"
+            )
 
     def check_rewind_step(self, num_steps: int) -> None:
         """Raise a ``ValueError`` unless the rewind step lies before the last of ``num_steps``."""
@@ -120,9 +127,9 @@ class MagnitudePruning:
 
     def network(self, depth: int, width: float) -> ModelConfig:
         """The settings of the network of a depth and width."""
-        if self.model.kind == "mlp":
-            return replace(self.model, hidden=(int(width),) * depth)
-        return replace(self.model, width=width)
+        if self.kind == "mlp":
+            return ModelConfig(self.kind, (int(width),) * depth, precision=self.precision)
+        return ModelConfig(self.kind, width=width, precision=self.precision)
 
     def num_left(self, num_weights: int, number: int) -> int:
         """How many of the weights are left in a round, counted from 0."""
@@ -141,8 +148,13 @@ FASHION = MagnitudePruning(
 )
 
 
-def default_design(dataset: str) -> MagnitudePruning:
-    """The design for a data set: its own of digits and Fashion-MNIST, else that of Fashion-MNIST with all images."""
-    if dataset == "digits":
-        return MagnitudePruning()
-    return FASHION if dataset == "fashion-mnist" else replace(FASHION, dataset=dataset, pool_sizes=(None,))
+def default_design(dataset: str, kind: PrunedKind = "mlp") -> MagnitudePruning:
+    """The design for a data set: its own of digits and Fashion-MNIST, else that of Fashion-MNIST with all images.
+
+    Networks other than an MLP have three widths, a quarter to all of the channels.
+    """
+    check_choice("kind", kind, get_args(PrunedKind))
+    design = MagnitudePruning() if dataset == "digits" else FASHION
+    if dataset not in ("digits", "fashion-mnist"):
+        design = replace(design, dataset=dataset, pool_sizes=(None,))
+    return design if kind == "mlp" else replace(design, kind=kind, depths=(DEPTHS[kind],), widths=(0.25, 0.5, 1.0))
