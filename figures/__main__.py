@@ -69,6 +69,30 @@ def joint_law(job: JobOptions = Job()) -> None:  # noqa: B008
 
 
 @cli.command
+def nyquist(job: JobOptions = Job()) -> None:  # noqa: B008
+    """Learners that err not at all from finitely many examples, and what takes that away: a minute on two cores.
+
+    --num-features is that of the perceptrons, --num-trials also the number of draws of functions on the torus.
+    Run again after Ctrl-C to continue, or after the end to redraw.
+    """
+    check_folder("--out", job.out)
+    job.check()
+    from figures.compute.nyquist import compute_nyquist, summary
+    from figures.draw.nyquist import nyquist
+    from figures.jobs import save_figure
+
+    found = compute_nyquist(
+        job.out / "nyquist",
+        num_features=job.num_features,
+        num_trials=job.num_trials,
+        seed=job.seed,
+        progress=True,
+    )
+    print(summary(found))
+    _say_saved([found.save(job.out / "nyquist.nc"), *save_figure(nyquist(found), job.out / "nyquist")])
+
+
+@cli.command
 def queries(job: JobOptions = Job()) -> None:  # noqa: B008
     """Students that pick their examples batch by batch, against one ranking for all: a few minutes on two cores.
 

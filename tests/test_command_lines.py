@@ -51,6 +51,15 @@ MISTAKES = {
         ],
         "validate": ["--out {below}", "--num-trials 1"],
         "queries": ["--alpha-tot 5 --f 0.3 --rounds 2 --out {below}", "--alpha-tot 5 --f 0.3 --rounds 2 --save x.txt"],
+        "nyquist": [
+            "--out {below}",
+            "--band 0",
+            "--band 1000000000",
+            "--densities 0",
+            "--design square",
+            "--learners band ridge",
+            "--learners band@x",
+        ],
         "show": ["{file}"],
     },
     "real_data": {
@@ -82,6 +91,7 @@ MISTAKES = {
     },
     "figures": {
         "joint-law": ["--out {below}", "--num-trials 1"],
+        "nyquist": ["--out {below}", "--num-trials 1"],
         "reproduce": ["--out {below}", "--num-trials 1"],
         "best-rule": ["--out {below}", "--num-trials 1"],
         "students": ["--out {below}", "--num-trials 1"],

@@ -147,7 +147,8 @@ def measure_nyquist(
             bar.update()
     except KeyboardInterrupt:
         where = f"saved in {out}; run the same again to continue" if out is not None else "nothing saved: no out folder"
-        raise KeyboardInterrupt(f"{len(cells)} of {bar.total} densities finished, {where}") from None
+        done = f"{len(cells)} of {len(experiment.densities)} densities finished"
+        raise KeyboardInterrupt(f"{done}, {where}") from None
     finally:
         bar.close()
     results = Results("Errors of learners of band-limited functions", whole)
