@@ -1,7 +1,10 @@
-"""Scaling laws: fits of test error against the size of the data, and which law it is."""
+"""Scaling laws: fits of test error against the size of the data and of the model, and how far they can be trusted.
 
-from scaling_laws.comparison import ScalingComparison, compare_scaling_laws
-from scaling_laws.fit import fit_scaling_law
-from scaling_laws.forms import LAWS, ScalingFit
+``fit_law`` fits one form, ``compare_laws`` says which form forecasts best, ``extrapolate`` judges a form on larger scales
+than it was fitted to, and ``forecast`` combines forms into forecasts with intervals.  The names are listed in
+``__init__.pyi``; JAX is loaded when a law is first fitted.
+"""
 
-__all__ = ["LAWS", "ScalingComparison", "ScalingFit", "compare_scaling_laws", "fit_scaling_law"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,8 +13,8 @@ from data_pruning import Results
 from figures.draw.looks import METRIC_NAMES, rule_label, rule_look
 from figures.draw.style import FRONTIER, FULL_WIDTH, MARKERS, new_figure, shades, style
 from real_data.findings.frontier import Frontier, pareto_frontier, position
-from scaling_laws.comparison import ScalingComparison, compare_scaling_laws
-from scaling_laws.forms import ScalingFit
+from scaling_laws.power_or_exponential.comparison import ScalingComparison, compare_scaling_laws
+from scaling_laws.power_or_exponential.laws import ScalingFit
 
 __all__ = ["fig3"]
 

@@ -205,7 +205,7 @@ def scaling_law(path: tyro.conf.Positional[Path], metric: str | None = None) -> 
         metric: score of difficulty; needed where there are several.
     """
     from real_data.findings.frontier import pareto_frontier
-    from scaling_laws.comparison import compare_scaling_laws
+    from scaling_laws.power_or_exponential.comparison import compare_scaling_laws
 
     results = _results_of_run(path)
     frontier = pareto_frontier(results, metric=metric)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data_pruning.arguments import check_boolean, check_real, integer, real_array
-from scaling_laws.forms import LAWS, Floats, Law, ScalingFit
+from scaling_laws.power_or_exponential.laws import LAWS, Floats, Law, ScalingFit
 
 __all__ = ["fit_scaling_law"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from scaling_laws.comparison import compare_scaling_laws
-from scaling_laws.fit import fit_scaling_law
-from scaling_laws.forms import LAWS
+from scaling_laws.power_or_exponential.comparison import compare_scaling_laws
+from scaling_laws.power_or_exponential.fit import fit_scaling_law
+from scaling_laws.power_or_exponential.laws import LAWS
 
 K = np.array([100, 200, 400, 800, 1600, 3200])
 TRUTH = {"power": (3.0, 0.6, 0.02), "exponential": (0.3, 1 / 700, 0.05)}

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scaling_laws.fit import Observations, project
-from scaling_laws.forms import LAWS, ScalingFit
+from scaling_laws.power_or_exponential.fit import Observations, project
+from scaling_laws.power_or_exponential.laws import LAWS, ScalingFit
 
 __all__ = ["ScalingComparison", "compare_scaling_laws"]
 

@@ -1,0 +1,135 @@
+"""Many nonlinear least squares at once: damped Gauss-Newton steps, side by side for all starts and all data sets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from data_pruning.compilation import quickly_compiled
+from scaling_laws.forms.form import Floats, Form
+
+__all__ = ["Minima", "minimise"]
+
+_MOST_STEPS = 400
+_FIRST_DAMPING = 1e-2
+_MOST_DAMPING = 1e12
+_STILL = 1e-13  # relative decrease of the cost by a step below which a search has arrived
+_REACH = 60.0  # coordinates stay within +- this
+_BATCH = 16
+
+
+class Minima(NamedTuple):
+    """Where searches ended.
+
+    Attributes:
+        p: coordinates, shape (num_searches, num_parameters).
+        cost: half the sum of weighted squares there, or of their Huber function, shape (num_searches,).
+        converged: whether no step could lower the cost further, shape (num_searches,).
+    """
+
+    p: Floats
+    cost: Floats
+    converged: Any
+
+
+def minimise(
+    form: Form, starts: Floats, x: Floats, y: Floats, weights: Floats, free: Any = None, huber: float | None = None
+) -> Minima:
+    """Minimise 1/2 sum of rho(w (log_error(p, x) - y)^2) from each start.
+
+    Args:
+        form: the law.
+        starts: coordinates, shape (num_searches, num_parameters).
+        x: logarithms of the scales, shape (num_scales, num_points) or (num_searches, num_scales, num_points).
+        y: logarithms of the errors, shape (num_points,) or (num_searches, num_points).
+        weights: w, shape of y; 0 for points that do not count.
+        free: which coordinates are searched for, shape (num_parameters,) or (num_searches, num_parameters); None is all.
+        huber: residuals beyond this count linearly (Huber 1964); None is plain squares.
+    """
+    num, P = starts.shape
+    points = y.shape[-1]
+    padded = -points % 16 if points > 16 else 16 - points
+    rows = -num % _BATCH
+
+    def filled(array: Floats, shape: tuple[int, ...], value: float) -> Floats:
+        array = np.broadcast_to(array, shape)
+        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padded)], constant_values=value) if padded else array
+        return np.concatenate([array, np.repeat(array[-1:], rows, axis=0)]) if rows else array
+
+    full_x = filled(x, (num, len(form.scales), points), 0.0)
+    full_y, full_w = filled(y, (num, points), 0.0), filled(weights, (num, points), 0.0)
+    mask = np.broadcast_to(np.ones(P, bool) if free is None else free, (num, P))
+    begin = np.concatenate([starts, np.repeat(starts[-1:], rows, axis=0)])
+    mask = np.concatenate([mask, np.repeat(mask[-1:], rows, axis=0)])
+    with jax.enable_x64(True):
+        found = _minimise(form, begin, mask, full_x, full_y, full_w, np.inf if huber is None else huber)
+        p, cost, converged = jax.tree.map(lambda array: np.asarray(array)[:num], found)
+    return Minima(p, cost, converged)
+
+
+@quickly_compiled(static_argnames="form")
+def _minimise(form: Form, starts: Any, free: Any, x: Any, y: Any, weights: Any, huber: Any) -> Any:
+    return jax.vmap(partial(_search, form, huber))(starts, free, x, y, weights)
+
+
+def _search(form: Form, huber: Any, start: Any, free: Any, x: Any, y: Any, weights: Any) -> Any:
+    root = jnp.sqrt(weights)
+
+    def residuals(p: Any) -> Any:
+        # points without weight must not make NaN of it
+        return jnp.where(weights > 0, root * (form.log_error(p, x) - y), 0.0)
+
+    def cost_of(r: Any) -> Any:
+        size = jnp.abs(r)
+        return jnp.sum(jnp.where(size <= huber, 0.5 * r * r, jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0)))
+
+    tangents = jnp.eye(len(form.parameters))
+
+    def body(state: Any) -> Any:
+        p, cost, damping, step, _ = state
+        r, columns = jax.vmap(lambda t: jax.jvp(residuals, (p,), (t,)), out_axes=(None, 0))(tangents)
+        columns = jnp.where(free[:, None], columns, 0.0)
+        inner = jnp.minimum(1.0, huber / jnp.maximum(jnp.abs(r), 1e-300))
+        gradient = columns @ (inner * r)
+        curvature = (columns * inner) @ columns.T
+        scale = jnp.maximum(jnp.diag(curvature), 1e-30 + 1e-12 * jnp.max(jnp.diag(curvature)))
+        move = -_solve(curvature + jnp.diag(damping * scale), gradient)
+        new = jnp.clip(p + jnp.where(free, jnp.clip(move, -4.0, 4.0), 0.0), -_REACH, _REACH)
+        new = jnp.where(free, new, p)
+        new_cost = cost_of(residuals(new))
+        better = new_cost < cost
+        gain = cost - new_cost
+        done = (better & (gain <= _STILL * cost) & (damping < 1.0)) | (damping > _MOST_DAMPING) | (cost <= 1e-30)
+        damping = jnp.where(better, jnp.maximum(damping / 5, 1e-12), damping * 6)
+        return jnp.where(better, new, p), jnp.where(better, new_cost, cost), damping, step + 1, done
+
+    def goes_on(state: Any) -> Any:
+        return ~state[-1] & (state[-2] < _MOST_STEPS)
+
+    cost = cost_of(residuals(start))
+    cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
+    state = (start, cost, jnp.asarray(_FIRST_DAMPING), 0, jnp.asarray(False))
+    p, cost, _, _, done = lax.while_loop(goes_on, body, state)
+    return p, cost, done
+
+
+def _solve(matrix: Any, vector: Any) -> Any:
+    """The solution of a small positive definite system, written out: LAPACK is slow at many tiny ones on a CPU."""
+    size = len(vector)
+    lower = [[None] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            rest = matrix[i, j] - sum((lower[i][k] * lower[j][k] for k in range(j)), 0.0)
+            lower[i][j] = jnp.sqrt(jnp.maximum(rest, 1e-300)) if i == j else rest / lower[j][j]
+    forward: list[Any] = []
+    for i in range(size):
+        forward.append((vector[i] - sum((lower[i][k] * forward[k] for k in range(i)), 0.0)) / lower[i][i])
+    back: list[Any] = [None] * size
+    for i in reversed(range(size)):
+        back[i] = (forward[i] - sum((lower[k][i] * back[k] for k in range(i + 1, size)), 0.0)) / lower[i][i]
+    return jnp.stack(back)
