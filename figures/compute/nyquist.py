@@ -111,9 +111,8 @@ def compute_nyquist(
             bar.update()
             done += 1
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"{done} of {len(EXPERIMENTS) + len(RULES)} experiments finished, saved in {folder}; run the same again to continue"
-        ) from None
+        finished = f"{done} of {len(EXPERIMENTS) + len(RULES)} experiments finished"
+        raise KeyboardInterrupt(f"{finished}, saved in {folder}; run the same again to continue") from None
     finally:
         bar.close()
     results.add("rule", "rule", list(RULES), "", "keep rule")

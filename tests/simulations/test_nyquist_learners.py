@@ -114,6 +114,13 @@ def test_the_law_with_noise_and_ridge_holds_on_average(n, noise, ridge):
     assert abs(standard_score(squares, mean_square_error(points, BAND, noise=noise, ridge=ridge))) < FIVE_SIGMA
 
 
+def test_a_ridge_solves_the_normal_equations():
+    points, values, ridge = uniform_points(30, 2, rng()), rng(1).standard_normal(30), 0.7
+    matrix = basis(points, 2)
+    expected = np.linalg.solve(matrix.T @ matrix + ridge * np.eye(25), matrix.T @ values)
+    np.testing.assert_allclose(BandLimited(2, ridge).coefficients(points, values), expected, rtol=1e-9)
+
+
 def test_a_band_assumed_too_large_costs_points():
     """On a grid aliases must leave the band that is assumed, B + B' + 1 = 51; random points must be 2B' + 1 = 61."""
     settings = {"learners": ("band@30",), "draws": 5}
@@ -281,6 +288,10 @@ def test_expected_distance_at_finite_size_is_the_mean_over_chi_square():
     expected = math.cos(THETA) ** 2 * along + math.sin(THETA) ** 2 * (size - n - along) / (size - 1)
     assert expected_square_distance(s, n, size, THETA) == pytest.approx(expected, rel=1e-5)
     assert expected_square_distance(s, size, size, THETA) == 0
+    # one example with noise: (X X^T)^-1 is 1/|x|^2
+    by_noise = expected_square_distance(s, 1, size, THETA, noise=1.0) - expected_square_distance(s, 1, size, THETA)
+    x = chi2(size - 1).ppf((np.arange(200_000) + 0.5) / 200_000)
+    assert by_noise == pytest.approx(np.mean(1 / (x + s)), rel=1e-5)
     for alpha, noise in ((0.6, 0.0), (0.6, 0.4), (1.7, 0.4)):  # many: the law of infinite N
         n = round(alpha * 10**6)
         exact = expected_square_distance(0.3 * n, n, 10**6, THETA, noise=noise)
@@ -288,11 +299,14 @@ def test_expected_distance_at_finite_size_is_the_mean_over_chi_square():
 
 
 def test_margins_that_are_kept():
+    """Of a large pool, of rules by an integral over ranks, and of the simulated students (1000 examples a trial)."""
     z = norm.ppf((np.arange(400_000) + 0.5) / 400_000)
     order = np.argsort(np.abs(z))
     for keep in (KeepHard(0.3), KeepEasy(0.3), KeepWindow(0.2, 0.6)):
         kept = z[order[keep.kept_positions(z.size)]]
         assert kept_margin_square(keep) == pytest.approx(np.mean(kept**2), rel=1e-4)
+        found = tell_fields(50.0 / keep.fraction, keep, THETA, 20, 10)
+        assert np.mean(found.margin_squares) / found.num_kept == pytest.approx(kept_margin_square(keep), rel=0.05)
     assert kept_margin_square(KeepRandom(0.3)) == pytest.approx(1, rel=1e-12)
     mixture, ranks = KeepMixture(KeepHard(0.3), 0.5), 2 * norm.cdf(np.abs(z)) - 1
     expected = np.mean(mixture(ranks) * z**2) / np.mean(mixture(ranks))
