@@ -270,6 +270,29 @@ def learned_rule(
     _say_saved(save_figure(learned_rule(results, theory), folder / "learned-rule"))
 
 
+@cli.command
+def magnitude_pruning(files: tyro.conf.Positional[tuple[Path, ...]], out: Path | None = None) -> None:
+    """Draw the errors of networks pruned by weight magnitude beside the law fitted to them, from saved data.
+
+    Args:
+        files: files that ``python -m real_data magnitude-pruning`` wrote, OUT/DATASET-law.nc, a row for each.
+        out: folder for the figure; None is that of the first file.
+    """
+    if not files:
+        raise ValueError("files must be at least one, OUT/DATASET-law.nc")
+    folder = files[0].parent if out is None else out
+    check_folder("--out", folder)
+    from data_pruning import Results
+    from figures.draw.magnitude_pruning import magnitude_pruning
+    from figures.jobs import save_figure
+
+    laws = [Results.load(file) for file in files]
+    for file, law in zip(files, laws, strict=True):
+        if "sigma_left_out" not in law.variables:
+            raise ValueError(f"{file} is not a law of the command magnitude-pruning, but: {law.title}")
+    _say_saved(save_figure(magnitude_pruning(laws), folder / "magnitude-pruning"))
+
+
 def _say_saved(written: list[Path]) -> None:
     for path in written:
         print(f"saved in {path}")

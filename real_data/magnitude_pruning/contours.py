@@ -1,8 +1,9 @@
 """Densities at which networks reach one and the same error, and whether they all scale alike with depth and width.
 
-If the error depends on depth, width and density through m* = depth^phi width^psi density alone, then at any error the
-logarithm of the density is a constant - phi log(depth) - psi log(width), with the same phi and psi.  No form of the law
-is assumed.
+At an error L the pruning law says (depth^phi width^psi density)^2 (1 - (e/L)^(2/gamma)) = a constant of L, where e is
+the error of the unpruned network.  So the logarithm of the density, with half that of the bracket, is a constant - phi
+log(depth) - psi log(width) at any L, with the same phi and psi.  Of the law this assumes how the unpruned error enters,
+which matters near it, and nothing of its form in the density.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Contours:
 
     Attributes:
         levels: errors, shape (num_levels,).
-        density: density at which each network reaches each of them, geometric mean over seeds, shape (num_networks,
-            num_levels); NaN for networks some of whose seeds do not.
+        density: density at which each network reaches each of them, corrected for its unpruned error, geometric mean
+            over seeds, shape (num_networks, num_levels); NaN for networks some of whose seeds do not.
         exponents: phi and psi of each level, shape (num_levels, 2); phi is 0 where all networks have one depth.
         standard_errors: of these, from the spread over seeds, likewise.
         common: phi and psi of all levels together.
@@ -80,10 +81,15 @@ def log_densities(density: Floats, errors: Floats, level: float) -> Floats:
     return found
 
 
-def fit_contours(curves: PruningCurves, levels: Floats) -> Contours:
+def fit_contours(curves: PruningCurves, levels: Floats, gamma: float) -> Contours:
     """Regress the densities at each level on depth and width, and test whether the slopes agree.
 
     Only networks all of whose seeds reach all levels take part.
+
+    Args:
+        curves: the measured errors.
+        levels: errors above that of every unpruned network, shape (num_levels,).
+        gamma: exponent of the law.
 
     Raises:
         ValueError: they are too few to tell the slopes.
@@ -91,11 +97,13 @@ def fit_contours(curves: PruningCurves, levels: Floats) -> Contours:
     logs = np.array(
         [[log_densities(d, e, level) for level in levels] for d, e in zip(curves.density, curves.errors, strict=True)]
     )  # (network, level, seed)
+    above = 1 - (curves.unpruned_error[:, None] / levels) ** (2 / gamma)
+    logs += 0.5 * np.log(above)[..., None]
     there = np.isfinite(logs).all(axis=(1, 2))
     sizes = np.stack([np.log(curves.depth), np.log(curves.width)], axis=1)[there]
     varied = [column for column in range(2) if np.ptp(sizes[:, column]) > 0] if there.any() else []
     design = np.column_stack([np.ones(len(sizes)), sizes[:, varied]])
-    if not varied or len(sizes) <= design.shape[1]:
+    if not varied or len(sizes) <= design.shape[1] or len(sizes) * (logs.shape[-1] - 1) < len(levels):
         raise ValueError(
             f"{there.sum()} of {there.size} networks reach the errors {np.round(levels, 3).tolist()} with all their "
             "seeds, too few to tell how their densities scale: prune in more rounds"

@@ -15,6 +15,8 @@ from real_data.magnitude_pruning.invariance import HYPOTHESES, fit_each, fit_inv
 
 __all__ = ["law_table", "pruning_law"]
 
+MOST_GAMMA = 100.0  # that is shown: beyond it the law is an exponential of the density
+
 
 def pruning_law(results: Results) -> Results:
     """Fit the pruning law to a measurement under each hypothesis about the size invariant.
@@ -90,7 +92,7 @@ def pruning_law(results: Results) -> Results:
     found.add("excess", hypothesis, excess.mean(axis=1), "1", "mean over sizes of sigma_left_out less that of free")
     found.add("excess_error", hypothesis, _standard_error(excess), "1", "standard error of it over depths and widths")
     try:
-        contours = fit_contours(curves, levels_for(curves))
+        contours = fit_contours(curves, levels_for(curves), laws[0].parameters["gamma"])
     except ValueError as reason:
         config["no_contours"] = str(reason)
         return found
@@ -98,7 +100,13 @@ def pruning_law(results: Results) -> Results:
     reached = np.asarray(np.all(np.isfinite(contours.density), axis=1))
     found.add("reached", network, reached, "1", "whether all seeds of the network reach all levels")
     density = np.where(reached[:, None], contours.density, 0)
-    found.add("level_density", (network, "level"), density, "1", "density at which it does; 0 where not")
+    found.add(
+        "level_density",
+        (network, "level"),
+        density,
+        "1",
+        "density at which it does, corrected for its unpruned error; 0 where not",
+    )
     for column, name in enumerate(("phi", "psi")):
         found.add(f"level_{name}", "level", contours.exponents[:, column], "1", f"{name} of contours of the error")
         errors = contours.standard_errors[:, column]
@@ -129,7 +137,8 @@ def law_table(law: Results) -> str:
         rows.append(
             [
                 f"{name}: {law['formula'][i]}",
-                *(f"{law[parameter][i]:.2f}" for parameter in ("phi", "psi", "gamma")),
+                *(f"{law[parameter][i]:.2f}" for parameter in ("phi", "psi")),
+                f"{law['gamma'][i]:.2f}" if law["gamma"][i] < MOST_GAMMA else f"> {MOST_GAMMA:g}",
                 f"{100 * law['sigma'][i]:.1f}",
                 f"{100 * law['sigma_left_out'][i]:.1f} +- {100 * law['sigma_left_out_error'][i]:.1f}",
                 "" if i == 0 else f"{excess:+.1f} +- {error:.1f}",
@@ -138,7 +147,7 @@ def law_table(law: Results) -> str:
     lines += [table(header, rows)]
     if "level" not in law.variables:
         return "\n".join([*lines, f"no contours: {law.config['no_contours']}"])
-    lines.append(f"contours of the error, from {np.sum(law['reached'])} networks, no form of the law assumed:")
+    lines.append(f"contours of the error, from {np.sum(law['reached'])} networks:")
     for i, level in enumerate(law["level"]):
         phi, psi = (f"{law[f'level_{x}'][i]:.2f} +- {law[f'level_{x}_error'][i]:.2f}" for x in ("phi", "psi"))
         lines.append(f"  at {100 * level:.1f} %: phi {phi}, psi {psi}")
