@@ -12,13 +12,13 @@ random points need somewhat more in finite precision (``learners``, ``experiment
 of its teacher is such a learner, with one kept example per parameter, whatever rule has kept it (``told_fields``).
 
 It does not hold without these conditions.  The space must be known: one that is assumed too large costs as many
-examples as it has dimensions, kernels that know only that the function is smooth have no threshold.  Noise, or a part
-of the function outside of the space, turns the threshold into the peak of double descent, and a ridge of its size
-removes the peak but leaves an error of noise times sqrt(D/n).  And labels must be values: a label that is a class says
-one bit at most.  The sign of a band-limited function is not band-limited, and a perceptron told sign(T.x) errs at every
-finite density: 0.44/alpha at best on random examples (Bayes), and at best exponentially little, but something, where
-examples are chosen.  Soft labels, as in distillation, are values: where their link to T.x is known and not saturated
-they have a Nyquist density.
+examples as it has dimensions (fewer on a grid), and kernels that know only that the function is smooth have no
+threshold.  Noise, or a part of the function outside of the space, turns the threshold into the peak of double descent;
+a ridge of its size removes the peak, and the error then falls as noise sqrt(D/n), not to zero.  And labels must be
+values: a class says one bit at most.  The sign of a band-limited function is not band-limited, and a perceptron told
+sign(T.x) errs at every finite density: by 0.44/alpha at best on random examples (Bayes), exponentially little at best
+where examples are chosen (Sorscher et al. 2022; n bits tell no more than 2^n teachers apart).  Soft labels, as in
+distillation, are values: where their link to T.x is known and not saturated they have a Nyquist density.
 
 This is about finite-dimensional linear spaces.  Whether those of deep networks are such is not answered.
 """

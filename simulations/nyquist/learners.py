@@ -177,15 +177,20 @@ def learner_named(name: str, band: int, dimension: int = 1, noise: float = 0.0) 
         return BandLimited(band, noise**2 * num_coefficients(band, dimension))
     if name == "ntk":
         return NTK()
-    try:
-        if kind == "band":
-            return BandLimited(int(text) if at else band)
-        if kind == "gaussian":
-            return PeriodicGaussian(float(text) if at else 2 / max(band, 1))
-        if kind == "laplace":
-            return Laplace(float(text) if at else 1.0)
-    except ValueError as error:
-        raise ValueError(f"learner {name!r}: {error}") from None
+    if kind in ("band", "gaussian", "laplace"):
+        try:
+            value = (int if kind == "band" else float)(text) if at else None
+        except ValueError:
+            whole = "a whole number" if kind == "band" else "a number"
+            raise ValueError(f"learner {name!r}: after @ comes {whole}, got {text!r}") from None
+        try:
+            if kind == "band":
+                return BandLimited(band if value is None else int(value))
+            if kind == "gaussian":
+                return PeriodicGaussian(2 / max(band, 1) if value is None else value)
+            return Laplace(1.0 if value is None else value)
+        except ValueError as error:
+            raise ValueError(f"learner {name!r}: {error}") from None
     raise ValueError(
         f"learners are band, band@NUMBER, ridge, gaussian, gaussian@WIDTH, laplace, laplace@WIDTH and ntk, got {name!r}"
     )
