@@ -15,7 +15,7 @@ from scaling_laws.forms.form import Floats, Form
 
 __all__ = ["Minima", "minimise"]
 
-_MOST_STEPS = 400
+MOST_STEPS = 2000
 _FIRST_DAMPING = 1e-2
 _MOST_DAMPING = 1e12
 _STILL = 1e-13  # relative decrease of the cost by a step below which a search has arrived
@@ -38,7 +38,15 @@ class Minima(NamedTuple):
 
 
 def minimise(
-    form: Form, starts: Floats, x: Floats, y: Floats, weights: Floats, free: Any = None, huber: float | None = None
+    form: Form,
+    starts: Floats,
+    x: Floats,
+    y: Floats,
+    weights: Floats,
+    *,
+    free: Any = None,
+    huber: float | None = None,
+    most_steps: int = MOST_STEPS,
 ) -> Minima:
     """Minimise 1/2 sum of rho(w (log_error(p, x) - y)^2) from each start.
 
@@ -50,6 +58,7 @@ def minimise(
         weights: w, shape of y; 0 for points that do not count.
         free: which coordinates are searched for, shape (num_parameters,) or (num_searches, num_parameters); None is all.
         huber: residuals beyond this count linearly (Huber 1964); None is plain squares.
+        most_steps: steps after which a search ends, arrived or not.
     """
     num, P = starts.shape
     points = y.shape[-1]
@@ -67,17 +76,17 @@ def minimise(
     begin = np.concatenate([starts, np.repeat(starts[-1:], rows, axis=0)])
     mask = np.concatenate([mask, np.repeat(mask[-1:], rows, axis=0)])
     with jax.enable_x64(True):
-        found = _minimise(form, begin, mask, full_x, full_y, full_w, np.inf if huber is None else huber)
+        found = _minimise(form, begin, mask, full_x, full_y, full_w, np.inf if huber is None else huber, most_steps)
         p, cost, converged = jax.tree.map(lambda array: np.asarray(array)[:num], found)
     return Minima(p, cost, converged)
 
 
 @quickly_compiled(static_argnames="form")
-def _minimise(form: Form, starts: Any, free: Any, x: Any, y: Any, weights: Any, huber: Any) -> Any:
-    return jax.vmap(partial(_search, form, huber))(starts, free, x, y, weights)
+def _minimise(form: Form, starts: Any, free: Any, x: Any, y: Any, weights: Any, huber: Any, most_steps: Any) -> Any:
+    return jax.vmap(partial(_search, form, huber, most_steps))(starts, free, x, y, weights)
 
 
-def _search(form: Form, huber: Any, start: Any, free: Any, x: Any, y: Any, weights: Any) -> Any:
+def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: Any, y: Any, weights: Any) -> Any:
     root = jnp.sqrt(weights)
 
     def residuals(p: Any) -> Any:
@@ -109,7 +118,7 @@ def _search(form: Form, huber: Any, start: Any, free: Any, x: Any, y: Any, weigh
         return jnp.where(better, new, p), jnp.where(better, new_cost, cost), damping, step + 1, done
 
     def goes_on(state: Any) -> Any:
-        return ~state[-1] & (state[-2] < _MOST_STEPS)
+        return ~state[-1] & (state[-2] < most_steps)
 
     cost = cost_of(residuals(start))
     cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)

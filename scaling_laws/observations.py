@@ -1,0 +1,180 @@
+"""Errors at scales, checked: what laws are fitted to, and which curves no law may be fitted to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from data_pruning.arguments import real_array
+from scaling_laws.forms.form import Floats
+
+__all__ = ["Observations"]
+
+_FEWEST = 6  # points of a curve from which a rise within it can be told from noise
+_NEIGHBOURS = 3  # points of a running mean
+_RISE = 4.0  # rise of the running mean, in units of the noise of a point, beyond which a curve rises
+_LEAST_RISE = 0.01  # relative rise that is none
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Errors at scales.
+
+    Attributes:
+        scales: names of the scales.
+        x: logarithms of the scales, shape (num_scales, num_points).
+        y: logarithms of the errors, means over seeds, shape (num_points,).
+        weights: weights of the squared deviations of y, shape (num_points,): one over squared standard errors where
+            these are known, else of mean 1.
+        errors: errors of the seeds, shape (num_points, num_seeds); None for errors without seeds.
+        has_standard_errors: whether weights are in units of standard errors.
+    """
+
+    scales: tuple[str, ...]
+    x: Floats
+    y: Floats
+    weights: Floats
+    errors: Floats | None
+    has_standard_errors: bool
+
+    @classmethod
+    def checked(
+        cls,
+        scales: Mapping[str, ArrayLike],
+        errors: ArrayLike,
+        standard_errors: ArrayLike | None = None,
+        weight_exponent: float = 0.0,
+    ) -> Observations:
+        """Observations of checked arguments, see :func:`scaling_laws.fitting.fit_law`.
+
+        Raises:
+            ValueError: an argument has another shape than it should, or is not positive and finite.
+        """
+        if not isinstance(scales, Mapping) or not scales:
+            raise TypeError(f"scales must map names to arrays, such as {{'n': [...]}}, got {scales!r}")
+        columns = {name: real_array(f"scales[{name!r}]", values) for name, values in scales.items()}
+        values = real_array("errors", errors)
+        if values.ndim not in (1, 2) or not values.size:
+            raise ValueError(f"errors must have shape (num_points,) or (num_points, num_seeds), got {values.shape}")
+        num_points = values.shape[0]
+        for name, column in columns.items():
+            if column.shape != (num_points,):
+                raise ValueError(
+                    f"scales[{name!r}] must have one value for each of the {num_points} errors, got shape {column.shape}"
+                )
+            _check_positive(f"scales[{name!r}]", column)
+        seeds = values if values.ndim == 2 else None
+        mean = values if seeds is None else values.mean(axis=1)
+        _check_positive("errors", mean)
+        deviation = None
+        if standard_errors is not None:
+            if seeds is not None:
+                raise ValueError("standard_errors must be None for errors of several seeds, which have their own")
+            deviation = real_array("standard_errors", standard_errors)
+            if deviation.shape != (num_points,):
+                raise ValueError(f"standard_errors must have shape ({num_points},), got {deviation.shape}")
+            _check_positive("standard_errors", deviation)
+        elif seeds is not None:
+            if seeds.shape[1] < 3:
+                raise ValueError(f"errors must be of at least 3 seeds, got {seeds.shape[1]}; or give their means")
+            deviation = seeds.std(axis=1, ddof=1) / math.sqrt(seeds.shape[1])
+            if not np.all(deviation > 0):
+                at = int(np.flatnonzero(~(deviation > 0))[0])
+                raise ValueError(
+                    f"all seeds have the same error at point {at}, so that its standard error is not known: run more "
+                    "seeds, leave the point out, or give means"
+                )
+        x = np.log(np.stack(list(columns.values())))
+        if deviation is not None:
+            weights = (mean / deviation) ** 2
+        else:
+            shift = weight_exponent * (x[0] - x[0].max())
+            weights = np.exp(shift) / np.mean(np.exp(shift))
+        return cls(tuple(columns), x, np.log(mean), weights, seeds, deviation is not None)
+
+    @property
+    def num_points(self) -> int:
+        """Number of points."""
+        return self.y.size
+
+    def part(self, chosen: np.ndarray) -> Observations:
+        """The observations of some points: a mask or indices."""
+        seeds = None if self.errors is None else self.errors[chosen]
+        return replace(self, x=self.x[:, chosen], y=self.y[chosen], weights=self.weights[chosen], errors=seeds)
+
+    def thinned(self, most: int) -> Observations:
+        """At most so many points of one scale, those nearest to a grid that is even in its logarithm."""
+        if self.num_points <= most:
+            return self
+        grid = np.linspace(self.x[0].min(), self.x[0].max(), most)
+        return self.part(np.unique(np.argmin(np.abs(self.x[0] - grid[:, None]), axis=1)))
+
+    def check_enough(self, form: str, num_parameters: int, names: Sequence[str]) -> None:
+        """Refuse to fit as many parameters as there are points, and scales that never change.
+
+        Raises:
+            ValueError: there are too few points, or values of a scale.
+        """
+        if self.num_points <= num_parameters:
+            raise ValueError(
+                f"{form} has {num_parameters} parameters ({', '.join(names)}) and there are {self.num_points} points: it "
+                "would pass through them all and say nothing; measure more, or take a form with fewer"
+            )
+        for name, row in zip(self.scales, self.x, strict=True):
+            needed = num_parameters if len(self.scales) == 1 else 2
+            found = np.unique(row).size
+            if found < needed:
+                raise ValueError(
+                    f"{form} needs at least {needed} different values of {name}, got {found}: measure at more of them"
+                )
+
+    def check_falling(self) -> None:
+        """Refuse errors that rise with a scale, by more than noise.
+
+        Each set of points that share all other scales is looked at: its last error must be below its first, and from six
+        points on its running mean over three may nowhere rise by more than four times the noise of a point, which is
+        measured by second differences, and by more than 1 %.
+
+        Raises:
+            ValueError: errors rise; the message says where.
+        """
+        for number, name in enumerate(self.scales):
+            others = np.delete(self.x, number, axis=0)
+            _, groups = np.unique(others, axis=1, return_inverse=True)
+            for group in np.unique(groups):
+                at = np.flatnonzero(groups.reshape(-1) == group)
+                order = at[np.argsort(self.x[number, at], kind="stable")]
+                _check_curve(name, self.x[number, order], self.y[order])
+
+
+def _check_curve(name: str, x: Floats, y: Floats) -> None:
+    points, inverse = np.unique(x, return_inverse=True)
+    if points.size < 2:
+        return
+    mean = np.bincount(inverse, y) / np.bincount(inverse)
+    if mean[-1] >= mean[0]:
+        low, high = 0, points.size - 1
+    elif points.size < _FEWEST:
+        return
+    else:
+        smooth = np.convolve(mean, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "valid")
+        rise, low, high = max((smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size))
+        noise = np.sqrt(np.mean(np.diff(mean, 2) ** 2) / 6)  # independent errors make second differences of 6 times theirs
+        if rise <= max(_RISE * noise, _LEAST_RISE):
+            return
+        low, high = low + _NEIGHBOURS // 2, high + _NEIGHBOURS // 2
+    raise ValueError(
+        f"errors rise with {name}, from {np.exp(mean[low]):.4g} at {np.exp(points[low]):.6g} to {np.exp(mean[high]):.4g} at "
+        f"{np.exp(points[high]):.6g}, as no scaling law here does: fit the part in which they fall (double descent, and too "
+        "few steps for much data, make errors rise)"
+    )
+
+
+def _check_positive(name: str, values: Floats) -> None:
+    bad = np.flatnonzero(~(values > 0))
+    if bad.size:
+        raise ValueError(f"{name} must be above 0, but entry {bad[0]} is {values[bad[0]]:g}")
