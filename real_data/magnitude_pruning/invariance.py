@@ -59,6 +59,8 @@ class FittedLaw:
     Attributes:
         hypothesis: the hypothesis.
         parameters: guessing_error, gamma, p, phi, psi.
+        standard_errors: of these, by the jackknife over depths and widths (Efron 1982), from the fits that leave out
+            one of them.
         invariant: m* of each point, shape (num_networks, num_rounds).
         predicted: error of the law, likewise.
         predicted_left_out: error of the law fitted to the networks of other depths and widths, likewise.
@@ -66,6 +68,7 @@ class FittedLaw:
 
     hypothesis: Hypothesis
     parameters: Mapping[str, float]
+    standard_errors: Mapping[str, float]
     invariant: Floats
     predicted: Floats
     predicted_left_out: Floats
@@ -87,12 +90,15 @@ def fit_invariant(curves: PruningCurves, hypothesis: Hypothesis) -> FittedLaw:
         )
     everything = np.ones(sizes.size, bool)
     parameters, predicted = _fit(curves, hypothesis, everything, everything)
-    left_out = np.empty_like(curves.density)
+    left_out, of_others = np.empty_like(curves.density), []
     for size in np.unique(sizes):
-        left_out[sizes == size] = _fit(curves, hypothesis, sizes != size, sizes == size)[1]
+        others, left_out[sizes == size] = _fit(curves, hypothesis, sizes != size, sizes == size)
+        of_others.append(others)
+    spread = {name: np.array([others[name] for others in of_others]) for name in parameters}
+    errors = {name: float(np.sqrt(each.size - 1) * each.std()) for name, each in spread.items()}
     scales = _scales(curves, hypothesis)
     size = scales["depth"] ** parameters["phi"] * scales["width"] ** parameters["psi"]
-    return FittedLaw(hypothesis, parameters, size * scales["density"], predicted, left_out)
+    return FittedLaw(hypothesis, parameters, errors, size * scales["density"], predicted, left_out)
 
 
 def fit_each(curves: PruningCurves) -> tuple[Floats, Floats, Floats]:
@@ -144,6 +150,7 @@ def _fit(
         {name: values[fitted].ravel() for name, values in scales.items()},
         curves.mean[fitted].ravel(),
         fixed=fixed,
+        intervals="none",
     )
     predicted = found.predict({name: values[wanted].ravel() for name, values in scales.items()})
     return dict(found.parameters), np.asarray(predicted).reshape(-1, curves.density.shape[1])

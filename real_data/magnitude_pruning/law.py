@@ -25,15 +25,15 @@ def pruning_law(results: Results) -> Results:
         results: of :func:`real_data.magnitude_pruning.measurement.measure_magnitude_pruning`.
 
     Returns:
-        By network those fitted, ``depth``, ``width``, ``pool_size``, ``num_weights``, ``unpruned_error``, ``own_gamma``
-        and ``own_p``; by network and round ``density``, ``mean`` and ``standard_error`` of the measured errors and
-        ``own_predicted``; by ``hypothesis`` the parameters ``gamma``, ``p``, ``phi`` and ``psi``, and ``sigma`` and
-        ``sigma_left_out``, the root mean square of the relative deviation of the law in the fit and of networks of a
-        depth and width left out of it, with its standard error over those; ``invariant``, ``predicted`` and
-        ``predicted_left_out`` (hypothesis, network, round); ``excess`` and its error, by how much networks left out
-        deviate more than under the first hypothesis, paired by size.  Where enough networks reach them, ``level``,
-        ``level_phi``, ``level_psi`` and errors of these, and the tests of their agreement.  The config names the
-        networks that failed to train, which no fit has seen.
+        By network, those fitted: ``depth``, ``width``, ``pool_size``, ``num_weights``, ``unpruned_error``, ``own_gamma``
+        and ``own_p``.  By network and round: ``density``, ``mean`` and ``standard_error`` of the measured errors, and
+        ``own_predicted``.  By ``hypothesis``: the parameters ``gamma``, ``p``, ``phi`` and ``psi``, with ``phi_error``
+        and ``psi_error``; ``sigma`` and ``sigma_left_out``, the root mean square of the relative deviation of the law in
+        the fit and of networks of a depth and width left out of it, with its standard error over those; ``excess`` and
+        its error, by how much networks left out deviate more than under the first hypothesis, paired by size.  By
+        hypothesis, network and round: ``invariant``, ``predicted`` and ``predicted_left_out``.  Where enough networks
+        reach them: ``level``, ``level_phi``, ``level_psi`` and errors of these, and the test of their agreement.  The
+        config names the networks that failed to train, which no fit has seen.
 
     Raises:
         KeyError: the results are of something else.
@@ -67,6 +67,11 @@ def pruning_law(results: Results) -> Results:
     found.add("formula", hypothesis, [law.hypothesis.formula for law in laws], "", "the size invariant m*")
     for name in ("gamma", "p", "phi", "psi"):
         found.add(name, hypothesis, [law.parameters[name] for law in laws], "1", f"{name} of the law")
+    for name in ("phi", "psi"):
+        errors = [law.standard_errors[name] for law in laws]
+        found.add(
+            f"{name}_error", hypothesis, errors, "1", f"standard error of {name}, jackknife over depths and widths"
+        )
     for name, described in (
         ("invariant", "size invariant m*"),
         ("predicted", "error of the law"),
@@ -109,8 +114,8 @@ def pruning_law(results: Results) -> Results:
     )
     for column, name in enumerate(("phi", "psi")):
         found.add(f"level_{name}", "level", contours.exponents[:, column], "1", f"{name} of contours of the error")
-        errors = contours.standard_errors[:, column]
-        found.add(f"level_{name}_error", "level", errors, "1", "standard error of it, over seeds")
+        of_levels = contours.standard_errors[:, column]
+        found.add(f"level_{name}_error", "level", of_levels, "1", "standard error of it, over seeds")
         found.add(f"contour_{name}", (), contours.common[column], "1", f"{name} of all contours together")
     for name, described in (
         ("chi_square", "differences of phi and psi between levels, in units of their errors"),
@@ -137,7 +142,7 @@ def law_table(law: Results) -> str:
         rows.append(
             [
                 f"{name}: {law['formula'][i]}",
-                *(f"{law[parameter][i]:.2f}" for parameter in ("phi", "psi")),
+                *(_with_error(law[parameter][i], law[f"{parameter}_error"][i]) for parameter in ("phi", "psi")),
                 f"{law['gamma'][i]:.2f}" if law["gamma"][i] < MOST_GAMMA else f"> {MOST_GAMMA:g}",
                 f"{100 * law['sigma'][i]:.1f}",
                 f"{100 * law['sigma_left_out'][i]:.1f} +- {100 * law['sigma_left_out_error'][i]:.1f}",
@@ -156,6 +161,11 @@ def law_table(law: Results) -> str:
         f"scatter by {100 * law['scatter']:.0f} % about these powers, {100 * law['seed_error']:.0f} % by seeds"
     )
     return "\n".join(lines)
+
+
+def _with_error(value: float, error: float) -> str:
+    """A number that was fitted with its standard error, one that was held without."""
+    return f"{value:.2f} +- {error:.2f}" if error > 0 else f"{value:.2f}"
 
 
 def _root_mean_square(values: Any) -> float:

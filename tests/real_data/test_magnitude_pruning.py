@@ -276,6 +276,8 @@ def test_the_law_that_made_the_errors_is_found():
     assert law["phi"][0] == pytest.approx(0.3, abs=0.03)
     assert law["psi"][0] == pytest.approx(1.2, abs=0.03)
     assert law["gamma"][0] == pytest.approx(1.5, abs=0.05)
+    assert 0.0005 < law["psi_error"][0] < 0.01
+    np.testing.assert_array_equal(law["phi_error"][1:], 0)
     np.testing.assert_array_equal(law["phi"][1:], [0, 0, 1, 0])
     np.testing.assert_array_equal(law["psi"][2:], [1, 2, 0])
     assert law["noise"] == pytest.approx(0.01, rel=0.15)
