@@ -51,12 +51,12 @@ class Contours:
 
 
 def levels_for(curves: PruningCurves) -> Floats:
-    """Three errors from half as much again as the worst unpruned network's to 0.4 of guessing, even in the logarithm.
+    """Three errors from half as much again as the worst unpruned network's to half of guessing, even in the logarithm.
 
     Raises:
         ValueError: there is nothing between them.
     """
-    low, high = 1.5 * float(curves.unpruned_error.max()), 0.4 * curves.guessing_error
+    low, high = 1.5 * float(curves.unpruned_error.max()), 0.5 * curves.guessing_error
     if low >= high:
         raise ValueError(f"no errors lie between 1.5 times that of the worst network, {low:.3g}, and {high:.3g}")
     return np.geomspace(low, high, 3)

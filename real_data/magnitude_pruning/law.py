@@ -25,15 +25,16 @@ def pruning_law(results: Results) -> Results:
         results: of :func:`real_data.magnitude_pruning.measurement.measure_magnitude_pruning`.
 
     Returns:
-        By network, those fitted: ``depth``, ``width``, ``pool_size``, ``num_weights``, ``unpruned_error``, ``own_gamma``
-        and ``own_p``.  By network and round: ``density``, ``mean`` and ``standard_error`` of the measured errors, and
-        ``own_predicted``.  By ``hypothesis``: the parameters ``gamma``, ``p``, ``phi`` and ``psi``, with ``phi_error``
-        and ``psi_error``; ``sigma`` and ``sigma_left_out``, the root mean square of the relative deviation of the law in
-        the fit and of networks of a depth and width left out of it, with its standard error over those; ``excess`` and
-        its error, by how much networks left out deviate more than under the first hypothesis, paired by size.  By
-        hypothesis, network and round: ``invariant``, ``predicted`` and ``predicted_left_out``.  Where enough networks
-        reach them: ``level``, ``level_phi``, ``level_psi`` and errors of these, and the test of their agreement.  The
-        config names the networks that failed to train, which no fit has seen.
+        By network, those fitted: ``depth``, ``width``, ``pool_size``, ``num_weights``, ``unpruned_error``,
+        ``own_gamma`` and ``own_p``.  By network and round: ``density``, ``mean`` and ``standard_error`` of the measured
+        errors, and ``own_predicted``.  By ``hypothesis``: the parameters ``gamma``, ``p``, ``phi`` and ``psi``, with
+        ``phi_error`` and ``psi_error``; ``sigma`` and ``sigma_left_out``, the root mean square of the relative
+        deviation of the law in the fit and of networks of a depth and width left out of it, with its standard error
+        over those; ``excess`` and its error, by how much networks left out deviate more than under the first
+        hypothesis, paired by size.  By hypothesis, network and round: ``invariant``, ``predicted`` and
+        ``predicted_left_out``.  Where enough networks reach them: ``level``, ``level_phi``, ``level_psi`` and errors of
+        these, and the test of their agreement.  The config names the networks that failed to train, which no fit has
+        seen.
 
     Raises:
         KeyError: the results are of something else.
