@@ -72,6 +72,9 @@ class Experiment:
             the test set stay right.
         holdout: share of the training images that is set aside, anew for each seed, and takes the place of the test
             images, in [0, 1); 0 uses the test images.
+        labels: file of labels in place of those of the data set, for training and test images, as
+            :func:`real_data.datasets.label_file.save_labels` writes it; None keeps them.  Data sets without a test set
+            are then divided in the same way for every seed.
         model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
     """
@@ -90,6 +93,7 @@ class Experiment:
     min_class_share: float = 1.0
     label_noise: float = 0.0
     holdout: float = 0.0
+    labels: str | None = None
     model: ModelConfig = field(default_factory=ModelConfig)
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -120,6 +124,7 @@ class Experiment:
         check_real("min_class_share", self.min_class_share, "[0, 1]")
         check_real("label_noise", self.label_noise, "[0, 1)")
         check_real("holdout", self.holdout, "[0, 1)")
+        check_string("labels", self.labels, optional=True)
 
     @property
     def seeds(self) -> tuple[int, ...]:

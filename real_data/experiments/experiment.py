@@ -30,7 +30,7 @@ from real_data.software import software
 
 __all__ = ["run_experiment"]
 
-EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path")
+EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path", "labels")
 
 
 def run_experiment(

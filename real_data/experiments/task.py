@@ -16,6 +16,7 @@ from data_pruning import Results
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
 from real_data import datasets, models, scores
+from real_data.datasets.label_file import relabelled
 from real_data.experiments.cells import Cell, CellFolder, Outcome, group_name
 from real_data.experiments.config import Experiment
 from real_data.scores.config import ScoreConfig
@@ -219,8 +220,11 @@ def pool_of(task: Task) -> datasets.ImageDataset:
 
 def source_of(config: Experiment) -> str:
     """Fingerprint of the images of an experiment, however its seeds divide them."""
-    reading = (config.image_size, config.test_folder, config.skip_undecodable)
-    return _load(config.dataset, config.path, *reading, 0).fingerprint
+    return _load(config.dataset, config.path, *_reading(config), 0).fingerprint
+
+
+def _reading(config: Experiment) -> tuple[int | None, str | None, bool, str | None]:
+    return config.image_size, config.test_folder, config.skip_undecodable, config.labels
 
 
 def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
@@ -230,9 +234,9 @@ def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
     images takes the place of the test images.
     """
     # with holdout the test images are those that everything else calls test images, and are left alone
-    split_seed = seed if config.dataset in datasets.UNDIVIDED and config.holdout == 0 else 0
-    reading = (config.image_size, config.test_folder, config.skip_undecodable)
-    data = _load(config.dataset, config.path, *reading, split_seed)
+    same = config.holdout > 0 or config.labels is not None  # a file of labels belongs to one division
+    split_seed = seed if config.dataset in datasets.UNDIVIDED and not same else 0
+    data = _load(config.dataset, config.path, *_reading(config), split_seed)
     if config.holdout == 0:
         return data
     number = data.train_labels.size
@@ -291,9 +295,10 @@ def _load(
     image_size: int | None,
     test_folder: str | None,
     skip_undecodable: bool,
+    labels: str | None,
     split_seed: int,
 ) -> datasets.ImageDataset:
-    return datasets.load(
+    data = datasets.load(
         name,
         path,
         split_seed=split_seed,
@@ -301,6 +306,7 @@ def _load(
         test_folder=test_folder,
         skip_undecodable=skip_undecodable,
     )
+    return data if labels is None else relabelled(data, labels)
 
 
 def _provenance(task: Task) -> dict[str, Any]:
