@@ -1,5 +1,13 @@
+from .benchmark import Benchmark as Benchmark
+from .benchmark import run_benchmark as run_benchmark
+from .comparison import LawComparison as LawComparison
+from .comparison import compare_laws as compare_laws
+from .extrapolation import Extrapolation as Extrapolation
+from .extrapolation import extrapolate as extrapolate
 from .fitting import LawFit as LawFit
 from .fitting import fit_law as fit_law
+from .forecasting import Forecast as Forecast
+from .forecasting import forecast as forecast
 from .power_or_exponential.comparison import ScalingComparison as ScalingComparison
 from .power_or_exponential.comparison import compare_scaling_laws as compare_scaling_laws
 from .power_or_exponential.fit import fit_scaling_law as fit_scaling_law

@@ -155,7 +155,7 @@ def _logit(level: Any, curvature: Any) -> Any:
     fixed_level, fixed_curvature = jax.lax.stop_gradient((level, curvature))
     v = jnp.where(fixed_level < 0, fixed_level, fixed_level / jnp.maximum(fixed_curvature, 1e-3))
     v = jnp.clip(v, -_FARTHEST, _FARTHEST)
-    v = jax.lax.fori_loop(0, 12, lambda _, v: step(v, fixed_level, fixed_curvature), v)
+    v = jax.lax.fori_loop(0, 8, lambda _, v: step(v, fixed_level, fixed_curvature), v)
     # two more steps from a constant: their derivatives, the second ones too, are those of the solution
     v = jax.lax.stop_gradient(v)
     return step(step(v, level, curvature), level, curvature)
