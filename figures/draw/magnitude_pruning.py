@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +23,14 @@ FORMULAS = {
     "depth width^2": r"$l\,w^2 d$",
     "none": r"density $d$ alone",
 }
+ON_WHITE: dict[str, Any] = {
+    "loc": "upper right",
+    "fontsize": 6.5,
+    "frameon": True,
+    "framealpha": 1,
+    "edgecolor": "none",
+}
+MOST_POINTS = 600  # shown of the errors of all networks
 ERROR_LABEL = r"test error  $\varepsilon$"
 
 
@@ -90,7 +99,7 @@ def _against_density(axes: Axes, law: Results) -> None:
         Line2D([], [], color="0.3", marker=marker, linestyle="none", label=f"$l = {depth}$")
         for depth, marker in markers.items()
     ]
-    axes.legend(handles=handles, loc="lower left", ncols=2, columnspacing=0.8, handlelength=1.2, fontsize=6.5)
+    axes.legend(handles=handles, ncols=2, columnspacing=0.8, handlelength=1.2, **ON_WHITE)
     axes.set(xscale="log", xlabel="density of weights  $d$", ylabel=ERROR_LABEL)
     _error_axis(axes, law)
     axes.set_title(f"{_name(law)}, {int(largest):,} images; lines: one law")
@@ -99,15 +108,15 @@ def _against_density(axes: Axes, law: Results) -> None:
 def _against_invariant(axes: Axes, law: Results) -> None:
     colours, markers = _colours(law), _markers(law)
     invariant = law["invariant"][0]
+    every = -(-invariant.size // MOST_POINTS)
     for i in range(len(law["depth"])):
         axes.plot(
-            invariant[i],
-            law["mean"][i],
+            invariant[i, i % every :: every],
+            law["mean"][i, i % every :: every],
             color=colours[float(law["width"][i])],
             marker=markers[int(law["depth"][i])],
             linestyle="none",
             markersize=2.2,
-            alpha=0.8,
         )
     order = np.argsort(law["unpruned_error"])
     grid = np.geomspace(invariant.min(), invariant.max(), 200)
@@ -116,7 +125,7 @@ def _against_invariant(axes: Axes, law: Results) -> None:
         axes.plot(grid, _law(law, error, grid), "k", linestyle=line, linewidth=1, label=f"law, unpruned {error:.2g}")
     phi, psi = float(law["phi"][0]), float(law["psi"][0])
     axes.set(xscale="log", xlabel=rf"size invariant  $m^* = l^{{{phi:.2f}}}\, w^{{{psi:.2f}}}\, d$")
-    axes.legend(loc="lower left", fontsize=6.5)
+    axes.legend(**ON_WHITE)
     _error_axis(axes, law)
     axes.set_title("the same errors" if np.ptp(law["pool_size"]) == 0 else "errors at all numbers of images")
 

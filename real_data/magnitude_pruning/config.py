@@ -141,7 +141,7 @@ FASHION = MagnitudePruning(
     depths=(1, 2, 3, 4),
     widths=(16, 32, 64, 128, 256),
     pool_sizes=(10_000, 2_500, 625),
-    rounds=30,
+    rounds=40,
     rewind_step=60,
     num_seeds=3,
     training=TrainingConfig(num_steps=600),
