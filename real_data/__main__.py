@@ -6,6 +6,7 @@ from real_data.commands import (  # noqa: F401  (they add their commands)
     advice,
     data,
     experiments,
+    joint_law,
     magnitude_pruning,
     scores,
     training,
