@@ -31,9 +31,10 @@ class Judged:
     Attributes:
         form: its name.
         num_parameters: its free parameters.
-        rolling_rms: root mean square of log(forecast / error) over the points of the rolling extrapolation; NaN where the form was
-            refused.
-        relative_std: standard deviation of (law - error) / error of a fit to all points, in which the most flexible form is the best.
+        rolling_rms: root mean square of log(forecast / error) over the points of the rolling extrapolation; NaN where
+            the form was refused.
+        relative_std: standard deviation of (law - error) / error of a fit to all points, in which the most flexible
+            form is the best.
         refused: why the form could not be judged; empty where it was.
     """
 
@@ -50,8 +51,8 @@ class LawComparison:
 
     Attributes:
         judged: one entry for each form, best forecasts first, then those that were refused.
-        best: the chosen law: of those that forecast as well as the best, within one standard error of the difference, that with
-            the fewest parameters.
+        best: the chosen law: of those that forecast as well as the best, within one standard error of the difference,
+            that with the fewest parameters.
         num_judged: points that were forecast.
     """
 
@@ -101,8 +102,8 @@ def compare_laws(
 ) -> LawComparison:
     """Judge forms by rolling extrapolation and fit the best.
 
-    Each form is fitted to the points of which every scale is among the smallest 60 % of its different values, and judged on
-    those up to 80 %; then fitted up to 80 %, and judged on the rest.
+    Each form is fitted to the points of which every scale is among the smallest 60 % of its different values, and
+    judged on those up to 80 %; then fitted up to 80 %, and judged on the rest.
 
     Args:
         scales: as for :func:`fit_law`.
@@ -174,7 +175,8 @@ def _rolling(
     """log(forecast / error) of all judged points."""
     best = best_of_each(law, [data.part(inner) for inner, _ in folds], fixed=held, huber=huber)
     found = [
-        log_errors(law, one.p[None], data.x[:, outer])[0] - data.y[outer] for one, (_, outer) in zip(best, folds, strict=True)
+        log_errors(law, one.p[None], data.x[:, outer])[0] - data.y[outer]
+        for one, (_, outer) in zip(best, folds, strict=True)
     ]
     return np.concatenate(found)
 

@@ -50,7 +50,9 @@ class Extrapolation:
             units = "" if values.dtype == bool else "1"
             results.add(f"point_{name}", "point", values, units, f"{name} of each point")
         for part, one in (("inside", self.inside), ("outside", self.outside)):
-            results.add(part, "statistic", list(one), "1", f"(law - error) / error {part} the fit: mean, sd, largest size")
+            results.add(
+                part, "statistic", list(one), "1", f"(law - error) / error {part} the fit: mean, sd, largest size"
+            )
         results.add("log_rms", (), self.log_rms, "1", "root mean square of log(law / error) outside the fit")
         return results
 
@@ -73,7 +75,8 @@ def extrapolate(
 ) -> Extrapolation:
     """Fit a law to the small scales and judge it on the large ones.
 
-    As Rosenfeld et al., *A constructive prediction of the generalization error across scales* (ICLR 2020), section 6, judge
+    As Rosenfeld et al., *A constructive prediction of the generalization error across scales* (ICLR 2020), section 6,
+    judge
     theirs: by mean and standard deviation of the relative deviation.
 
     Args:
@@ -101,7 +104,9 @@ def extrapolate(
             raise ValueError(f"fitted must be {data.num_points} booleans, got {fitted!r}")
         told = "that are fitted"
     if chosen.all() or not chosen.any():
-        raise ValueError(f"{int(chosen.sum())} of {data.num_points} points are those {told}: there must be some, and others")
+        raise ValueError(
+            f"{int(chosen.sum())} of {data.num_points} points are those {told}: there must be some, and others"
+        )
     columns = {name: np.asarray(values, np.float64) for name, values in scales.items()}
     values = np.asarray(errors, np.float64)
     deviations = None if standard_errors is None else np.asarray(standard_errors)[chosen]

@@ -197,16 +197,16 @@ def fit_law(
             :mod:`scaling_laws.forms.one_scale`; for several additive, envelope, kaplan, p-norm, kaplan+constant or
             p-norm+constant, see :mod:`scaling_laws.forms.joint`; magnitude-pruning, see
             :mod:`scaling_laws.forms.magnitude_pruning`.
-        scales: the scales by name, each of shape (num_points,), above 0; in joint laws the number of examples comes first, then
-            what measures the model.
+        scales: the scales by name, each of shape (num_points,), above 0; in joint laws the number of examples comes
+            first, then what measures the model.
         errors: test errors or losses, above 0, shape (num_points,), or (num_points, num_seeds) with at least 3 seeds.
         standard_errors: standard errors of the errors, shape (num_points,); None takes them from the seeds, or, without
             seeds, counts all relative deviations alike.
         fixed: parameters that are held, by name.
-        huber: deviations of the logarithm (in standard errors, where these are known) beyond which they count linearly; None
-            is plain squares.  Hoffmann et al. 2022 take 0.001 for losses of language models.
-        weight_exponent: where no standard errors are known, deviations weigh as the first scale to this power: 0 is all alike,
-            1 makes a law follow the largest scales, which forecasts better.
+        huber: deviations of the logarithm (in standard errors, where these are known) beyond which they count
+            linearly; None is plain squares.  Hoffmann et al. 2022 take 0.001 for losses of language models.
+        weight_exponent: where no standard errors are known, deviations weigh as the first scale to this power: 0 is
+            all alike, 1 makes a law follow the largest scales, which forecasts better.
         intervals: "seeds", bootstrap of whole seeds; "points", bootstrap of points; "profile", profile likelihood;
             "none"; "auto" is seeds where there are some, else points with ``huber``, else profile.
         level: confidence level of the intervals, in (0, 1).
@@ -214,8 +214,8 @@ def fit_law(
         seed: non-negative integer, of the bootstrap.
 
     Raises:
-        ValueError: an argument out of range; as many free parameters as points; a scale that hardly changes; errors that
-            rise with a scale.
+        ValueError: an argument out of range; as many free parameters as points; a scale that hardly changes; errors
+            that rise with a scale.
         FloatingPointError: no search arrived at a minimum.
     """
     data = Observations.checked(scales, errors, standard_errors, weight_exponent)
@@ -249,7 +249,8 @@ def fit_law(
         )
     if best.num_agreeing == 1:
         warnings.warn(
-            f"only one of the searches for the best {form} ended in the lowest minimum: there may be a lower one", stacklevel=2
+            f"only one of the searches for the best {form} ended in the lowest minimum: there may be a lower one",
+            stacklevel=2,
         )
     return _described(law, data, best, free, ends, level, method, huber)
 

@@ -4,12 +4,14 @@ Four laws are fitted with deviations weighed in proportion to the scale, so that
 forecast is the median of theirs, in the logarithm.  Its standard error has three parts, added as squares:
 
 - the standard deviation of the four forecasts;
-- how much the same forecaster errs on the curve's own larger half: it is fitted to scales up to a half and a fourth of the
-  largest, and judged on the next factor of two; this part grows in proportion to the logarithm of the horizon;
+- how much the same forecaster errs on the curve's own larger half: it is fitted to scales up to a half and a fourth of
+  the largest, and judged on the next factor of two; this part grows in proportion to the logarithm of the horizon;
 - the noise of one measurement, from the residuals.
 
-Intervals are those of Student's t with 3 degrees of freedom, as the spread of four laws has.  Laws, weight and degrees of
-freedom were chosen on the fitting parts of public curves alone; ``benchmarks/README.md`` has the coverage on the rest.
+Intervals are those of Student's t with 3 degrees of freedom, as the spread of four laws has.  Laws and weight are a
+choice among some twenty that was made with the public benchmark in view, on whose fitting parts alone, extrapolated to
+each other, it is among the best three; the degrees of freedom and the weights of the parts were not fitted.  The
+coverage there is in ``benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ FEWEST_POINTS = 6  # one more than m4 has parameters
 _CUTS = (0.5, 0.25)  # of the largest scale, up to which a curve is fitted to judge the forecaster on it
 _DOUBLE = np.log(2.0)
 _MOST_POINTS = 48  # of a curve; more cost time and change little
-_MOST_STEPS = 200  # of a search: a few flat directions are no harm to a median of four
+_FINALISTS = 2
+_MOST_STEPS = 100  # of a search: a few flat directions are no harm to a median of four
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,9 @@ class Forecast:
         error: forecast errors, of the same shape.
         intervals: by level, lower and upper ends for one measurement, each of the same shape.
         by_form: forecasts of each law, of the same shape.
-        backtest: root mean square of log(forecast / error) of the forecaster on the curve's own larger part, at horizons up to a
-            factor of two; None where the curve is too short for that, and the intervals lack this part.
+        backtest: root mean square of log(forecast / error) of the forecaster on the curve's own larger part, at
+            horizons up to a factor of two; None where the curve is too short for that, and the intervals lack this
+            part.
         noise: standard deviation of the logarithm of one error about the laws.
         num_points: points of the curve.
         largest: largest scale among them.
@@ -92,10 +96,14 @@ class Forecast:
         results.add("at", "at", self.at, "1", f"{self.scale} of the forecasts")
         results.add("forecast", "at", self.error, "1", "forecast error")
         results.add("level", "level", list(self.intervals), "1", "level of the intervals")
-        results.add("interval", ("level", "end", "at"), [list(x) for x in self.intervals.values()], "1", "forecast intervals")
+        results.add(
+            "interval", ("level", "end", "at"), [list(x) for x in self.intervals.values()], "1", "forecast intervals"
+        )
         results.add("form", "form", list(self.by_form), "", "law")
         results.add("by_form", ("form", "at"), list(self.by_form.values()), "1", "forecast of each law")
-        results.add("backtest", (), np.nan if self.backtest is None else self.backtest, "1", "rms of log on its own larger part")
+        results.add(
+            "backtest", (), np.nan if self.backtest is None else self.backtest, "1", "rms of log on its own larger part"
+        )
         results.add("noise", (), self.noise, "1", "standard deviation of the logarithm of one error")
         results.add("num_points", (), self.num_points, "1", "points of the curve")
         if curve is not None:
@@ -106,11 +114,13 @@ class Forecast:
     def __str__(self) -> str:
         back = "too short to be judged on itself" if self.backtest is None else f"{100 * self.backtest:.2f} % on itself"
         lines = [
-            f"forecasts from {self.num_points} points up to {self.scale} = {self.largest:g} (noise {100 * self.noise:.2f} %, {back}):"
+            f"forecasts from {self.num_points} points up to {self.scale} = {self.largest:g} "
+            f"(noise {100 * self.noise:.2f} %, {back}):"
         ]
         for number, value in enumerate(self.at):
             ends = ", ".join(
-                f"{100 * level:g} % [{low[number]:.4g}, {high[number]:.4g}]" for level, (low, high) in self.intervals.items()
+                f"{100 * level:g} % [{low[number]:.4g}, {high[number]:.4g}]"
+                for level, (low, high) in self.intervals.items()
             )
             lines.append(f"  {self.scale} = {value:g}: {self.error[number]:.4g}, {ends}")
         return "\n".join(lines)
@@ -123,7 +133,8 @@ def forecast(
 
     Args:
         scales: one scale by name, such as {"n": [...]}, shape (num_points,), above 0, at least six different values.
-        errors: errors or losses, above 0, shape (num_points,), or (num_points, num_seeds), of which the means are taken.
+        errors: errors or losses, above 0, shape (num_points,), or (num_points, num_seeds), of which the means are
+            taken.
         at: values of the scale, above 0, one or shape (num_forecasts,).
         levels: levels of the intervals, each in (0, 1).
 
@@ -131,7 +142,9 @@ def forecast(
         ValueError: an argument out of range, or errors that rise.
     """
     if not isinstance(scales, Mapping) or len(scales) != 1:
-        raise ValueError(f"scales must have one scale, such as {{'n': [...]}}, got {scales!r}; for more see extrapolate")
+        raise ValueError(
+            f"scales must have one scale, such as {{'n': [...]}}, got {scales!r}; for more see extrapolate"
+        )
     for level in levels:
         check_real("each of levels", level, "(0, 1)")
     ((name, values),) = scales.items()
@@ -163,10 +176,12 @@ def forecast_curves(
     thinned = [data.thinned(_MOST_POINTS) for _, _, data in parts]
     laws = {}
     for name in tqdm(FORECASTERS, desc="laws", unit="law", disable=not progress):
-        laws[name] = best_of_each(form_named(name, (scale,)), thinned, most_steps=_MOST_STEPS)
+        laws[name] = best_of_each(form_named(name, (scale,)), thinned, most_steps=_MOST_STEPS, finalists=_FINALISTS)
 
     def median(part: int, x: Floats) -> tuple[Floats, Floats]:
-        each = np.stack([log_errors(form_named(name, (scale,)), laws[name][part].p[None], x)[0] for name in FORECASTERS])
+        each = np.stack(
+            [log_errors(form_named(name, (scale,)), laws[name][part].p[None], x)[0] for name in FORECASTERS]
+        )
         return np.median(each, axis=0), each
 
     squares: dict[int, list[float]] = {}
@@ -183,7 +198,11 @@ def forecast_curves(
         backtest = float(np.sqrt(np.mean(own))) if own else None
         residuals = median(part, data.x)[0] - data.y
         noise = float(np.sqrt(np.average(residuals**2, weights=data.weights)))
-        found.append(_described(scale, curves[number], data, *median(part, np.log(curves[number].at)[None]), backtest, noise, levels))
+        found.append(
+            _described(
+                scale, curves[number], data, *median(part, np.log(curves[number].at)[None]), backtest, noise, levels
+            )
+        )
     return found
 
 

@@ -29,7 +29,8 @@ def bootstrap_seeds(
     """Percentiles of coordinates over fits to means of seeds drawn with replacement, shape (2, num_parameters).
 
     Whole seeds are drawn, as a seed shares its pool and weights across points; deviations are stretched by
-    sqrt(S / (S - 1)) t / z for few seeds S (Hesterberg 2015, *What teachers should know about the bootstrap*, section 3.3).
+    sqrt(S / (S - 1)) t / z for few seeds S (Hesterberg 2015, *What teachers should know about the bootstrap*, section
+    3.3).
     """
     from scipy import stats
 
@@ -62,7 +63,13 @@ def bootstrap_points(
 
 
 def _refitted(
-    form: Form, data: Observations, best: Floats, free: np.ndarray, y: Floats, weights: Floats, huber: float | None = None
+    form: Form,
+    data: Observations,
+    best: Floats,
+    free: np.ndarray,
+    y: Floats,
+    weights: Floats,
+    huber: float | None = None,
 ) -> Floats:
     centre = form.centred and bool(free.all())
     x0 = data.x.mean(axis=1) if centre else np.zeros(len(data.x))
@@ -77,9 +84,9 @@ def _refitted(
 def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.ndarray, level: float) -> Floats:
     """Coordinates at which the cost, minimised over all other parameters, has risen by what the level allows.
 
-    With standard errors, twice the cost may rise by the quantile of chi-square with one degree of freedom; without, by that
-    of the F distribution times the variance of the residuals (Bates and Watts 1988, *Nonlinear regression analysis*, section
-    6.1).  Infinite where it never does: minus infinity is 0 for a positive parameter.
+    With standard errors, twice the cost may rise by the quantile of chi-square with one degree of freedom; without, by
+    that of the F distribution times the variance of the residuals (Bates and Watts 1988, *Nonlinear regression
+    analysis*, section 6.1).  Infinite where it never does: minus infinity is 0 for a positive parameter.
 
     Returns:
         Lower and upper coordinates, shape (2, num_parameters); fixed ones are their value.
@@ -97,8 +104,7 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
     covariance = _covariance(form, data, best, free) * 2 * allowed
     spread = np.clip(np.sqrt(np.diag(covariance)), 1e-8, 3.0)
     result = np.tile(best, (2, 1))
-    numbers = np.flatnonzero(free)
-    sides = [(number, sign) for number in numbers for sign in (-1, 1)]
+    sides = [(int(number), sign) for number in np.flatnonzero(free) for sign in (-1, 1)]
     at = np.array([[best[n] + sign * step * spread[n] for step in _STEPS] for n, sign in sides])
     rises = _rises(form, data, best, covariance, cost, free, sides, at)
     inside, outside = np.zeros(len(sides)), np.full(len(sides), np.inf)  # distances from the best, by where it crosses
@@ -116,7 +122,7 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
         distances = inside[bounded, None] + (outside - inside)[bounded, None] * _REFINED
         signed = np.array([[best[n] + sign * d for d in row] for (n, sign), row in zip(some, distances, strict=True)])
         found = _rises(form, data, best, covariance, cost, free, some, signed)
-        for row, distance, rise in zip(bounded, distances, found, strict=True):
+        for row, distance, rise in zip(bounded.tolist(), distances, found, strict=True):
             over = np.flatnonzero(rise > allowed)
             first = over[0] if over.size else len(distance)
             outside[row] = distance[first] if over.size else outside[row]

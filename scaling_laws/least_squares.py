@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +22,8 @@ _FIRST_DAMPING = 1e-2
 _MOST_DAMPING = 1e12
 _STILL = 1e-13  # relative decrease of the cost by a step below which a search has arrived
 _REACH = 60.0  # coordinates stay within +- this
-_BATCH = 16
+_GROUPS = (16, 64, 256)  # searches side by side; more are shared out among the cores
+_POINTS = 16  # points are filled up to a multiple of these
 
 
 class Minima(NamedTuple):
@@ -56,29 +59,44 @@ def minimise(
         x: logarithms of the scales, shape (num_scales, num_points) or (num_searches, num_scales, num_points).
         y: logarithms of the errors, shape (num_points,) or (num_searches, num_points).
         weights: w, shape of y; 0 for points that do not count.
-        free: which coordinates are searched for, shape (num_parameters,) or (num_searches, num_parameters); None is all.
+        free: which coordinates are searched for, shape (num_parameters,) or (num_searches, num_parameters); None is
+            all.
         huber: residuals beyond this count linearly (Huber 1964); None is plain squares.
         most_steps: steps after which a search ends, arrived or not.
     """
-    num, P = starts.shape
-    points = y.shape[-1]
-    padded = -points % 16 if points > 16 else 16 - points
-    rows = -num % _BATCH
+    num, num_parameters = starts.shape
+    num_points = y.shape[-1]
+    extra = max(-num_points % _POINTS, _POINTS - num_points)
+    shape = (num, num_points)
 
-    def filled(array: Floats, shape: tuple[int, ...], value: float) -> Floats:
+    def filled(array: Floats, shape: tuple[int, ...]) -> Floats:
+        """The array for every search, with points that have no weight."""
         array = np.broadcast_to(array, shape)
-        array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, padded)], constant_values=value) if padded else array
-        return np.concatenate([array, np.repeat(array[-1:], rows, axis=0)]) if rows else array
+        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, extra)]) if extra else array
 
-    full_x = filled(x, (num, len(form.scales), points), 0.0)
-    full_y, full_w = filled(y, (num, points), 0.0), filled(weights, (num, points), 0.0)
-    mask = np.broadcast_to(np.ones(P, bool) if free is None else free, (num, P))
-    begin = np.concatenate([starts, np.repeat(starts[-1:], rows, axis=0)])
-    mask = np.concatenate([mask, np.repeat(mask[-1:], rows, axis=0)])
-    with jax.enable_x64(True):
-        found = _minimise(form, begin, mask, full_x, full_y, full_w, np.inf if huber is None else huber, most_steps)
-        p, cost, converged = jax.tree.map(lambda array: np.asarray(array)[:num], found)
-    return Minima(p, cost, converged)
+    arrays = (
+        np.asarray(starts, np.float64),
+        np.broadcast_to(np.ones(num_parameters, bool) if free is None else free, starts.shape),
+        filled(x, (num, len(form.scales), num_points)),
+        filled(y, shape),
+        filled(weights, shape),
+    )
+    # few sizes, so that few programs are compiled
+    size = next((size for size in _GROUPS if size >= num), _GROUPS[-1])
+    limit = np.inf if huber is None else huber
+
+    def found(first: int) -> Any:
+        group = [array[first : first + size] for array in arrays]
+        missing = size - len(group[0])
+        if missing:
+            group = [np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) for array in group]
+        with jax.enable_x64(True):  # of this thread
+            result = _minimise(form, *group, limit, most_steps)
+            return [np.asarray(array)[: size - missing] for array in result]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        parts = list(threads.map(found, range(0, num, size)))
+    return Minima(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 @quickly_compiled(static_argnames="form")
@@ -95,7 +113,9 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
 
     def cost_of(r: Any) -> Any:
         size = jnp.abs(r)
-        return jnp.sum(jnp.where(size <= huber, 0.5 * r * r, jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0)))
+        return jnp.sum(
+            jnp.where(size <= huber, 0.5 * r * r, jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0))
+        )
 
     tangents = jnp.eye(len(form.parameters))
 
@@ -130,7 +150,7 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
 def _solve(matrix: Any, vector: Any) -> Any:
     """The solution of a small positive definite system, written out: LAPACK is slow at many tiny ones on a CPU."""
     size = len(vector)
-    lower = [[None] * size for _ in range(size)]
+    lower: list[list[Any]] = [[None] * size for _ in range(size)]
     for i in range(size):
         for j in range(i + 1):
             rest = matrix[i, j] - sum((lower[i][k] * lower[j][k] for k in range(j)), 0.0)

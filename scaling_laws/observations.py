@@ -64,7 +64,7 @@ class Observations:
         for name, column in columns.items():
             if column.shape != (num_points,):
                 raise ValueError(
-                    f"scales[{name!r}] must have one value for each of the {num_points} errors, got shape {column.shape}"
+                    f"scales[{name!r}] must have one value for each of {num_points} errors, got shape {column.shape}"
                 )
             _check_positive(f"scales[{name!r}]", column)
         seeds = values if values.ndim == 2 else None
@@ -121,8 +121,8 @@ class Observations:
         """
         if self.num_points <= num_parameters:
             raise ValueError(
-                f"{form} has {num_parameters} parameters ({', '.join(names)}) and there are {self.num_points} points: it "
-                "would pass through them all and say nothing; measure more, or take a form with fewer"
+                f"{form} has {num_parameters} parameters ({', '.join(names)}) and there are {self.num_points} points: "
+                "it would pass through them all and say nothing; measure more, or take a form with fewer"
             )
         for name, row in zip(self.scales, self.x, strict=True):
             needed = num_parameters if len(self.scales) == 1 else 2
@@ -135,7 +135,8 @@ class Observations:
     def check_falling(self) -> None:
         """Refuse errors that rise with a scale, by more than noise.
 
-        Each set of points that share all other scales is looked at: its last error must be below its first, and from six
+        Each set of points that share all other scales is looked at: its last error must be below its first, and from
+            six
         points on its running mean over three may nowhere rise by more than four times the noise of a point, which is
         measured by second differences, and by more than 1 %.
 
@@ -162,15 +163,19 @@ def _check_curve(name: str, x: Floats, y: Floats) -> None:
         return
     else:
         smooth = np.convolve(mean, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "valid")
-        rise, low, high = max((smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size))
-        noise = np.sqrt(np.mean(np.diff(mean, 2) ** 2) / 6)  # independent errors make second differences of 6 times theirs
+        rise, low, high = max(
+            (smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size)
+        )
+        noise = np.sqrt(
+            np.mean(np.diff(mean, 2) ** 2) / 6
+        )  # independent errors make second differences of 6 times theirs
         if rise <= max(_RISE * noise, _LEAST_RISE):
             return
         low, high = low + _NEIGHBOURS // 2, high + _NEIGHBOURS // 2
     raise ValueError(
-        f"errors rise with {name}, from {np.exp(mean[low]):.4g} at {np.exp(points[low]):.6g} to {np.exp(mean[high]):.4g} at "
-        f"{np.exp(points[high]):.6g}, as no scaling law here does: fit the part in which they fall (double descent, and too "
-        "few steps for much data, make errors rise)"
+        f"errors rise with {name}, from {np.exp(mean[low]):.4g} at {np.exp(points[low]):.6g} to "
+        f"{np.exp(mean[high]):.4g} at {np.exp(points[high]):.6g}, as no scaling law here does: fit the part in which "
+        "they fall (double descent, and too few steps for much data, make errors rise)"
     )
 
 

@@ -14,7 +14,7 @@ from scaling_laws.observations import Observations
 __all__ = ["Minimum", "best_of_each", "fixed_coordinates"]
 
 _FIRST_STEPS = 30
-_FINALISTS = 4
+FINALISTS = 4
 _SAME = 1e-6  # relative difference of costs below which two searches found the same minimum
 
 
@@ -25,7 +25,7 @@ class Minimum(NamedTuple):
         p: its coordinates, for the scales as they are, shape (num_parameters,).
         cost: half the weighted squares, or their Huber function.
         converged: whether no step could lower it.
-        num_agreeing: searches that ended there, of the four best.
+        num_agreeing: searches that ended there, of the finalists.
     """
 
     p: Floats
@@ -61,10 +61,11 @@ def best_of_each(
     fixed: Floats | None = None,
     huber: float | None = None,
     most_steps: int = MOST_STEPS,
+    finalists: int = FINALISTS,
 ) -> list[Minimum]:
     """The best minimum for each of many data sets, which are searched side by side.
 
-    All starts make a few steps; the four best of a data set go on to the end.
+    All starts make a few steps; the best of each data set go on to the end.
 
     Args:
         form: the law.
@@ -72,13 +73,18 @@ def best_of_each(
         fixed: coordinates that are held, NaN for the others, shape (num_parameters,).
         huber: see :func:`minimise`.
         most_steps: steps after which a search ends.
+        finalists: searches of each data set that go on to the end.
     """
     held = np.full(form.num_parameters, np.nan) if fixed is None else fixed
     free = np.isnan(held)
     centre = form.centred and free.all()  # a held coefficient is that of the scales as they are
     most = max(one.num_points for one in data)
     starts, owner, x0s = [], [], []
-    x, y, weights = np.zeros((len(data), len(form.scales), most)), np.zeros((len(data), most)), np.zeros((len(data), most))
+    x, y, weights = (
+        np.zeros((len(data), len(form.scales), most)),
+        np.zeros((len(data), most)),
+        np.zeros((len(data), most)),
+    )
     for number, one in enumerate(data):
         x0 = one.x.mean(axis=1) if centre else np.zeros(len(form.scales))
         x[number, :, : one.num_points] = one.x - x0[:, None]
@@ -88,9 +94,11 @@ def best_of_each(
         owner.append(np.full(len(begin), number))
         x0s.append(x0)
     of = np.concatenate(owner)
-    first = minimise(form, np.concatenate(starts), x[of], y[of], weights[of], free=free, huber=huber, most_steps=_FIRST_STEPS)
+    first = minimise(
+        form, np.concatenate(starts), x[of], y[of], weights[of], free=free, huber=huber, most_steps=_FIRST_STEPS
+    )
     best = np.concatenate(
-        [np.flatnonzero(of == i)[np.argsort(first.cost[of == i], kind="stable")[:_FINALISTS]] for i in range(len(data))]
+        [np.flatnonzero(of == i)[np.argsort(first.cost[of == i], kind="stable")[:finalists]] for i in range(len(data))]
     )
     last = minimise(
         form, first.p[best], x[of[best]], y[of[best]], weights[of[best]], free=free, huber=huber, most_steps=most_steps

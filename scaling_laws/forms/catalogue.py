@@ -38,8 +38,8 @@ def form_named(name: str, scales: Sequence[str]) -> Form:
 
     Args:
         name: one of ``ONE_SCALE`` for one scale, of ``JOINT`` for several, or magnitude-pruning.
-        scales: names of the scales; the number of examples first.  Those of magnitude-pruning are density, unpruned_error,
-            depth and width.
+        scales: names of the scales; the number of examples first.  Those of magnitude-pruning are density,
+            unpruned_error, depth and width.
 
     Raises:
         ValueError: there is no such form for so many scales, or the scales of magnitude-pruning are others.

@@ -36,8 +36,8 @@ Extra = Callable[[Floats], list[list[float]]]
 def additive(*scales: str) -> Form:
     """Error = D + S + constant.
 
-    Equation 2 of Hoffmann et al., *Training compute-optimal large language models* (2022), the law of Chinchilla; before
-    it, Rosenfeld et al. (ICLR 2020), equation 4.
+    Equation 2 of Hoffmann et al., *Training compute-optimal large language models* (2022), the law of Chinchilla;
+    before it, Rosenfeld et al. (ICLR 2020), equation 4.
     """
 
     def log_error(p: Any, x: Any) -> Any:
@@ -69,7 +69,8 @@ def envelope(*scales: str) -> Form:
 def kaplan(*scales: str) -> Form:
     """Error = (D^(1/a) + S^(1/a))^a with a = data_exponent.
 
-    Equation 1.5 of Kaplan et al., *Scaling laws for neural language models* (2020): [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D.
+    Equation 1.5 of Kaplan et al., *Scaling laws for neural language models* (2020): [(N_c/N)^(alpha_N/alpha_D) +
+    D_c/D]^alpha_D.
     """
 
     def log_error(p: Any, x: Any) -> Any:

@@ -18,9 +18,9 @@ def magnitude_pruning() -> Form:
     """Error = e |(m - i p (g/e)^(1/gamma)) / (m - i p)|^gamma with the invariant m = depth^phi width^psi density.
 
     e is the unpruned error, a column like the scales, g the error of guessing, and density the share of the weights
-    that is left.  The error is e at high densities, g at none, and in between a power of density with the exponent -gamma.
-    One network has phi = psi = 0.  Rosenfeld, Frankle, Carbin and Shavit, *On the predictability of pruning across
-    scales* (ICML 2021), equations 1 and 2.
+    that is left.  The error is e at high densities, g at none, and in between a power of density with the exponent
+    -gamma. One network has phi = psi = 0.  Rosenfeld, Frankle, Carbin and Shavit, *On the predictability of pruning
+    across scales* (ICML 2021), equations 1 and 2.
     """
 
     def log_error(p: Any, x: Any) -> Any:

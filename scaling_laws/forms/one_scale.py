@@ -95,8 +95,8 @@ def envelope(scale: str) -> Form:
     """Error = guessing_error t / sqrt(t^2 + 1) with t = coefficient n^-exponent + constant.
 
     The law of Rosenfeld, Rosenfeld, Belinkov and Shavit, *A constructive prediction of the generalization error across
-    scales* (ICLR 2020), section 5, in the data alone.  Its eta is 1 here: (coefficient, constant, eta) times any number is the same
-    law.
+    scales* (ICLR 2020), section 5, in the data alone.  Its eta is 1 here: (coefficient, constant, eta) times any
+    number is the same law.
     """
 
     def log_error(p: Any, x: Any) -> Any:
@@ -133,11 +133,10 @@ def m4(scale: str) -> Form:
         return jnp.logaddexp(p[2], p[3] - jnp.logaddexp(0.0, -_logit(level, curvature)))
 
     def starts(x: Floats, y: Floats) -> Floats:
-        span = np.log(np.maximum(_HIGHEST * np.exp(y.max()) - np.array(_CONSTANTS) * np.exp(y.min()), 1e-3))
         found = []
-        for start in _power_starts(x, y):
-            number = int(np.argmin(np.abs(np.log(_CONSTANTS) + y.min() - start[2])))
-            found += [[*start, span[number], np.log(curvature)] for curvature in (0.1, 1.0)]
+        for start in _power_starts(x, y, _CONSTANTS[::2]):
+            span = max(_HIGHEST * np.exp(y.max()) - np.exp(start[2]), 1e-3)
+            found += [[*start, np.log(span), np.log(curvature)] for curvature in (0.1, 1.0)]
         return np.array(found)
 
     parameters = (_COEFFICIENT, _EXPONENT, _CONSTANT, Parameter("span"), Parameter("curvature"))
@@ -190,12 +189,12 @@ def broken(scale: str) -> Form:
     return Form("broken", parameters, (scale,), log_error, starts, shifted)
 
 
-def _power_starts(x: Floats, y: Floats) -> Floats:
+def _power_starts(x: Floats, y: Floats, constants: tuple[float, ...] = _CONSTANTS) -> Floats:
     """Starts of coefficient, exponent and constant, in this order."""
     (slope,) = falling_slopes(x, y)
     found = []
     for factor in _SLOPES:
-        for share in _CONSTANTS:
+        for share in constants:
             constant = share * np.exp(y.min())
             rest = max(np.exp(y.mean()) - constant, 1e-6)
             found.append([np.log(rest) + factor * slope * x.mean(), np.log(factor * slope), np.log(constant)])

@@ -1,0 +1,237 @@
+"""Fit, compare and extrapolate scaling laws of any table: ``python -m scaling_laws --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from data_pruning.command_line import CommandLine
+from data_pruning.records.writable import check_file
+
+cli = CommandLine("python -m scaling_laws", __doc__, sizes="the table")
+
+Table = tyro.conf.Positional[Path]
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
+
+
+@cli.command
+def fit(
+    table: Table,
+    x: Names,
+    y: str,
+    form: str | None = None,
+    standard_errors: str | None = None,
+    hold: tuple[str, ...] = (),
+    huber: float | None = None,
+    weight_exponent: float = 0.0,
+    intervals: Literal["auto", "seeds", "points", "profile", "none"] = "auto",
+    level: float = 0.95,
+    out: Path | None = None,
+) -> None:
+    """Fit a scaling law to a table; without --form, the one that forecasts larger scales best.
+
+    Args:
+        table: CSV, TSV or JSON lines with a header, or a result file of this package (.nc).
+        x: columns of the scales: the number of examples first, then what measures the model.
+        y: column of the test error or loss.
+        form: name of the law; for one scale power, power+constant, exponential, m3, envelope, m4 or broken, for several
+            additive, envelope, kaplan, p-norm, kaplan+constant or p-norm+constant.
+        standard_errors: column of the standard errors of y.
+        hold: parameters that are held, as NAME=VALUE, for example guessing_error=0.9.
+        huber: deviations of the logarithm beyond which they count linearly; losses of language models want 0.001.
+        weight_exponent: deviations weigh as the first scale to this power.
+        intervals: how intervals are found: bootstrap of seeds or of points, profile likelihood, none; auto chooses.
+        level: confidence level of the intervals, in (0, 1).
+        out: result file to write, .nc.
+    """
+    _check_out(out)
+    from scaling_laws.comparison import compare_laws
+    from scaling_laws.fitting import fit_law
+    from scaling_laws.tables import read_columns
+
+    columns = read_columns(table, x, y, [standard_errors] if standard_errors else [])
+    scales, deviations = {name: columns[name] for name in x}, columns[standard_errors] if standard_errors else None
+    held = _held(hold)
+    options = {"huber": huber, "weight_exponent": weight_exponent, "intervals": intervals, "level": level}
+    if form is None:
+        found = compare_laws(scales, columns[y], standard_errors=deviations, fixed=held, **options)  # type: ignore[arg-type]
+    else:
+        found = fit_law(form, scales, columns[y], standard_errors=deviations, fixed=held, **options)  # type: ignore
+    print(found)
+    if out is not None:
+        found.to_results().save(out)
+        print(f"saved in {out}")
+
+
+@cli.command
+def extrapolate(
+    table: Table,
+    x: Names,
+    y: str,
+    form: tuple[str, ...] = (),
+    share: float = 0.25,
+    fitted: str | None = None,
+    standard_errors: str | None = None,
+    hold: tuple[str, ...] = (),
+    huber: float | None = None,
+    weight_exponent: float = 0.0,
+    out: Path | None = None,
+) -> None:
+    """Fit laws to the small scales of a table and judge them on the large ones.
+
+    Args:
+        table: as for the command fit.
+        x: as for the command fit.
+        y: as for the command fit.
+        form: names of the laws; none is all for so many scales.
+        share: rows of which every scale is at most this share of its largest value are fitted, in (0, 1).
+        fitted: column that says which rows are fitted, 1, and which are judged, 0; in place of share.
+        standard_errors: as for the command fit.
+        hold: as for the command fit, in the laws that have the parameter.
+        huber: as for the command fit.
+        weight_exponent: as for the command fit.
+        out: result file of the law that extrapolates best, .nc; ``python -m figures scaling-law`` draws it.
+    """
+    _check_out(out)
+    from scaling_laws import extrapolation
+    from scaling_laws.forms.catalogue import JOINT, ONE_SCALE, form_named
+    from scaling_laws.tables import read_columns
+
+    others = [name for name in (standard_errors, fitted) if name is not None]
+    columns = read_columns(table, x, y, others)
+    chosen = None
+    if fitted is not None:
+        bad = ~((columns[fitted] == 0) | (columns[fitted] == 1))
+        if bad.any():
+            raise ValueError(
+                f"--fitted {fitted} must be 0 or 1, but row {int(bad.argmax()) + 1} has {columns[fitted][bad][0]:g}"
+            )
+        chosen = columns[fitted] == 1
+    names = form or tuple(ONE_SCALE if len(x) == 1 else JOINT)
+    held, found, refusals = _held(hold), [], []
+    for name in names:
+        own = {one: value for one, value in held.items() if one in form_named(name, x).names}
+        try:
+            one = extrapolation.extrapolate(
+                name,
+                {scale: columns[scale] for scale in x},
+                columns[y],
+                fitted=chosen,
+                share=share,
+                standard_errors=columns[standard_errors] if standard_errors else None,
+                fixed=own,
+                huber=huber,
+                weight_exponent=weight_exponent,
+                intervals="none",
+            )
+        except (ValueError, FloatingPointError) as error:
+            if len(names) == 1:
+                raise
+            refusals.append(f"{name} refused: {error}")
+        else:
+            print(one, flush=True)
+            found.append(one)
+    print("\n".join(refusals), end="\n" if refusals else "")
+    if not found:
+        raise ValueError("no law could be fitted to these rows")
+    best = min(found, key=lambda one: one.log_rms)
+    if len(found) > 1:
+        print(f"best outside the fit: {best.fit}")
+    else:
+        print(best.fit)
+    if out is not None:
+        best.to_results().save(out)
+        print(f"saved in {out}")
+
+
+@cli.command
+def forecast(
+    table: Table,
+    x: str,
+    y: str,
+    at: tuple[float, ...],
+    levels: tuple[float, ...] = (0.8, 0.95),
+    out: Path | None = None,
+) -> None:
+    """Forecast a learning curve at larger scales, by four laws together, with intervals.
+
+    Args:
+        table: as for the command fit.
+        x: column of the scale, such as the number of examples; at least six different values.
+        y: column of the test error or loss.
+        at: scales to forecast.
+        levels: levels of the intervals, each in (0, 1).
+        out: result file to write, .nc; ``python -m figures scaling-law`` draws it.
+    """
+    _check_out(out)
+    import numpy as np
+
+    from scaling_laws import forecasting
+    from scaling_laws.tables import read_columns
+
+    columns = read_columns(table, [x], y)
+    found = forecasting.forecast({x: columns[x]}, columns[y], at, levels=levels)
+    print(found)
+    if out is not None:
+        mean = columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
+        found.to_results(forecasting.Curve(columns[x], mean, np.asarray(at))).save(out)
+        print(f"saved in {out}")
+
+
+@cli.command
+def benchmark(
+    tables: tyro.conf.Positional[tuple[Path, ...]],
+    x: str,
+    y: str,
+    curve: Names,
+    fitted: str,
+    form: tuple[str, ...] = (),
+    out: Path | None = None,
+) -> None:
+    """Judge laws, and the forecaster with its intervals, on many learning curves.
+
+    Args:
+        tables: as for the command fit; each file is a group of its own.
+        x: column of the scale.
+        y: column of the test error or loss.
+        curve: columns that together name a curve.
+        fitted: column that says which rows are fitted, 1, and which are judged, 0.
+        form: names of laws in one scale; none is all.
+        out: result file to write, .nc; ``python -m figures scaling-law`` draws it.
+    """
+    _check_out(out)
+    from scaling_laws.benchmark import curves_of, run_benchmark
+
+    curves, groups = curves_of(tables, x, y, curve, fitted)
+    found = run_benchmark(curves, groups, form or None, progress=True)
+    print(found)
+    if out is not None:
+        found.to_results().save(out)
+        print(f"saved in {out}")
+
+
+def _check_out(out: Path | None) -> None:
+    if out is not None:
+        check_file("--out", out, ".nc")
+
+
+def _held(entries: tuple[str, ...]) -> dict[str, float]:
+    held = {}
+    for entry in entries:
+        name, _, value = entry.partition("=")
+        try:
+            held[name] = float(value)
+        except ValueError:
+            raise ValueError(f"--hold must be NAME=VALUE with a number, got {entry!r}") from None
+    return held
+
+
+def main() -> None:
+    """Run the command line; bad input ends with one line on stderr and exit code 2."""
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
