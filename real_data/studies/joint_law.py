@@ -63,16 +63,16 @@ def joint_law(results: Results) -> Results:
     """Fit joint laws to errors of networks of several sizes.
 
     Laws are fitted to means over seeds, with all relative deviations alike, and once more to all points.  The small
-    part has n and number of parameters m at most a fourth (to 1 %) of the largest, n being the number of examples kept; the
-    error of guessing in the envelope is held at that of the most frequent class.  Points of which a network did not
-    learn are left out.
+    part has n and number of parameters m at most a fourth (to 1 %) of the largest, n being the number of examples kept;
+    the error of guessing in the envelope is held at that of the most frequent class.  Points of which a network did
+    not learn are left out.
 
     Args:
         results: of :func:`real_data.studies.model_sizes.measure_model_sizes`.
 
     Returns:
-        Over (selection, measure, form), where measure is ``parameters``, m, and ``width`` or, with several depths,
-        ``width depth^phi``: for each part of ``inside``, ``outside`` and ``all`` ``mean_PART``, ``std_PART`` and
+        Over (selection, measure, form), where measure is ``parameters``, m, and, where it is another, ``width`` or, with
+        several depths, ``width depth^phi``: for each part of ``inside``, ``outside`` and ``all`` ``mean_PART``, ``std_PART`` and
         ``worst_PART`` of (law - error) / error; ``phi`` and ``phi_all``; ``fitted`` and ``fitted_all``, 0 where there
         is no fit and the numbers are 0; with (model, pool) ``law``, the law of the small part.  Over (selection, model,
         pool) ``num_kept``, ``error``, ``standard_error``, ``small`` and ``learned``.  ``noise`` (selection), root mean
@@ -83,8 +83,11 @@ def joint_law(results: Results) -> Results:
         MissingVariableError: the results are of something else.
         ValueError: an error is 0.
     """
-    several = np.unique(results["depth"]).size > 1
-    measures: tuple[Measure, ...] = ("parameters", "width depth^phi" if several else "width")
+    measures: tuple[Measure, ...] = ("parameters",)
+    if np.unique(results["depth"]).size > 1:
+        measures = ("parameters", "width depth^phi")
+    elif np.ptp(np.log(results["num_parameters"] / results["width"])) > TOLERANCE:  # else they are the same
+        measures = ("parameters", "width")
     errors = np.moveaxis(results["mean"], 2, 0)
     kept = np.moveaxis(results["num_kept"].mean(axis=-1), 2, 0)
     learned = np.moveaxis(np.all(results["learned"] == 1, axis=-1), 2, 0)

@@ -102,7 +102,7 @@ FASHION = ModelSizes(
         retraining=TrainingConfig(num_steps=3200),
         **WHOLE_POOLS,
     ),
-    (4, 8, 16, 32, 64, 128, 256),
+    (8, 16, 32, 64, 128, 256),
     (1, 2),
 )
 CONVOLUTIONAL = ModelSizes(
