@@ -71,13 +71,14 @@ def joint_law(results: Results) -> Results:
         results: of :func:`real_data.studies.model_sizes.measure_model_sizes`.
 
     Returns:
-        Over (selection, measure, form), where measure is ``parameters``, m, and, where it is another, ``width`` or, with
-        several depths, ``width depth^phi``: for each part of ``inside``, ``outside`` and ``all`` ``mean_PART``, ``std_PART`` and
-        ``worst_PART`` of (law - error) / error; ``phi`` and ``phi_all``; ``fitted`` and ``fitted_all``, 0 where there
-        is no fit and the numbers are 0; with (model, pool) ``law``, the law of the small part.  Over (selection, model,
-        pool) ``num_kept``, ``error``, ``standard_error``, ``small`` and ``learned``.  ``noise`` (selection), root mean
-        square of the relative standard errors.  The config has the ``parameters`` of the laws of the small part, why
-        laws could not be fitted, or may not be the best ones (``remarks``), and the networks that ``failed``.
+        Over (selection, measure, form), where measure is ``parameters``, m, and, where it is another, ``width`` or,
+        with several depths, ``width depth^phi``: for each part of ``inside``, ``outside`` and ``all`` ``mean_PART``,
+        ``std_PART`` and ``worst_PART`` of (law - error) / error; ``phi`` and ``phi_all``; ``fitted`` and
+        ``fitted_all``, 0 where there is no fit and the numbers are 0; with (model, pool) ``law``, the law of the small
+        part.  Over (selection, model, pool) ``num_kept``, ``error``, ``standard_error``, ``small`` and ``learned``.
+        ``noise`` (selection), root mean square of the relative standard errors.  The config has the ``parameters`` of
+        the laws of the small part, why laws could not be fitted, or may not be the best ones (``remarks``), and the
+        networks that ``failed``.
 
     Raises:
         MissingVariableError: the results are of something else.
