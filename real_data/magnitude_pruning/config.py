@@ -36,7 +36,16 @@ class MagnitudePruning:
     ``fraction`` of its weights of smallest magnitude (Frankle, Dziugaite, Roy, Carbin 2020; Rosenfeld, Frankle, Carbin,
     Shavit 2021).  In round i the density, the share of weights that are left, is (1 - fraction)^i.
 
-    The default is digits, for ``python -m real_data magnitude-pruning``.
+    ``python -m real_data magnitude-pruning`` measures the default, digits, and fits the law in 31 seconds of one CPU
+    core; ``--dataset fashion-mnist`` takes 1,650.  Expected, as relative deviation of the law from the errors in %, of
+    sizes left out of the fit (standard error over sizes in brackets)::
+
+        size invariant         digits        Fashion-MNIST
+        l^phi w^psi d       17.7 (2.4)      7.4 (0.3), phi = -0.51 (0.05), psi = 1.01 (0.04)
+        w^psi d             16.4 (2.0)     10.1 (0.6)
+        weights left        25.3 (2.8)     12.0 (0.9)
+        l w^2 d             72.3 (14.1)    26.9 (3.1)
+        d                   86.7 (18.6)    28.9 (3.2)
 
     Attributes:
         dataset: name of the data set; see :func:`real_data.datasets.load`.
