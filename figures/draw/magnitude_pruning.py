@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -157,7 +157,11 @@ def _deviations(axes: Axes, law: Results) -> None:
         markerfacecolor="white",
         label="sizes left out",
     )
-    for value, line, name in (("own_sigma", "--", "a law for each network"), ("noise", ":", "noise of seeds")):
+    lines: tuple[tuple[str, Literal["--", ":"], str], ...] = (
+        ("own_sigma", "--", "a law for each network"),
+        ("noise", ":", "noise of seeds"),
+    )
+    for value, line, name in lines:
         ends = (-0.5, len(names) - 0.4)  # below the legend
         axes.vlines(100 * float(law[value]), *ends, color="0.4", linestyles=line, linewidth=1, label=name)
     axes.set_yticks(place, [FORMULAS.get(name, name) for name in names])

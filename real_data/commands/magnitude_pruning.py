@@ -41,8 +41,8 @@ def magnitude_pruning(
 
     Does the error depend on depth, width and density of weights through one size invariant?  Writes OUT/DATASET.nc,
     the errors, OUT/DATASET-law.nc, the fits, and OUT/networks as it goes; run again after Ctrl-C to continue.  Prints
-    how far the law is from the errors under each hypothesis.  None is as in the design for the data set: digits take half
-    a minute, Fashion-MNIST a quarter of an hour on two cores with --executor processes:2.
+    how far the law is from the errors under each hypothesis.  None is as in the design for the data set: digits take
+    half a minute, Fashion-MNIST a quarter of an hour on two cores with --executor processes:2.
 
     Args:
         images: the images.
