@@ -293,6 +293,32 @@ def magnitude_pruning(files: tyro.conf.Positional[tuple[Path, ...]], out: Path |
     _say_saved(save_figure(magnitude_pruning(laws), folder / "magnitude-pruning"))
 
 
+@cli.command
+def network_sizes(
+    files: tyro.conf.Positional[tuple[Path, ...]], titles: tuple[str, ...] = (), out: Path | None = None
+) -> None:
+    """Draw errors over examples and network size beside the law of the small ones, and by keep rule, from saved data.
+
+    Args:
+        files: files that ``python -m real_data joint-law`` wrote, OUT/DATASET-joint-law.nc, a row for each.
+        titles: a name for each; None is the data set's.
+        out: folder for the figure; None is that of the first file.
+    """
+    if not files:
+        raise ValueError("files must be at least one, OUT/DATASET-joint-law.nc")
+    folder = files[0].parent if out is None else out
+    check_folder("--out", folder)
+    from data_pruning import Results
+    from figures.draw.network_sizes import network_sizes
+    from figures.jobs import save_figure
+
+    laws = [Results.load(file) for file in files]
+    for file, law in zip(files, laws, strict=True):
+        if "mean_outside" not in law.variables:
+            raise ValueError(f"{file} is not a law of the command joint-law, but: {law.title}")
+    _say_saved(save_figure(network_sizes(laws, titles), folder / "network-sizes"))
+
+
 def _say_saved(written: list[Path]) -> None:
     for path in written:
         print(f"saved in {path}")

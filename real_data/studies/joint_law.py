@@ -245,12 +245,12 @@ def _at_best_power(fit: Any, cost: Any, free: bool) -> tuple[Any, float, list[st
         warnings.simplefilter("always")
         power = 0.0
         if free:
-            powers = np.linspace(-MOST_POWER, MOST_POWER, 13)
+            powers = np.linspace(-MOST_POWER, MOST_POWER, 7)
             costs = [cost_at(one) for one in powers]
             if np.isfinite(min(costs)):
                 best = int(np.argmin(costs))
                 ends = powers[max(best - 1, 0)], powers[min(best + 1, len(powers) - 1)]
-                power = float(minimize_scalar(cost_at, bounds=ends, method="bounded", options={"xatol": 1e-3}).x)
+                power = float(minimize_scalar(cost_at, bounds=ends, method="bounded", options={"xatol": 5e-3}).x)
         complaints.clear()
         try:
             found = fit(power)
