@@ -23,6 +23,8 @@ __all__ = ["Judged", "LawComparison", "compare_laws"]
 FOLDS = ((0.6, 0.8), (0.8, 1.0))
 """Shares of the different values of each scale: fitted up to the first, judged beyond it up to the second."""
 
+_MOST_STEPS = 300  # of a search: a flat direction changes no forecast
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -139,7 +141,7 @@ def compare_laws(
             judged.append(Judged(law.name, num, np.nan, np.nan, str(error)))
             continue
         deviations[law.name] = _rolling(law, data, folds, held, huber)
-        (best,) = best_of_each(law, [data], fixed=held, huber=huber)
+        (best,) = best_of_each(law, [data], fixed=held, huber=huber, most_steps=_MOST_STEPS)
         inside = np.exp(log_errors(law, best.p[None], data.x)[0] - data.y) - 1
         rms = float(np.sqrt(np.mean(deviations[law.name] ** 2)))
         judged.append(Judged(law.name, num, rms, float(np.std(inside))))
@@ -173,7 +175,8 @@ def _rolling(
     law: Form, data: Observations, folds: list[tuple[np.ndarray, np.ndarray]], held: Floats, huber: float | None
 ) -> Floats:
     """log(forecast / error) of all judged points."""
-    best = best_of_each(law, [data.part(inner) for inner, _ in folds], fixed=held, huber=huber)
+    parts = [data.part(inner) for inner, _ in folds]
+    best = best_of_each(law, parts, fixed=held, huber=huber, most_steps=_MOST_STEPS)
     found = [
         log_errors(law, one.p[None], data.x[:, outer])[0] - data.y[outer]
         for one, (_, outer) in zip(best, folds, strict=True)

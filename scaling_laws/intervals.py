@@ -14,7 +14,10 @@ from scaling_laws.observations import Observations
 __all__ = ["bootstrap_points", "bootstrap_seeds", "profile"]
 
 _STEPS = np.array([0.1, 0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 3.0, 5.0, 10.0, 20.0])  # 1 is where a quadratic cost would cross
+_WIDEST = 3.0  # step of a coordinate that the points hardly determine
+_ROUNDS = 5
 _FARTHEST = 5.0  # that a coordinate is moved before a search
+_FLAT = 1e-8  # of the largest slope
 _REFINED = np.linspace(0.0, 1.0, 5)[1:-1]
 _BETTER = 1e-6  # relative decrease of the cost in a profile that says that the fit was not the best
 
@@ -101,8 +104,8 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
         allowed = 0.5 * float(stats.chi2.ppf(level, 1))
     else:
         allowed = max(cost, 1e-24) / rest * float(stats.f.ppf(level, 1, rest))
-    covariance = _covariance(form, data, best, free) * 2 * allowed
-    spread = np.clip(np.sqrt(np.diag(covariance)), 1e-8, 3.0)
+    covariance, flat = _covariance(form, data, best, free)
+    spread = np.where(flat, _WIDEST, np.clip(np.sqrt(2 * allowed * np.diag(covariance)), 1e-8, _WIDEST))
     result = np.tile(best, (2, 1))
     sides = [(int(number), sign) for number in np.flatnonzero(free) for sign in (-1, 1)]
     at = np.array([[best[n] + sign * step * spread[n] for step in _STEPS] for n, sign in sides])
@@ -115,7 +118,7 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
             outside[row] = distances[over[0]]
             inside[row] = distances[over[0] - 1] if over[0] else 0.0
     bounded = np.flatnonzero(np.isfinite(outside))
-    for _ in range(3):  # each a fourth of the distance before
+    for _ in range(_ROUNDS):  # each a fourth of the distance before
         if not bounded.size:
             break
         some = [sides[row] for row in bounded]
@@ -159,8 +162,11 @@ def _rises(
     return found.cost.reshape(at.shape) - cost
 
 
-def _covariance(form: Form, data: Observations, best: Floats, free: np.ndarray) -> Floats:
-    """The inverse of the curvature of the cost, by Gauss and Newton; zero for coordinates that are held."""
+def _covariance(form: Form, data: Observations, best: Floats, free: np.ndarray) -> tuple[Floats, np.ndarray]:
+    """The inverse of the curvature of the cost, by Gauss and Newton, and which coordinates the errors do not depend on.
+
+    Zero for coordinates that are held.
+    """
     step = 1e-5
     moved = np.concatenate([best + step * np.eye(best.size), best - step * np.eye(best.size)])
     values = log_errors(form, moved, data.x)
@@ -171,4 +177,6 @@ def _covariance(form: Form, data: Observations, best: Floats, free: np.ndarray) 
     inverse = np.linalg.pinv(curvature / np.outer(scale, scale), rcond=1e-13, hermitian=True) / np.outer(scale, scale)
     found = np.zeros((best.size, best.size))
     found[np.ix_(free, free)] = inverse
-    return found
+    flat = np.zeros(best.size, bool)
+    flat[free] = scale < _FLAT * scale.max()
+    return found, flat

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data_pruning.arguments import real_array
-from scaling_laws.forms.form import Floats
+from scaling_laws.forms.form import Floats, falling_slopes
 
 __all__ = ["Observations"]
 
 _FEWEST = 6  # points of a curve from which a rise within it can be told from noise
 _NEIGHBOURS = 3  # points of a running mean
 _RISE = 4.0  # rise of the running mean, in units of the noise of a point, beyond which a curve rises
+_MEDIAN = 0.6745  # of the size of a normal variable, in standard deviations
 _LEAST_RISE = 0.01  # relative rise that is none
 
 
@@ -135,10 +136,10 @@ class Observations:
     def check_falling(self) -> None:
         """Refuse errors that rise with a scale, by more than noise.
 
-        Each set of points that share all other scales is looked at: its last error must be below its first, and from
-            six
-        points on its running mean over three may nowhere rise by more than four times the noise of a point, which is
-        measured by second differences, and by more than 1 %.
+        Points that share all other scales are a curve.  The mean over curves of last over first error, in the
+        logarithm, must be below 0 for each scale (where there are no curves, the slope of a linear fit).  In a curve
+        of at least six points the running mean over three may nowhere rise by more than four times the noise of a
+        point, measured by the median of second differences, and by more than 1 %.
 
         Raises:
             ValueError: errors rise; the message says where.
@@ -146,36 +147,45 @@ class Observations:
         for number, name in enumerate(self.scales):
             others = np.delete(self.x, number, axis=0)
             _, groups = np.unique(others, axis=1, return_inverse=True)
-            for group in np.unique(groups):
-                at = np.flatnonzero(groups.reshape(-1) == group)
-                order = at[np.argsort(self.x[number, at], kind="stable")]
-                _check_curve(name, self.x[number, order], self.y[order])
+            curves = [_curve(self.x[number, at], self.y[at]) for at in _members(groups.reshape(-1))]
+            curves = [(x, y) for x, y in curves if x.size > 1]
+            if not curves and falling_slopes(self.x, self.y, least=-np.inf)[number] <= 0:
+                raise ValueError(
+                    f"errors do not fall with {name}: the slope of a linear fit of the logarithms is positive"
+                )
+            for x, y in curves:
+                _check_within(name, x, y)
+            if curves and np.mean([y[-1] - y[0] for _, y in curves]) >= 0:
+                x, y = max(curves, key=lambda curve: curve[1][-1] - curve[1][0])
+                raise ValueError(_risen(name, x, y, 0, x.size - 1))
 
 
-def _check_curve(name: str, x: Floats, y: Floats) -> None:
+def _members(groups: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(groups, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+
+
+def _curve(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Different values of x in order, and the means of y there."""
     points, inverse = np.unique(x, return_inverse=True)
-    if points.size < 2:
+    return points, np.bincount(inverse, y) / np.bincount(inverse)
+
+
+def _check_within(name: str, x: Floats, y: Floats) -> None:
+    if x.size < _FEWEST:
         return
-    mean = np.bincount(inverse, y) / np.bincount(inverse)
-    if mean[-1] >= mean[0]:
-        low, high = 0, points.size - 1
-    elif points.size < _FEWEST:
-        return
-    else:
-        smooth = np.convolve(mean, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "valid")
-        rise, low, high = max(
-            (smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size)
-        )
-        noise = np.sqrt(
-            np.mean(np.diff(mean, 2) ** 2) / 6
-        )  # independent errors make second differences of 6 times theirs
-        if rise <= max(_RISE * noise, _LEAST_RISE):
-            return
-        low, high = low + _NEIGHBOURS // 2, high + _NEIGHBOURS // 2
-    raise ValueError(
-        f"errors rise with {name}, from {np.exp(mean[low]):.4g} at {np.exp(points[low]):.6g} to "
-        f"{np.exp(mean[high]):.4g} at {np.exp(points[high]):.6g}, as no scaling law here does: fit the part in which "
-        "they fall (double descent, and too few steps for much data, make errors rise)"
+    smooth = np.convolve(y, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "valid")
+    rise, low, high = max((smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size))
+    noise = np.median(np.abs(np.diff(y, 2))) / (_MEDIAN * np.sqrt(6))
+    if rise > max(_RISE * noise, _LEAST_RISE):
+        raise ValueError(_risen(name, x, y, low + _NEIGHBOURS // 2, high + _NEIGHBOURS // 2))
+
+
+def _risen(name: str, x: Floats, y: Floats, low: int, high: int) -> str:
+    return (
+        f"errors rise with {name}, from {np.exp(y[low]):.4g} at {np.exp(x[low]):.6g} to {np.exp(y[high]):.4g} at "
+        f"{np.exp(x[high]):.6g}, as no scaling law here does: fit the part in which they fall (double descent, and too "
+        "few steps for much data, make errors rise)"
     )
 
 

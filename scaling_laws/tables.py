@@ -73,7 +73,7 @@ def _frame(path: Path) -> Any:
         raise FileNotFoundError(f"there is no table {path}")
     try:
         if path.suffix == ".jsonl":
-            frame = pandas.read_json(path, lines=True)
+            frame = pandas.read_json(path, lines=True, precise_float=True)
         else:
             frame = pandas.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", skipinitialspace=True)
     except ValueError as error:  # of both parsers; pandas has no other

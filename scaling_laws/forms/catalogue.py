@@ -56,7 +56,7 @@ def _form_named(name: str, scales: tuple[str, ...]) -> Form:
     known = ONE_SCALE if len(scales) == 1 else JOINT
     if name not in known or not scales:
         raise ValueError(
-            f"form must be one of {', '.join(known)} for {len(scales)} scales ({', '.join(scales)}), or "
-            f"magnitude-pruning for {', '.join(PRUNING_SCALES)}; got {name!r}"
+            f"form must be one of {', '.join(known)} for the scales {', '.join(scales)}, or magnitude-pruning for "
+            f"{', '.join(PRUNING_SCALES)}; got {name!r}"
         )
     return known[name](*scales)

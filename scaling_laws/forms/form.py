@@ -81,13 +81,14 @@ class Form:
         return tuple(parameter.name for parameter in self.parameters)
 
 
-def falling_slopes(x: Floats, log_error: Floats) -> Floats:
-    """Exponents with which errors fall in each scale, by linear least squares in the logarithms; at least 0.001.
+def falling_slopes(x: Floats, log_error: Floats, least: float = _LEAST_SLOPE) -> Floats:
+    """Exponents with which errors fall in each scale, by linear least squares in the logarithms.
 
     Args:
         x: logarithms of the scales, shape (num_scales, num_points).
         log_error: logarithms of the errors, shape (num_points,).
+        least: smaller exponents are brought to this one.
     """
     design = np.vstack([x, np.ones(x.shape[1])]).T
     slopes = -np.linalg.lstsq(design, log_error, rcond=None)[0][:-1]
-    return np.maximum(slopes, _LEAST_SLOPE)
+    return np.maximum(slopes, least)

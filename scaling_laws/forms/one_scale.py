@@ -35,8 +35,8 @@ def power(scale: str) -> Form:
         return p[0] - jnp.exp(p[1]) * x[0]
 
     def starts(x: Floats, y: Floats) -> Floats:
-        (slope,) = falling_slopes(x, y)
-        return np.array([[y.mean() + slope * x.mean(), np.log(slope)]])
+        slopes = np.array(_SLOPES) * falling_slopes(x, y)
+        return np.stack([y.mean() + slopes * x.mean(), np.log(slopes)], axis=1)
 
     return Form("power", (_COEFFICIENT, _EXPONENT), (scale,), log_error, starts, _shifted_power)
 
