@@ -319,6 +319,22 @@ def network_sizes(
     _say_saved(save_figure(network_sizes(laws, titles), folder / "network-sizes"))
 
 
+@cli.command
+def scaling_laws(files: tyro.conf.Positional[tuple[Path, ...]], out: Path = Path("results")) -> None:
+    """Draw scaling laws, forecasts and benchmarks of laws, one panel for each file, from saved data.
+
+    Args:
+        files: files that fit, extrapolate, forecast or benchmark of ``python -m scaling_laws`` wrote.
+        out: folder for the figure.
+    """
+    from data_pruning import Results
+    from figures.draw.scaling_laws import scaling_laws
+    from figures.jobs import save_figure
+
+    check_folder("--out", out)
+    _say_saved(save_figure(scaling_laws([Results.load(file) for file in files]), out / "scaling-laws"))
+
+
 def _say_saved(written: list[Path]) -> None:
     for path in written:
         print(f"saved in {path}")

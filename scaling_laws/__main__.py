@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -44,24 +44,37 @@ def fit(
         weight_exponent: deviations weigh as the first scale to this power.
         intervals: how intervals are found: bootstrap of seeds or of points, profile likelihood, none; auto chooses.
         level: confidence level of the intervals, in (0, 1).
-        out: result file to write, .nc.
+        out: result file to write, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
+    import numpy as np
+
     from scaling_laws.comparison import compare_laws
+    from scaling_laws.extrapolation import add_points
     from scaling_laws.fitting import fit_law
     from scaling_laws.tables import read_columns
 
     columns = read_columns(table, x, y, [standard_errors] if standard_errors else [])
     scales, deviations = {name: columns[name] for name in x}, columns[standard_errors] if standard_errors else None
     held = _held(hold)
-    options = {"huber": huber, "weight_exponent": weight_exponent, "intervals": intervals, "level": level}
+    options: dict[str, Any] = {
+        "huber": huber,
+        "weight_exponent": weight_exponent,
+        "intervals": intervals,
+        "level": level,
+    }
+    found: Any
     if form is None:
-        found = compare_laws(scales, columns[y], standard_errors=deviations, fixed=held, **options)  # type: ignore[arg-type]
+        found = compare_laws(scales, columns[y], standard_errors=deviations, fixed=held, **options)
     else:
-        found = fit_law(form, scales, columns[y], standard_errors=deviations, fixed=held, **options)  # type: ignore
+        found = fit_law(form, scales, columns[y], standard_errors=deviations, fixed=held, **options)
     print(found)
     if out is not None:
-        found.to_results().save(out)
+        law = found if form is not None else found.best
+        results, error = found.to_results(), columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
+        points = {**scales, "error": error, "fitted": np.ones(error.size, bool), "law": law.predict(scales)}
+        add_points(results, points)
+        results.save(out)
         print(f"saved in {out}")
 
 
@@ -92,7 +105,7 @@ def extrapolate(
         hold: as for the command fit, in the laws that have the parameter.
         huber: as for the command fit.
         weight_exponent: as for the command fit.
-        out: result file of the law that extrapolates best, .nc; ``python -m figures scaling-law`` draws it.
+        out: result file of the law that extrapolates best, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
     from scaling_laws import extrapolation
@@ -151,7 +164,8 @@ def forecast(
     table: Table,
     x: str,
     y: str,
-    at: tuple[float, ...],
+    at: tuple[float, ...] = (),
+    up_to: float | None = None,
     levels: tuple[float, ...] = (0.8, 0.95),
     out: Path | None = None,
 ) -> None:
@@ -162,8 +176,9 @@ def forecast(
         x: column of the scale, such as the number of examples; at least six different values.
         y: column of the test error or loss.
         at: scales to forecast.
+        up_to: largest scale that is fitted; rows beyond it are forecast, and compared with their error.
         levels: levels of the intervals, each in (0, 1).
-        out: result file to write, .nc; ``python -m figures scaling-law`` draws it.
+        out: result file to write, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
     import numpy as np
@@ -172,11 +187,24 @@ def forecast(
     from scaling_laws.tables import read_columns
 
     columns = read_columns(table, [x], y)
-    found = forecasting.forecast({x: columns[x]}, columns[y], at, levels=levels)
+    n, error = columns[x], columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
+    fitted = np.ones(n.size, bool) if up_to is None else n <= up_to
+    wanted = np.unique([*at, *n[~fitted]])
+    if not wanted.size:
+        raise ValueError("say what to forecast, by --at or --up-to")
+    found = forecasting.forecast({x: n[fitted]}, error[fitted], wanted, levels=levels)
     print(found)
+    later = np.searchsorted(wanted, n[~fitted])
+    for level, (low, high) in found.intervals.items():
+        if later.size:
+            held = np.mean((low[later] <= error[~fitted]) & (error[~fitted] <= high[later]))
+            print(f"{100 * level:g} % intervals hold {100 * held:.0f} % of the {later.size} rows beyond {up_to:g}")
     if out is not None:
-        mean = columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
-        found.to_results(forecasting.Curve(columns[x], mean, np.asarray(at))).save(out)
+        results = found.to_results(forecasting.Curve(n[fitted], error[fitted], wanted))
+        if later.size:
+            results.add("later_scale", "later", n[~fitted], "1", f"{x} of the rows that were not fitted")
+            results.add("later_error", "later", error[~fitted], "1", "their error")
+        results.save(out)
         print(f"saved in {out}")
 
 
@@ -199,7 +227,7 @@ def benchmark(
         curve: columns that together name a curve.
         fitted: column that says which rows are fitted, 1, and which are judged, 0.
         form: names of laws in one scale; none is all.
-        out: result file to write, .nc; ``python -m figures scaling-law`` draws it.
+        out: result file to write, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
     from scaling_laws.benchmark import curves_of, run_benchmark

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from data_pruning.command_line import table
 from data_pruning.records.results import Results
 from scaling_laws.evaluation import log_errors
-from scaling_laws.forecasting import FEWEST_POINTS, LEVELS, Curve, Forecast, forecast_curves
+from scaling_laws.forecasting import LEVELS, Curve, Forecast, check_forecastable, forecast_curves
 from scaling_laws.forms.catalogue import ONE_SCALE, form_named
 from scaling_laws.forms.form import Floats
 from scaling_laws.observations import Observations
@@ -186,9 +186,7 @@ def _fit_for_it(curves: Mapping[str, tuple[Curve, Floats]]) -> tuple[list[str], 
     kept, refused = [], {}
     for name, (curve, errors) in curves.items():
         try:
-            data = Observations.checked({"n": curve.scale}, curve.errors)
-            data.check_enough("a forecast", FEWEST_POINTS - 1, ["five at most"])
-            data.check_falling()
+            check_forecastable(Observations.checked({"n": curve.scale}, curve.errors))
             if not errors.size or np.any(~(errors > 0)):
                 raise ValueError("the extrapolated part must have errors above 0")
         except ValueError as error:

@@ -15,7 +15,7 @@ from scaling_laws.fitting import LawFit, Relative, fit_law
 from scaling_laws.forms.form import Floats
 from scaling_laws.observations import Observations
 
-__all__ = ["DEFAULT_SHARE", "Extrapolation", "extrapolate"]
+__all__ = ["DEFAULT_SHARE", "Extrapolation", "add_points", "extrapolate"]
 
 DEFAULT_SHARE = 0.25
 
@@ -46,9 +46,7 @@ class Extrapolation:
         """The extrapolation as named arrays, with the fit's, to save in a file and to draw."""
         results = self.fit.to_results()
         results = Results(f"{results.title}, extrapolated", results.config, results.variables)
-        for name, values in self.points.items():
-            units = "" if values.dtype == bool else "1"
-            results.add(f"point_{name}", "point", values, units, f"{name} of each point")
+        add_points(results, self.points)
         for part, one in (("inside", self.inside), ("outside", self.outside)):
             results.add(
                 part, "statistic", list(one), "1", f"(law - error) / error {part} the fit: mean, sd, largest size"
@@ -123,6 +121,12 @@ def extrapolate(
         int(outside.sum()),
         {**columns, "error": mean, "fitted": chosen, "law": law},
     )
+
+
+def add_points(results: Results, points: Mapping[str, np.ndarray]) -> None:
+    """Add points, their scales, ``error``, ``law`` and whether they were ``fitted``, each of shape (num_points,)."""
+    for name, values in points.items():
+        results.add(f"point_{name}", "point", values, "" if values.dtype == bool else "1", f"{name} of each point")
 
 
 def log_rms(law: Floats, errors: Floats) -> float:

@@ -32,7 +32,7 @@ from scaling_laws.forms.form import Floats
 from scaling_laws.observations import Observations
 from scaling_laws.search import best_of_each
 
-__all__ = ["FORECASTERS", "LEVELS", "Curve", "Forecast", "forecast", "forecast_curves"]
+__all__ = ["FORECASTERS", "LEVELS", "Curve", "Forecast", "check_forecastable", "forecast", "forecast_curves"]
 
 FORECASTERS = ("power+constant", "m3", "envelope", "m4")
 LEVELS = (0.8, 0.95)
@@ -71,6 +71,7 @@ class Forecast:
         error: forecast errors, of the same shape.
         intervals: by level, lower and upper ends for one measurement, each of the same shape.
         by_form: forecasts of each law, of the same shape.
+        at_points: the median of the laws at the points of the curve, shape (num_points,).
         backtest: root mean square of log(forecast / error) of the forecaster on the curve's own larger part, at
             horizons up to a factor of two; None where the curve is too short for that, and the intervals lack this
             part.
@@ -84,6 +85,7 @@ class Forecast:
     error: Floats
     intervals: dict[float, tuple[Floats, Floats]]
     by_form: dict[str, Floats]
+    at_points: Floats
     backtest: float | None
     noise: float
     num_points: int
@@ -109,6 +111,7 @@ class Forecast:
         if curve is not None:
             results.add("point_scale", "point", curve.scale, "1", f"{self.scale} of the points")
             results.add("point_error", "point", curve.errors, "1", "error of the points")
+            results.add("point_law", "point", self.at_points, "1", "median of the laws there")
         return results
 
     def __str__(self) -> str:
@@ -165,8 +168,7 @@ def forecast_curves(
     whole = [check({scale: curve.scale}, curve.errors) for curve in curves]
     parts: list[tuple[int, float, Observations]] = []
     for number, data in enumerate(whole):
-        data.check_enough("a forecast", FEWEST_POINTS - 1, [*FORECASTERS])
-        data.check_falling()
+        check_forecastable(data)
         parts.append((number, 1.0, data))
         for cut in _CUTS:
             small, judged = _split(data, cut)
@@ -196,14 +198,24 @@ def forecast_curves(
             continue
         own = squares.get(number)
         backtest = float(np.sqrt(np.mean(own))) if own else None
-        residuals = median(part, data.x)[0] - data.y
+        at_points = median(part, data.x)[0]
+        residuals = at_points - data.y
         noise = float(np.sqrt(np.average(residuals**2, weights=data.weights)))
-        found.append(
-            _described(
-                scale, curves[number], data, *median(part, np.log(curves[number].at)[None]), backtest, noise, levels
-            )
-        )
+        x = np.log(curves[number].at)[None]
+        found.append(_described(scale, curves[number], data, *median(part, x), at_points, backtest, noise, levels))
     return found
+
+
+def check_forecastable(data: Observations) -> None:
+    """Refuse curves that are too short, or rise.
+
+    Raises:
+        ValueError: there are fewer than six different values of the scale, or errors rise.
+    """
+    found = np.unique(data.x[0]).size
+    if found < FEWEST_POINTS:
+        raise ValueError(f"a forecast needs at least {FEWEST_POINTS} different values of {data.scales[0]}, got {found}")
+    data.check_falling()
 
 
 def _split(data: Observations, cut: float) -> tuple[np.ndarray, np.ndarray]:
@@ -218,6 +230,7 @@ def _described(
     data: Observations,
     middle: Floats,
     each: Floats,
+    at_points: Floats,
     backtest: float | None,
     noise: float,
     levels: Sequence[float],
@@ -233,4 +246,6 @@ def _described(
         ends[float(level)] = (np.exp(middle - reach), np.exp(middle + reach))
     by_form = dict(zip(FORECASTERS, np.exp(each), strict=True))
     largest = float(np.exp(data.x[0].max()))
-    return Forecast(scale, curve.at, np.exp(middle), ends, by_form, backtest, noise, data.num_points, largest)
+    return Forecast(
+        scale, curve.at, np.exp(middle), ends, by_form, np.exp(at_points), backtest, noise, data.num_points, largest
+    )

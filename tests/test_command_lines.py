@@ -9,7 +9,7 @@ import pytest
 from data_pruning import Results
 from data_pruning.command_line import CommandLine
 
-ROOMS = ("perceptron_theory", "simulations", "real_data", "figures")
+ROOMS = ("perceptron_theory", "scaling_laws", "simulations", "real_data", "figures")
 CLIS = {room: importlib.import_module(f"{room}.__main__").cli for room in ROOMS}
 
 # {file}: a file of the wrong kind; {below}: a path below a file, which nothing can be written to
@@ -38,6 +38,17 @@ MISTAKES = {
         "frontier": ["--alpha-prune 5 --csv {below}", "--alpha-prune 1e300", "--alpha-prune 5 --f-min 2"],
         "crossover": ["--f 0.3 --csv {below}", "--f 3"],
         "recommend": ["--alpha-tot 5 --keep 0.3 --csv {below}", "--alpha-tot 5 --keep 30"],
+    },
+    "scaling_laws": {
+        "fit": [
+            "{file} --x n --y e",
+            "{file} --x n --y e --form best --out {below}.nc",
+            "missing.csv --x n --y e",
+            "missing.csv --x n --y e --out x.txt",
+        ],
+        "extrapolate": ["{file} --x n --y e", "{file} --x n --y e --out {below}.nc"],
+        "forecast": ["{file} --x n --y e --at 10", "{file} --x n --y e --at 10 --out {below}.nc"],
+        "benchmark": ["{file} --x n --y e --curve c --fitted t", "{file} --x n --y e --curve c --fitted t --out x.txt"],
     },
     "simulations": {
         "run": [
@@ -111,6 +122,7 @@ MISTAKES = {
     "figures": {
         "joint-law": ["--out {below}", "--num-trials 1"],
         "nyquist": ["--out {below}", "--num-trials 1"],
+        "scaling-laws": ["{file}", "{file} --out {below}"],
         "reproduce": ["--out {below}", "--num-trials 1"],
         "best-rule": ["--out {below}", "--num-trials 1"],
         "students": ["--out {below}", "--num-trials 1"],

@@ -129,7 +129,7 @@ def test_short_curves_are_forecast_without_a_backtest_and_shorter_ones_not():
     found = forecast({"n": n}, power(n), 3e4)
     assert found.backtest is None
     assert "too short to be judged on itself" in str(found)
-    with pytest.raises(ValueError, match=r"5 parameters|5 points"):
+    with pytest.raises(ValueError, match="needs at least 6 different values of n, got 5"):
         forecast({"n": N[:5]}, power(N[:5]), 1e5)
     with pytest.raises(ValueError, match="errors rise"):
         forecast({"n": N}, power(N)[::-1], 1e6)
@@ -250,6 +250,13 @@ def test_command_line_forecasts(tmp_path, capsys):
     cli.main(["forecast", str(path), "--x", "n", "--y", "error", "--at", "200000", "--out", str(out)])
     assert "n = 200000: 0.026" in capsys.readouterr().out
     assert Results.load(out)["interval"].shape == (2, 2, 1)
+    columns = [str(path), "--x", "n", "--y", "error"]
+    cli.main(["forecast", *columns, "--up-to", "30000", "--out", str(out)])
+    assert "95 % intervals hold 100 % of the 3 rows beyond 30000" in capsys.readouterr().out
+    assert Results.load(out)["later_error"].size == 3
     with pytest.raises(SystemExit):
-        cli.main(["fit", str(path), "--x", "n", "--y", "error", "--form", "power", "--hold", "exponent"])
+        cli.main(["forecast", *columns])
+    assert "say what to forecast" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["fit", *columns, "--form", "power", "--hold", "exponent"])
     assert "--hold must be NAME=VALUE" in capsys.readouterr().err
