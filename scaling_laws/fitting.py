@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -262,7 +262,10 @@ def check_fittable(form: Form, data: Observations, held: Floats) -> None:
         ValueError: too few points or values of a scale, or errors that rise.
     """
     names = [name for name, value in zip(form.names, held, strict=True) if np.isnan(value)]
-    data.check_enough(form.name, len(names), names)
+    varied: Sequence[str] = data.scales
+    if form.name == "magnitude-pruning":  # one network has one depth, width and unpruned error
+        varied = ["density", *(scale for scale, name in (("depth", "phi"), ("width", "psi")) if name in names)]
+    data.check_enough(form.name, len(names), names, varied)
     if form.name != "magnitude-pruning":  # whose density, width and depth are not the scales of a fall
         data.check_falling()
 

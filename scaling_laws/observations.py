@@ -114,8 +114,16 @@ class Observations:
         grid = np.linspace(self.x[0].min(), self.x[0].max(), most)
         return self.part(np.unique(np.argmin(np.abs(self.x[0] - grid[:, None]), axis=1)))
 
-    def check_enough(self, form: str, num_parameters: int, names: Sequence[str]) -> None:
+    def check_enough(
+        self, form: str, num_parameters: int, names: Sequence[str], varied: Sequence[str] | None = None
+    ) -> None:
         """Refuse to fit as many parameters as there are points, and scales that never change.
+
+        Args:
+            form: name of the law.
+            num_parameters: how many are free.
+            names: of these.
+            varied: scales that must change; None is all.
 
         Raises:
             ValueError: there are too few points, or values of a scale.
@@ -126,6 +134,8 @@ class Observations:
                 "it would pass through them all and say nothing; measure more, or take a form with fewer"
             )
         for name, row in zip(self.scales, self.x, strict=True):
+            if varied is not None and name not in varied:
+                continue
             needed = num_parameters if len(self.scales) == 1 else 2
             found = np.unique(row).size
             if found < needed:

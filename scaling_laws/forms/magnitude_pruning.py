@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -27,9 +28,9 @@ def magnitude_pruning() -> Form:
         guess, gamma, log_p = p[0], jnp.exp(p[1]), p[2]
         density, unpruned, depth, width = x
         invariant = density + p[3] * depth + p[4] * width
-        raised = log_p + (guess - unpruned) / gamma
-        squares = jnp.logaddexp(2 * invariant, 2 * raised) - jnp.logaddexp(2 * invariant, 2 * log_p)
-        return unpruned + 0.5 * gamma * squares
+        # the quotient of squares less 1, so that nothing cancels at a large gamma, an exponential of the share of p^2
+        share = jax.nn.sigmoid(2 * (log_p - invariant))
+        return unpruned + 0.5 * gamma * jnp.log1p(share * jnp.expm1(2 * (guess - unpruned) / gamma))
 
     def starts(x: Floats, y: Floats) -> Floats:
         size = float(x[3].mean())
