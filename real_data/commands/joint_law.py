@@ -86,7 +86,9 @@ def joint_law(
         retraining=resolved(design.experiment.retraining, retraining),
     )
     config = ModelSizes(
-        experiment, design.widths if widths is None else widths, design.depths if depths is None else depths
+        experiment,
+        design.widths if widths is None else tuple(int(width) if width.is_integer() else width for width in widths),
+        design.depths if depths is None else depths,
     )
     with executor_named(executor, out) as chosen:
         if teacher is None:
