@@ -235,6 +235,8 @@ def fit_law(
         raise ValueError("intervals by profile need plain squares: leave out huber, or take points")
     check_fittable(law, data, held)
     (best,) = best_of_each(law, [data], fixed=held, huber=huber)
+    if not best.converged:
+        raise _undetermined(law)
     free, ends = np.isnan(held), None
     for _ in range(3):  # a profile that finds a better minimum begins again from there
         try:
@@ -243,16 +245,20 @@ def fit_law(
         except BetterMinimumError as better:
             best = _improved(law, data, better.args[0], free, huber)
     if not best.converged or (ends is None and method != "none"):
-        raise FloatingPointError(
-            f"no search for the best {form} arrived at a minimum: the points do not determine its {law.num_parameters} "
-            "parameters; take a form with fewer, or hold some"
-        )
+        raise _undetermined(law)
     if best.num_agreeing == 1:
         warnings.warn(
             f"only one of the searches for the best {form} ended in the lowest minimum: there may be a lower one",
             stacklevel=2,
         )
     return _described(law, data, best, free, ends, level, method, huber)
+
+
+def _undetermined(form: Form) -> FloatingPointError:
+    return FloatingPointError(
+        f"no search for the best {form.name} arrived at a minimum: the points do not determine its "
+        f"{form.num_parameters} parameters; take a form with fewer, or hold some"
+    )
 
 
 def check_fittable(form: Form, data: Observations, held: Floats) -> None:

@@ -16,6 +16,7 @@ __all__ = ["bootstrap_points", "bootstrap_seeds", "profile"]
 _STEPS = np.array([0.1, 0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 3.0, 5.0, 10.0, 20.0])  # 1 is where a quadratic cost would cross
 _WIDEST = 3.0  # step of a coordinate that the points hardly determine
 _ROUNDS = 5
+_MOST_STEPS = 60  # of a search, which begins near its end
 _FARTHEST = 5.0  # that a coordinate is moved before a search
 _FLAT = 1e-8  # of the largest slope
 _REFINED = np.linspace(0.0, 1.0, 5)[1:-1]
@@ -80,7 +81,16 @@ def _refitted(
     shape = (num, data.num_points)
     begin = np.tile(form.shifted(best, -x0), (num, 1))
     x = data.x - x0[:, None]
-    found = minimise(form, begin, x, np.broadcast_to(y, shape), np.broadcast_to(weights, shape), free=free, huber=huber)
+    found = minimise(
+        form,
+        begin,
+        x,
+        np.broadcast_to(y, shape),
+        np.broadcast_to(weights, shape),
+        free=free,
+        huber=huber,
+        most_steps=_MOST_STEPS,
+    )
     return np.array([form.shifted(p, x0) for p in found.p])
 
 
@@ -155,7 +165,7 @@ def _rises(
         starts[part] += np.clip(np.outer(at[row] - best[number], np.where(free, along, 0.0)), -_FARTHEST, _FARTHEST)
         starts[part, number] = at[row]
         mask[part, number] = False
-    found = minimise(form, starts, data.x, data.y, data.weights, free=mask)
+    found = minimise(form, starts, data.x, data.y, data.weights, free=mask, most_steps=_MOST_STEPS)
     lowest = int(np.argmin(found.cost))
     if found.cost[lowest] < cost * (1 - _BETTER) - 1e-20:
         raise BetterMinimumError(found.p[lowest])

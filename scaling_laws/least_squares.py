@@ -20,9 +20,9 @@ __all__ = ["Minima", "minimise"]
 MOST_STEPS = 2000
 _FIRST_DAMPING = 1e-2
 _MOST_DAMPING = 1e12
-_STILL = 1e-13  # relative decrease of the cost by a step below which a search has arrived
-_REACH = 60.0  # coordinates stay within +- this
-_GROUPS = (16, 64, 256)  # searches side by side; more are shared out among the cores
+_STILL = 1e-11  # relative decrease of the cost by a step below which a search has arrived
+_REACH = 60.0  # coordinates stay this near to their start
+_GROUPS = (16, 32, 64, 128, 256)  # searches side by side; more are shared out among the cores
 _POINTS = 16  # points are filled up to a multiple of these
 
 
@@ -128,7 +128,7 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
         curvature = (columns * inner) @ columns.T
         scale = jnp.maximum(jnp.diag(curvature), 1e-30 + 1e-12 * jnp.max(jnp.diag(curvature)))
         move = -_solve(curvature + jnp.diag(damping * scale), gradient)
-        new = jnp.clip(p + jnp.where(free, jnp.clip(move, -4.0, 4.0), 0.0), -_REACH, _REACH)
+        new = jnp.clip(p + jnp.clip(move, -4.0, 4.0), start - _REACH, start + _REACH)
         new = jnp.where(free, new, p)
         new_cost = cost_of(residuals(new))
         better = new_cost < cost

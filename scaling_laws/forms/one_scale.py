@@ -19,6 +19,7 @@ __all__ = ["broken", "envelope", "exponential", "m3", "m4", "power", "power_cons
 
 _CONSTANTS = (1e-3, 0.3, 0.7, 0.95)  # of a start, as a share of the lowest error
 _SLOPES = (0.3, 1.0, 2.0, 4.0)  # of a start, as a multiple of the mean slope
+_LEAST_REST = 1e-3  # of a start, what is not constant, as a share of the error
 _HIGHEST = 1.05  # of a start, the error of no examples, as a multiple of the highest error
 _STEEPEST = 50.0  # logarithm of b n beyond which an exponential is gone
 _FARTHEST = 40.0  # logit of (error - c) / span beyond which m4 is not followed: there the error is c, or c + span
@@ -135,7 +136,7 @@ def m4(scale: str) -> Form:
     def starts(x: Floats, y: Floats) -> Floats:
         found = []
         for start in _power_starts(x, y, _CONSTANTS[::2]):
-            span = max(_HIGHEST * np.exp(y.max()) - np.exp(start[2]), 1e-3)
+            span = max(_HIGHEST * np.exp(y.max()) - np.exp(start[2]), _LEAST_REST * np.exp(y.max()))
             found += [[*start, np.log(span), np.log(curvature)] for curvature in (0.1, 1.0)]
         return np.array(found)
 
@@ -196,7 +197,7 @@ def _power_starts(x: Floats, y: Floats, constants: tuple[float, ...] = _CONSTANT
     for factor in _SLOPES:
         for share in constants:
             constant = share * np.exp(y.min())
-            rest = max(np.exp(y.mean()) - constant, 1e-6)
+            rest = max(np.exp(y.mean()) - constant, _LEAST_REST * np.exp(y.mean()))
             found.append([np.log(rest) + factor * slope * x.mean(), np.log(factor * slope), np.log(constant)])
     return np.array(found)
 
