@@ -18,7 +18,7 @@ __all__ = ["network_sizes"]
 DRAWN = "envelope"
 """The law whose curves are drawn."""
 COMPARED = {"envelope": ("#440154", "o"), "additive": ("#d55e00", "s"), "kaplan": ("#2a788e", "v")}
-NAMES = {"folder": "images of a folder"}
+NAMES = {"folder": "images of a folder", "fashion-mnist": "Fashion-MNIST"}
 
 
 def network_sizes(laws: Sequence[Results], titles: Sequence[str] = ()) -> Figure:
@@ -103,9 +103,10 @@ def _errors(axes: Axes, law: Results, title: str) -> None:
     axes.legend(handles=handles, loc="lower left", ncols=2, columnspacing=0.8, handlelength=1.2, fontsize=6.5)
     error = law["error"][0][law["learned"][0] == 1]
     axes.set(xscale="log", xlabel="training images  $n$", ylabel=r"test error  $\varepsilon$")
-    plain_ticks(axes, 0.6 * float(error.min()), 1.15 * float(error.max()))
+    plain_ticks(axes, 0.75 * float(error.min()), 1.1 * float(error.max()))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(f"{title}; lines: {DRAWN}, fitted to full symbols")
+    axes.set_title(f"{title}; lines: {DRAWN}")
+    _beyond(axes, law)
 
 
 def _deviations(axes: Axes, law: Results) -> None:
@@ -130,7 +131,13 @@ def _deviations(axes: Axes, law: Results) -> None:
                 linestyle="none",
             )
     mean, spread = (100 * law[f"{name}_outside"][0, 0, form] for name in ("mean", "std"))
-    axes.set_title(rf"judged: $\mu = {mean:+.1f}$ %, $\sigma = {spread:.1f}$ %; noise {100 * law['noise'][0]:.1f} %")
+    axes.set_title(rf"judged: {mean:+.1f} $\pm$ {spread:.1f} %; noise {100 * law['noise'][0]:.1f} %")
+    _beyond(axes, law)
+
+
+def _beyond(axes: Axes, law: Results) -> None:
+    """Ends of the axis of n at which symbols are seen whole."""
+    axes.set_xlim(0.8 * float(law["num_kept"][0].min()), 1.25 * float(law["num_kept"][0].max()))
 
 
 def _by_rule(axes: Axes, law: Results) -> None:

@@ -50,7 +50,7 @@ def test_panels_hold_the_errors_the_law_and_its_deviations():
     assert len(solid[2].get_xdata()) == 0  # too wide to be fitted
     for line in deviations.get_lines()[1:]:
         np.testing.assert_allclose(line.get_ydata(), 10)
-    assert r"$\mu = +3.0$ %, $\sigma = 4.0$ %; noise 1.0 %" in deviations.get_title()
+    assert r"+3.0 $\pm$ 4.0 %; noise 1.0 %" in deviations.get_title()
     np.testing.assert_allclose(by_rule.containers[3].lines[0].get_xdata(), [3.1, 3.1])  # additive, judged
     assert [text.get_text() for text in by_rule.get_yticklabels()] == ["all", "hard"]
 
