@@ -8,18 +8,17 @@ import numpy as np
 
 from scaling_laws.evaluation import log_errors
 from scaling_laws.forms.form import Floats, Form
-from scaling_laws.least_squares import minimise
+from scaling_laws.least_squares import Minima, minimise
 from scaling_laws.observations import Observations
 
 __all__ = ["bootstrap_points", "bootstrap_seeds", "profile"]
 
 _STEPS = np.array([0.1, 0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 3.0, 5.0, 10.0, 20.0])  # 1 is where a quadratic cost would cross
 _WIDEST = 3.0  # step of a coordinate that the points hardly determine
-_ROUNDS = 5
-_MOST_STEPS = 60  # of a search, which begins near its end
+_HALVINGS = 8
+_MOST_STEPS = 150  # of a search, which begins near its end
 _FARTHEST = 5.0  # that a coordinate is moved before a search
 _FLAT = 1e-8  # of the largest slope
-_REFINED = np.linspace(0.0, 1.0, 5)[1:-1]
 _BETTER = 1e-6  # relative decrease of the cost in a profile that says that the fit was not the best
 
 
@@ -88,7 +87,7 @@ def _refitted(
         np.broadcast_to(y, shape),
         np.broadcast_to(weights, shape),
         free=free,
-        huber=huber,
+        huber=data.thresholds(huber),
         most_steps=_MOST_STEPS,
     )
     return np.array([form.shifted(p, x0) for p in found.p])
@@ -116,60 +115,61 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
         allowed = max(cost, 1e-24) / rest * float(stats.f.ppf(level, 1, rest))
     covariance, flat = _covariance(form, data, best, free)
     spread = np.where(flat, _WIDEST, np.clip(np.sqrt(2 * allowed * np.diag(covariance)), 1e-8, _WIDEST))
-    result = np.tile(best, (2, 1))
     sides = [(int(number), sign) for number in np.flatnonzero(free) for sign in (-1, 1)]
-    at = np.array([[best[n] + sign * step * spread[n] for step in _STEPS] for n, sign in sides])
-    rises = _rises(form, data, best, covariance, cost, free, sides, at)
-    inside, outside = np.zeros(len(sides)), np.full(len(sides), np.inf)  # distances from the best, by where it crosses
-    for row, (number, _) in enumerate(sides):
-        over = np.flatnonzero(rises[row] > allowed)
-        distances = np.abs(at[row] - best[number])
-        if over.size:
-            outside[row] = distances[over[0]]
-            inside[row] = distances[over[0] - 1] if over[0] else 0.0
-    bounded = np.flatnonzero(np.isfinite(outside))
-    for _ in range(_ROUNDS):  # each a fourth of the distance before
-        if not bounded.size:
-            break
-        some = [sides[row] for row in bounded]
-        distances = inside[bounded, None] + (outside - inside)[bounded, None] * _REFINED
-        signed = np.array([[best[n] + sign * d for d in row] for (n, sign), row in zip(some, distances, strict=True)])
-        found = _rises(form, data, best, covariance, cost, free, some, signed)
-        for row, distance, rise in zip(bounded.tolist(), distances, found, strict=True):
-            over = np.flatnonzero(rise > allowed)
-            first = over[0] if over.size else len(distance)
-            outside[row] = distance[first] if over.size else outside[row]
-            inside[row] = distance[first - 1] if first else inside[row]
-    for row, (number, sign) in enumerate(sides):
-        result[(1 + sign) // 2, number] = best[number] + sign * (0.5 * (inside + outside)[row])
+    numbers, signs = (np.array(each) for each in zip(*sides, strict=True))
+    distances = _STEPS * spread[numbers][:, None]
+    rows = np.arange(len(sides))
+    along = covariance[numbers] / np.maximum(covariance[numbers, numbers], 1e-300)[:, None]
+    along = np.where(free & ~flat[numbers][:, None], along, 0.0)
+
+    def at(distance: Floats, *starts: Floats) -> tuple[Floats, Floats]:
+        """Rise of the cost with each side's coordinate at a distance, the lowest from several starts, and where."""
+        held = best[numbers] + signs * distance
+        found = [_held(form, data, np.asarray(start), numbers, held, free) for start in starts]
+        cost_found, p = np.stack([one.cost for one in found]), np.stack([one.p for one in found])
+        lowest = np.argmin(cost_found, axis=0)
+        rise, where = cost_found[lowest, rows] - cost, p[lowest, rows]
+        if np.min(rise) < -_BETTER * cost - 1e-20:
+            raise BetterMinimumError(where[np.argmin(rise)])
+        return rise, where
+
+    # outwards, each from its neighbour and along the quadratic approximation; then back from the farther neighbour
+    rises, places = np.zeros((_STEPS.size, len(sides))), np.tile(best, (_STEPS.size, len(sides), 1))
+    previous = np.tile(best, (len(sides), 1))
+    for step in range(_STEPS.size):
+        quadratic = best + np.clip((signs * distances[:, step])[:, None] * along, -_FARTHEST, _FARTHEST)
+        rises[step], places[step] = at(distances[:, step], previous, quadratic)
+        previous = places[step]
+    for step in range(_STEPS.size - 2, -1, -1):
+        rise, place = at(distances[:, step], places[step + 1])
+        lower = rise < rises[step]
+        rises[step][lower], places[step][lower] = rise[lower], place[lower]
+    over = rises > allowed
+    crossed, first = over.any(axis=0), np.argmax(over, axis=0)
+    inner, outer = (np.where(crossed, distances[rows, np.maximum(k, 0)], np.nan) for k in (first - 1, first))
+    inner = np.where(first == 0, 0.0, inner)
+    near = np.where((first == 0)[:, None], best, places[np.maximum(first - 1, 0), rows])
+    far = places[first, rows]
+    for _ in range(_HALVINGS):
+        middle = np.where(crossed, (inner + outer) / 2, distances[:, 0])
+        rise, place = at(middle, near, far)
+        beyond = rise > allowed
+        outer, inner = np.where(beyond, middle, outer), np.where(beyond, inner, middle)
+        far, near = np.where(beyond[:, None], place, far), np.where(beyond[:, None], near, place)
+    result = np.tile(best, (2, 1))
+    ends = np.where(crossed, best[numbers] + signs * (inner + outer) / 2, signs * np.inf)
+    result[(1 + signs) // 2, numbers] = ends
     return result
 
 
-def _rises(
-    form: Form,
-    data: Observations,
-    best: Floats,
-    covariance: Floats,
-    cost: float,
-    free: np.ndarray,
-    sides: list[tuple[int, int]],
-    at: Floats,
-) -> Floats:
-    """How far the cost has risen with one coordinate held at values, shape of ``at``, (num_sides, num_values)."""
-    starts = np.tile(best, (at.size, 1))
-    mask = np.tile(free, (at.size, 1))
-    for row, (number, _) in enumerate(sides):
-        part = slice(row * at.shape[1], (row + 1) * at.shape[1])
-        # the others move along, as they would if the cost were quadratic
-        along = covariance[number] / max(covariance[number, number], 1e-300)
-        starts[part] += np.clip(np.outer(at[row] - best[number], np.where(free, along, 0.0)), -_FARTHEST, _FARTHEST)
-        starts[part, number] = at[row]
-        mask[part, number] = False
-    found = minimise(form, starts, data.x, data.y, data.weights, free=mask, most_steps=_MOST_STEPS)
-    lowest = int(np.argmin(found.cost))
-    if found.cost[lowest] < cost * (1 - _BETTER) - 1e-20:
-        raise BetterMinimumError(found.p[lowest])
-    return found.cost.reshape(at.shape) - cost
+def _held(
+    form: Form, data: Observations, starts: Floats, numbers: np.ndarray, values: Floats, free: np.ndarray
+) -> Minima:
+    """Searches with one coordinate each held at a value."""
+    rows = np.arange(numbers.size)
+    begin, mask = np.array(starts), np.tile(free, (numbers.size, 1))
+    begin[rows, numbers], mask[rows, numbers] = values, False
+    return minimise(form, begin, data.x, data.y, data.weights, free=mask, most_steps=_MOST_STEPS)
 
 
 def _covariance(form: Form, data: Observations, best: Floats, free: np.ndarray) -> tuple[Floats, np.ndarray]:

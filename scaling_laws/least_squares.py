@@ -48,10 +48,10 @@ def minimise(
     weights: Floats,
     *,
     free: Any = None,
-    huber: float | None = None,
+    huber: Floats | float | None = None,
     most_steps: int = MOST_STEPS,
 ) -> Minima:
-    """Minimise 1/2 sum of rho(w (log_error(p, x) - y)^2) from each start.
+    """Minimise the sum of w rho(log_error(p, x) - y), rho(r) = r^2 / 2 or Huber's function, from each start.
 
     Args:
         form: the law.
@@ -61,7 +61,8 @@ def minimise(
         weights: w, shape of y; 0 for points that do not count.
         free: which coordinates are searched for, shape (num_parameters,) or (num_searches, num_parameters); None is
             all.
-        huber: residuals beyond this count linearly (Huber 1964); None is plain squares.
+        huber: residuals beyond this count linearly (Huber 1964), one number or one for each point; None is plain
+            squares.
         most_steps: steps after which a search ends, arrived or not.
     """
     num, num_parameters = starts.shape
@@ -80,10 +81,10 @@ def minimise(
         filled(x, (num, len(form.scales), num_points)),
         filled(y, shape),
         filled(weights, shape),
+        filled(np.asarray(np.inf if huber is None else huber), shape),
     )
     # few sizes, so that few programs are compiled
     size = next((size for size in _GROUPS if size >= num), _GROUPS[-1])
-    limit = np.inf if huber is None else huber
 
     def found(first: int) -> Any:
         group = [array[first : first + size] for array in arrays]
@@ -91,7 +92,7 @@ def minimise(
         if missing:
             group = [np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) for array in group]
         with jax.enable_x64(True):  # of this thread
-            result = _minimise(form, *group, limit, most_steps)
+            result = _minimise(form, *group, most_steps)
             return [np.asarray(array)[: size - missing] for array in result]
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
@@ -101,21 +102,18 @@ def minimise(
 
 @quickly_compiled(static_argnames="form")
 def _minimise(form: Form, starts: Any, free: Any, x: Any, y: Any, weights: Any, huber: Any, most_steps: Any) -> Any:
-    return jax.vmap(partial(_search, form, huber, most_steps))(starts, free, x, y, weights)
+    return jax.vmap(partial(_search, form, most_steps))(starts, free, x, y, weights, huber)
 
 
-def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: Any, y: Any, weights: Any) -> Any:
-    root = jnp.sqrt(weights)
-
+def _search(form: Form, most_steps: Any, start: Any, free: Any, x: Any, y: Any, weights: Any, huber: Any) -> Any:
     def residuals(p: Any) -> Any:
         # points without weight must not make NaN of it
-        return jnp.where(weights > 0, root * (form.log_error(p, x) - y), 0.0)
+        return jnp.where(weights > 0, form.log_error(p, x) - y, 0.0)
 
     def cost_of(r: Any) -> Any:
         size = jnp.abs(r)
-        return jnp.sum(
-            jnp.where(size <= huber, 0.5 * r * r, jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0))
-        )
+        linear = jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0)
+        return jnp.sum(weights * jnp.where(size <= huber, 0.5 * r * r, linear))
 
     tangents = jnp.eye(len(form.parameters))
 
@@ -123,7 +121,7 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
         p, cost, damping, step, _ = state
         r, columns = jax.vmap(lambda t: jax.jvp(residuals, (p,), (t,)), out_axes=(None, 0))(tangents)
         columns = jnp.where(free[:, None], columns, 0.0)
-        inner = jnp.minimum(1.0, huber / jnp.maximum(jnp.abs(r), 1e-300))
+        inner = weights * jnp.minimum(1.0, huber / jnp.maximum(jnp.abs(r), 1e-300))
         gradient = columns @ (inner * r)
         curvature = (columns * inner) @ columns.T
         scale = jnp.maximum(jnp.diag(curvature), 1e-30 + 1e-12 * jnp.max(jnp.diag(curvature)))
@@ -134,6 +132,7 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
         better = new_cost < cost
         gain = cost - new_cost
         done = (better & (gain <= _STILL * cost) & (damping < 1.0)) | (damping > _MOST_DAMPING) | (cost <= 1e-30)
+        done &= jnp.isfinite(cost) | (damping > _MOST_DAMPING)
         damping = jnp.where(better, jnp.maximum(damping / 5, 1e-12), damping * 6)
         return jnp.where(better, new, p), jnp.where(better, new_cost, cost), damping, step + 1, done
 
@@ -144,7 +143,7 @@ def _search(form: Form, huber: Any, most_steps: Any, start: Any, free: Any, x: A
     cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
     state = (start, cost, jnp.asarray(_FIRST_DAMPING), 0, jnp.asarray(False))
     p, cost, _, _, done = lax.while_loop(goes_on, body, state)
-    return p, cost, done
+    return p, cost, done & jnp.isfinite(cost)
 
 
 def _solve(matrix: Any, vector: Any) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from data_pruning.arguments import real_array
+from data_pruning.arguments import check_real, real_array
 from scaling_laws.forms.form import Floats, falling_slopes
 
 __all__ = ["Observations"]
@@ -17,6 +16,8 @@ __all__ = ["Observations"]
 _FEWEST = 6  # points of a curve from which a rise within it can be told from noise
 _NEIGHBOURS = 3  # points of a running mean
 _RISE = 4.0  # rise of the running mean, in units of the noise of a point, beyond which a curve rises
+_PER_WINDOW = 2.2
+_PRIOR = 10  # degrees of freedom with which the variance of all points counts at each
 _MEDIAN = 0.6745  # of the size of a normal variable, in standard deviations
 _LEAST_RISE = 0.01  # relative rise that is none
 
@@ -69,8 +70,11 @@ class Observations:
                 )
             _check_positive(f"scales[{name!r}]", column)
         seeds = values if values.ndim == 2 else None
+        if seeds is not None and np.any(seeds < 0):
+            raise ValueError(f"errors must be at least 0, got {seeds.min():g}")
         mean = values if seeds is None else values.mean(axis=1)
         _check_positive("errors", mean)
+        check_real("weight_exponent", weight_exponent, "[0, 20]")
         deviation = None
         if standard_errors is not None:
             if seeds is not None:
@@ -82,16 +86,12 @@ class Observations:
         elif seeds is not None:
             if seeds.shape[1] < 3:
                 raise ValueError(f"errors must be of at least 3 seeds, got {seeds.shape[1]}; or give their means")
-            deviation = seeds.std(axis=1, ddof=1) / math.sqrt(seeds.shape[1])
-            if not np.all(deviation > 0):
-                at = int(np.flatnonzero(~(deviation > 0))[0])
-                raise ValueError(
-                    f"all seeds have the same error at point {at}, so that its standard error is not known: run more "
-                    "seeds, leave the point out, or give means"
-                )
+            deviation = mean * _relative_standard_errors(seeds / mean[:, None])
         x = np.log(np.stack(list(columns.values())))
         if deviation is not None:
             weights = (mean / deviation) ** 2
+            if not np.all((weights > 0) & np.isfinite(weights)):
+                raise ValueError(f"standard_errors must be comparable to the errors, got {deviation.tolist()}")
         else:
             shift = weight_exponent * (x[0] - x[0].max())
             weights = np.exp(shift) / np.mean(np.exp(shift))
@@ -102,17 +102,32 @@ class Observations:
         """Number of points."""
         return self.y.size
 
+    def thresholds(self, huber: float | None) -> Floats:
+        """Deviations beyond which each point counts linearly, shape (num_points,).
+
+        Args:
+            huber: the threshold, in standard errors where these are known; None is infinity.
+        """
+        if huber is None:
+            return np.full(self.num_points, np.inf)
+        return huber / np.sqrt(self.weights) if self.has_standard_errors else np.full(self.num_points, huber)
+
     def part(self, chosen: np.ndarray) -> Observations:
         """The observations of some points: a mask or indices."""
         seeds = None if self.errors is None else self.errors[chosen]
         return replace(self, x=self.x[:, chosen], y=self.y[chosen], weights=self.weights[chosen], errors=seeds)
 
     def thinned(self, most: int) -> Observations:
-        """At most so many points of one scale, those nearest to a grid that is even in its logarithm."""
-        if self.num_points <= most:
+        """At most so many points of one scale: means over equal values, and then over cells even in its logarithm."""
+        values, cell = np.unique(self.x[0], return_inverse=True)
+        if values.size > most:
+            cell = np.floor((self.x[0] - values[0]) / (values[-1] - values[0]) * most * (1 - 1e-12))
+            cell = np.unique(cell, return_inverse=True)[1]
+        if cell.max() + 1 == self.num_points:
             return self
-        grid = np.linspace(self.x[0].min(), self.x[0].max(), most)
-        return self.part(np.unique(np.argmin(np.abs(self.x[0] - grid[:, None]), axis=1)))
+        total = np.bincount(cell, self.weights).astype(np.float64)
+        x, y = (np.bincount(cell, self.weights * one) / total for one in (self.x[0], self.y))
+        return replace(self, x=x[None], y=y, weights=total, errors=None)
 
     def check_enough(
         self, form: str, num_parameters: int, names: Sequence[str], varied: Sequence[str] | None = None
@@ -185,18 +200,36 @@ def _check_within(name: str, x: Floats, y: Floats) -> None:
     if x.size < _FEWEST:
         return
     smooth = np.convolve(y, np.ones(_NEIGHBOURS) / _NEIGHBOURS, "valid")
+    # the more windows, the larger the difference that noise makes between two
+    most = max(_RISE, _PER_WINDOW * np.sqrt(np.log(smooth.size)))
     rise, low, high = max((smooth[i:].max() - smooth[i], i, i + int(np.argmax(smooth[i:]))) for i in range(smooth.size))
     noise = np.median(np.abs(np.diff(y, 2))) / (_MEDIAN * np.sqrt(6))
-    if rise > max(_RISE * noise, _LEAST_RISE):
+    if rise > max(most * noise, _LEAST_RISE):
         raise ValueError(_risen(name, x, y, low + _NEIGHBOURS // 2, high + _NEIGHBOURS // 2))
 
 
 def _risen(name: str, x: Floats, y: Floats, low: int, high: int) -> str:
+    if y[high] == y[low]:
+        return f"errors do not fall with {name}: {np.exp(y[low]):.4g} at {np.exp(x[low]):.6g} and {np.exp(x[high]):.6g}"
     return (
         f"errors rise with {name}, from {np.exp(y[low]):.4g} at {np.exp(x[low]):.6g} to {np.exp(y[high]):.4g} at "
         f"{np.exp(x[high]):.6g}, as no scaling law here does: fit the part in which they fall (double descent, and too "
         "few steps for much data, make errors rise)"
     )
+
+
+def _relative_standard_errors(relative: Floats) -> Floats:
+    """Standard errors of the means over seeds, from errors over their mean, shape (num_points, num_seeds).
+
+    A variance known from S seeds, S - 1 degrees of freedom, is brought towards the mean of all points, which counts as
+    ten: else the few points whose seeds happen to agree decide a fit.
+    """
+    S = relative.shape[1]
+    variances = relative.var(axis=1, ddof=1)
+    if not np.any(variances > 0):
+        raise ValueError("errors must differ between seeds at some point: give means, or standard_errors")
+    shrunk = (_PRIOR * variances.mean() + (S - 1) * variances) / (_PRIOR + S - 1)
+    return np.sqrt(shrunk / S)
 
 
 def _check_positive(name: str, values: Floats) -> None:

@@ -45,6 +45,8 @@ def fixed_coordinates(form: Form, fixed: Mapping[str, float] | None) -> Floats:
     for name, value in (fixed or {}).items():
         if name not in form.names:
             raise ValueError(f"fixed must name parameters of {form.name}, {', '.join(form.names)}, got {name!r}")
+        if not np.isfinite(value):
+            raise ValueError(f"fixed: {name} must be finite, got {value!r}")
         parameter = form.parameters[form.names.index(name)]
         try:
             found[form.names.index(name)] = parameter.coordinate(float(value))
@@ -81,16 +83,15 @@ def best_of_each(
     centre = form.centred and free.all()  # a held coefficient is that of the scales as they are
     most = max(one.num_points for one in data)
     starts, owner, x0s = [], [], []
-    x, y, weights = (
-        np.zeros((len(data), len(form.scales), most)),
-        np.zeros((len(data), most)),
-        np.zeros((len(data), most)),
-    )
+    x = np.zeros((len(data), len(form.scales), most))
+    y, weights, limits = (np.zeros((len(data), most)) for _ in range(3))
     for number, one in enumerate(data):
         x0 = one.x.mean(axis=1) if centre else np.zeros(len(form.scales))
         order = np.argsort(one.x[0], kind="stable")  # so that every few of them are spread out
         x[number, :, : one.num_points] = one.x[:, order] - x0[:, None]
-        y[number, : one.num_points], weights[number, : one.num_points] = one.y[order], one.weights[order]
+        columns = ((y, one.y), (weights, one.weights), (limits, one.thresholds(huber)))
+        for filled, values in columns:
+            filled[number, : one.num_points] = values[order]
         begin = np.unique(np.where(free, form.starts(one.x - x0[:, None], one.y), held), axis=0)
         starts.append(begin)
         owner.append(np.full(len(begin), number))
@@ -98,14 +99,13 @@ def best_of_each(
     of = np.concatenate(owner)
     # a part of many points is enough to say which starts are worth going on from
     every = slice(None, None, -(-most // _MOST_FIRST) if len(data) == 1 else 1)
-    part = x[..., every][of], y[:, every][of], weights[:, every][of]
-    first = minimise(form, np.concatenate(starts), *part, free=free, huber=huber, most_steps=_FIRST_STEPS)
+    part, limit = (x[..., every][of], y[:, every][of], weights[:, every][of]), limits[:, every][of]
+    first = minimise(form, np.concatenate(starts), *part, free=free, huber=limit, most_steps=_FIRST_STEPS)
     best = np.concatenate(
         [np.flatnonzero(of == i)[np.argsort(first.cost[of == i], kind="stable")[:finalists]] for i in range(len(data))]
     )
-    last = minimise(
-        form, first.p[best], x[of[best]], y[of[best]], weights[of[best]], free=free, huber=huber, most_steps=most_steps
-    )
+    whole, limit = (x[of[best]], y[of[best]], weights[of[best]]), limits[of[best]]
+    last = minimise(form, first.p[best], *whole, free=free, huber=limit, most_steps=most_steps)
     found = []
     for number in range(len(data)):
         own = np.flatnonzero(of[best] == number)

@@ -59,4 +59,7 @@ def _form_named(name: str, scales: tuple[str, ...]) -> Form:
             f"form must be one of {', '.join(known)} for the scales {', '.join(scales)}, or magnitude-pruning for "
             f"{', '.join(PRUNING_SCALES)}; got {name!r}"
         )
-    return known[name](*scales)
+    form = known[name](*scales)
+    if len(set(form.names)) < len(form.names) or len(set(scales)) < len(scales):
+        raise ValueError(f"scales must have different names, other than data and size, got {', '.join(scales)}")
+    return form
