@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tyro
 
+from data_pruning.arguments import check_real
 from data_pruning.command_line import CommandLine
 from data_pruning.records.writable import check_file
 
@@ -47,14 +49,13 @@ def fit(
         out: result file to write, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
-    import numpy as np
-
     from scaling_laws.comparison import compare_laws
     from scaling_laws.extrapolation import add_points
     from scaling_laws.fitting import fit_law
     from scaling_laws.tables import read_columns
 
-    columns = read_columns(table, x, y, [standard_errors] if standard_errors else [])
+    columns = read_columns(table, _different(x), y, [standard_errors] if standard_errors else [])
+    columns[y] = _means(columns[y], standard_errors)
     scales, deviations = {name: columns[name] for name in x}, columns[standard_errors] if standard_errors else None
     held = _held(hold)
     options: dict[str, Any] = {
@@ -72,8 +73,8 @@ def fit(
     if out is not None:
         law = found if form is not None else found.best
         results, error = found.to_results(), columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
-        points = {**scales, "error": error, "fitted": np.ones(error.size, bool), "law": law.predict(scales)}
-        add_points(results, points)
+        points = {"error": error, "fitted": np.ones(error.size, bool), "law": law.predict(scales)}
+        add_points(results, scales, points)
         results.save(out)
         print(f"saved in {out}")
 
@@ -109,11 +110,13 @@ def extrapolate(
     """
     _check_out(out)
     from scaling_laws import extrapolation
+    from scaling_laws.comparison import check_held
     from scaling_laws.forms.catalogue import JOINT, ONE_SCALE, form_named
     from scaling_laws.tables import read_columns
 
     others = [name for name in (standard_errors, fitted) if name is not None]
-    columns = read_columns(table, x, y, others)
+    columns = read_columns(table, _different(x), y, others)
+    columns[y] = _means(columns[y], standard_errors)
     chosen = None
     if fitted is not None:
         bad = ~((columns[fitted] == 0) | (columns[fitted] == 1))
@@ -124,6 +127,8 @@ def extrapolate(
         chosen = columns[fitted] == 1
     names = form or tuple(ONE_SCALE if len(x) == 1 else JOINT)
     held, found, refusals = _held(hold), [], []
+    check_real("--share", share, "(0, 1)")
+    check_held(held, [form_named(name, x) for name in _different(names, "--form")])
     for name in names:
         own = {one: value for one, value in held.items() if one in form_named(name, x).names}
         try:
@@ -181,14 +186,14 @@ def forecast(
         out: result file to write, .nc; ``python -m figures scaling-laws`` draws it.
     """
     _check_out(out)
-    import numpy as np
-
     from scaling_laws import forecasting
     from scaling_laws.tables import read_columns
 
     columns = read_columns(table, [x], y)
     n, error = columns[x], columns[y].mean(axis=1) if columns[y].ndim == 2 else columns[y]
     fitted = np.ones(n.size, bool) if up_to is None else n <= up_to
+    if not fitted.any():
+        raise ValueError(f"--up-to must leave rows to fit, from {x} = {n.min():g} on, got {up_to:g}")
     wanted = np.unique([*at, *n[~fitted]])
     if not wanted.size:
         raise ValueError("say what to forecast, by --at or --up-to")
@@ -245,10 +250,25 @@ def _check_out(out: Path | None) -> None:
         check_file("--out", out, ".nc")
 
 
+def _different(names: tuple[str, ...], option: str = "--x") -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{option} must be different names, got {' '.join(names)}")
+    return names
+
+
+def _means(errors: np.ndarray, standard_errors: str | None) -> np.ndarray:
+    """Errors, as means where there are too few seeds for their spread, or where standard errors are given."""
+    if errors.ndim == 2 and (errors.shape[1] < 3 or standard_errors is not None):
+        return errors.mean(axis=1)
+    return errors
+
+
 def _held(entries: tuple[str, ...]) -> dict[str, float]:
     held = {}
     for entry in entries:
         name, _, value = entry.partition("=")
+        if name in held:
+            raise ValueError(f"--hold names {name} twice")
         try:
             held[name] = float(value)
         except ValueError:

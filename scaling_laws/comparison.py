@@ -18,7 +18,7 @@ from scaling_laws.forms.form import Floats, Form
 from scaling_laws.observations import Observations
 from scaling_laws.search import best_of_each, fixed_coordinates
 
-__all__ = ["Judged", "LawComparison", "compare_laws"]
+__all__ = ["Judged", "LawComparison", "check_held", "compare_laws"]
 
 FOLDS = ((0.6, 0.8), (0.8, 1.0))
 """Shares of the different values of each scale: fitted up to the first, judged beyond it up to the second."""
@@ -47,7 +47,7 @@ class Judged:
     refused: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LawComparison:
     """The forms, judged by rolling extrapolation, and the best of them fitted to all points.
 
@@ -122,21 +122,24 @@ def compare_laws(
     """
     data = Observations.checked(scales, errors, standard_errors, weight_exponent)
     names = tuple(ONE_SCALE if len(data.scales) == 1 else JOINT) if forms is None else tuple(forms)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"forms must be different ones, at least one, got {names!r}")
     laws = [form_named(name, data.scales) for name in names]
-    data.check_falling()
+    check_held(fixed, laws)
+    if names != ("magnitude-pruning",):
+        data.check_falling()
     folds = _folds(data)
     judged, deviations = [], {}
     for law in laws:
         own = {name: value for name, value in (fixed or {}).items() if name in law.names}
-        held = fixed_coordinates(law, own)
-        num = int(np.isnan(held).sum())
+        num = law.num_parameters - len(own)
         try:
+            held = fixed_coordinates(law, own)
             check_fittable(law, data, held)
             if not folds:
                 raise ValueError("no larger scales to judge it on")
             for inner, _ in folds:
-                names_free = [name for name, one in zip(law.names, held, strict=True) if np.isnan(one)]
-                data.part(inner).check_enough(law.name, num, names_free)
+                check_fittable(law, data.part(inner), held)
         except ValueError as error:
             judged.append(Judged(law.name, num, np.nan, np.nan, str(error)))
             continue
@@ -161,6 +164,18 @@ def compare_laws(
         **options,
     )
     return LawComparison(tuple(judged), best_fit, next(iter(deviations.values())).size)
+
+
+def check_held(fixed: Mapping[str, float] | None, laws: Sequence[Form]) -> None:
+    """Refuse to hold parameters that none of the laws has.
+
+    Raises:
+        ValueError: the message names the first.
+    """
+    known = {name for law in laws for name in law.names}
+    for name in fixed or {}:
+        if name not in known:
+            raise ValueError(f"fixed must name parameters of the forms, {', '.join(sorted(known))}, got {name!r}")
 
 
 def _folds(data: Observations) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -20,7 +20,7 @@ __all__ = ["DEFAULT_SHARE", "Extrapolation", "add_points", "extrapolate"]
 DEFAULT_SHARE = 0.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Extrapolation:
     """A law fitted to a part of the points and judged on the others.
 
@@ -31,7 +31,8 @@ class Extrapolation:
         log_rms: root mean square of log(law / error) of the others.
         num_fitted: points that were fitted.
         num_judged: points that were not.
-        points: the scales, by name, the errors (means over seeds), which were fitted, and the law there.
+        scales: values of each scale, by name, of all points.
+        points: ``error`` (means over seeds) of all points, which were ``fitted``, and the ``law`` there.
     """
 
     fit: LawFit
@@ -40,13 +41,14 @@ class Extrapolation:
     log_rms: float
     num_fitted: int
     num_judged: int
+    scales: dict[str, np.ndarray]
     points: dict[str, np.ndarray]
 
     def to_results(self) -> Results:
         """The extrapolation as named arrays, with the fit's, to save in a file and to draw."""
         results = self.fit.to_results()
         results = Results(f"{results.title}, extrapolated", results.config, results.variables)
-        add_points(results, self.points)
+        add_points(results, self.scales, self.points)
         for part, one in (("inside", self.inside), ("outside", self.outside)):
             results.add(
                 part, "statistic", list(one), "1", f"(law - error) / error {part} the fit: mean, sd, largest size"
@@ -119,12 +121,15 @@ def extrapolate(
         log_rms(law[outside], mean[outside]),
         int(chosen.sum()),
         int(outside.sum()),
-        {**columns, "error": mean, "fitted": chosen, "law": law},
+        columns,
+        {"error": mean, "fitted": chosen, "law": law},
     )
 
 
-def add_points(results: Results, points: Mapping[str, np.ndarray]) -> None:
-    """Add points, their scales, ``error``, ``law`` and whether they were ``fitted``, each of shape (num_points,)."""
+def add_points(results: Results, scales: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> None:
+    """Add points: their scales, ``error``, ``law`` and whether they were ``fitted``, each of shape (num_points,)."""
+    for name, values in scales.items():
+        results.add(f"scale_{name}", "point", values, "1", f"{name} of each point")
     for name, values in points.items():
         results.add(f"point_{name}", "point", values, "" if values.dtype == bool else "1", f"{name} of each point")
 

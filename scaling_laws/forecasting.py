@@ -46,7 +46,7 @@ _FINALISTS = 2
 _MOST_STEPS = 100  # of a search: a few flat directions are no harm to a median of four
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """Errors against one scale.
 
@@ -61,7 +61,7 @@ class Curve:
     at: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Forecast:
     """Forecasts of a curve.
 
@@ -169,6 +169,9 @@ def forecast_curves(
     parts: list[tuple[int, float, Observations]] = []
     for number, data in enumerate(whole):
         check_forecastable(data)
+        least, wanted = float(np.exp(data.x[0].min())), float(curves[number].at.min())
+        if wanted < least * (1 - 1e-9):
+            raise ValueError(f"at must be at least the smallest {scale}, {least:g}, got {wanted:g}")
         parts.append((number, 1.0, data))
         for cut in _CUTS:
             small, judged = _split(data, cut)
@@ -212,9 +215,11 @@ def check_forecastable(data: Observations) -> None:
     Raises:
         ValueError: there are fewer than six different values of the scale, or errors rise.
     """
-    found = np.unique(data.x[0]).size
+    found = np.unique(data.thinned(_MOST_POINTS).x[0]).size
     if found < FEWEST_POINTS:
-        raise ValueError(f"a forecast needs at least {FEWEST_POINTS} different values of {data.scales[0]}, got {found}")
+        raise ValueError(
+            f"a forecast needs at least {FEWEST_POINTS} different values of {data.scales[0]}, spread out, got {found}"
+        )
     data.check_falling()
 
 

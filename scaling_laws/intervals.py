@@ -16,6 +16,9 @@ __all__ = ["bootstrap_points", "bootstrap_seeds", "profile"]
 _STEPS = np.array([0.1, 0.4, 0.7, 0.9, 1.1, 1.4, 2.0, 3.0, 5.0, 10.0, 20.0])  # 1 is where a quadratic cost would cross
 _WIDEST = 3.0  # step of a coordinate that the points hardly determine
 _HALVINGS = 8
+_MOST_STARTS = 16  # of searches for other valleys
+_MOST_POINTS = 64
+_FEW_STEPS = 30
 _MOST_STEPS = 150  # of a search, which begins near its end
 _FARTHEST = 5.0  # that a coordinate is moved before a search
 _FLAT = 1e-8  # of the largest slope
@@ -125,7 +128,7 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
     def at(distance: Floats, *starts: Floats) -> tuple[Floats, Floats]:
         """Rise of the cost with each side's coordinate at a distance, the lowest from several starts, and where."""
         held = best[numbers] + signs * distance
-        found = [_held(form, data, np.asarray(start), numbers, held, free) for start in starts]
+        found = [_held(form, data, np.asarray(start), numbers, held, free, _MOST_STEPS) for start in starts]
         cost_found, p = np.stack([one.cost for one in found]), np.stack([one.p for one in found])
         lowest = np.argmin(cost_found, axis=0)
         rise, where = cost_found[lowest, rows] - cost, p[lowest, rows]
@@ -133,12 +136,14 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
             raise BetterMinimumError(where[np.argmin(rise)])
         return rise, where
 
-    # outwards, each from its neighbour and along the quadratic approximation; then back from the farther neighbour
+    # outwards, each from its neighbour, along the quadratic approximation and from another valley; then back from the
+    # farther neighbour
+    elsewhere = _other_valleys(form, data, numbers, best[numbers][:, None] + signs[:, None] * distances, free, best)
     rises, places = np.zeros((_STEPS.size, len(sides))), np.tile(best, (_STEPS.size, len(sides), 1))
     previous = np.tile(best, (len(sides), 1))
     for step in range(_STEPS.size):
         quadratic = best + np.clip((signs * distances[:, step])[:, None] * along, -_FARTHEST, _FARTHEST)
-        rises[step], places[step] = at(distances[:, step], previous, quadratic)
+        rises[step], places[step] = at(distances[:, step], previous, quadratic, elsewhere[:, step])
         previous = places[step]
     for step in range(_STEPS.size - 2, -1, -1):
         rise, place = at(distances[:, step], places[step + 1])
@@ -162,14 +167,41 @@ def profile(form: Form, data: Observations, best: Floats, cost: float, free: np.
     return result
 
 
+def _other_valleys(
+    form: Form, data: Observations, numbers: np.ndarray, values: Floats, free: np.ndarray, best: Floats
+) -> Floats:
+    """Where a short search from the form's own starts comes with one coordinate held, on a part of many points.
+
+    ``numbers`` are the coordinates that are held, shape (num_sides,), ``values`` at what, shape (num_sides, num_steps);
+    what is returned has shape (num_sides, num_steps, num_parameters).
+    """
+    order = np.argsort(data.x[0], kind="stable")[:: -(-data.num_points // _MOST_POINTS)]
+    part = data.part(order)
+    x0 = part.x.mean(axis=1) if form.centred else np.zeros(len(part.x))
+    begin = np.array([form.shifted(one, x0) for one in form.starts(part.x - x0[:, None], part.y)])
+    begin = np.where(free, begin[:: -(-len(begin) // _MOST_STARTS)], best)
+    sides, steps, starts = np.meshgrid(*(np.arange(n) for n in (*values.shape, len(begin))), indexing="ij")
+    which, start = sides.ravel(), begin[starts.ravel()]
+    found = _held(form, part, start, numbers[which], values[which, steps.ravel()], free, _FEW_STEPS)
+    costs = found.cost.reshape(sides.shape)
+    places = found.p.reshape(*sides.shape, -1)
+    return np.take_along_axis(places, np.argmin(costs, axis=2)[..., None, None], axis=2)[:, :, 0]
+
+
 def _held(
-    form: Form, data: Observations, starts: Floats, numbers: np.ndarray, values: Floats, free: np.ndarray
+    form: Form,
+    data: Observations,
+    starts: Floats,
+    numbers: np.ndarray,
+    values: Floats,
+    free: np.ndarray,
+    most_steps: int,
 ) -> Minima:
     """Searches with one coordinate each held at a value."""
     rows = np.arange(numbers.size)
     begin, mask = np.array(starts), np.tile(free, (numbers.size, 1))
     begin[rows, numbers], mask[rows, numbers] = values, False
-    return minimise(form, begin, data.x, data.y, data.weights, free=mask, most_steps=_MOST_STEPS)
+    return minimise(form, begin, data.x, data.y, data.weights, free=mask, most_steps=most_steps)
 
 
 def _covariance(form: Form, data: Observations, best: Floats, free: np.ndarray) -> tuple[Floats, np.ndarray]:

@@ -89,7 +89,8 @@ class Observations:
             deviation = mean * _relative_standard_errors(seeds / mean[:, None])
         x = np.log(np.stack(list(columns.values())))
         if deviation is not None:
-            weights = (mean / deviation) ** 2
+            with np.errstate(over="ignore", under="ignore", divide="ignore"):
+                weights = (mean / deviation) ** 2
             if not np.all((weights > 0) & np.isfinite(weights)):
                 raise ValueError(f"standard_errors must be comparable to the errors, got {deviation.tolist()}")
         else:

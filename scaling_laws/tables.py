@@ -16,14 +16,14 @@ __all__ = ["Columns", "read_columns", "read_groups"]
 
 Columns = dict[str, np.ndarray]
 
-SEED_DIMS = ("seed", "trial")
+SEED_DIMS = ("seed", "trial", "draw")
 """Dimensions of result files that stand for repetitions."""
 
 
 def read_columns(
     path: str | os.PathLike[str], scales: Sequence[str], error: str, others: Sequence[str] = ()
 ) -> Columns:
-    """Columns of a table, of its complete rows.
+    """Columns of a table.
 
     Of a CSV or TSV file, or of JSON lines (``.jsonl``), they are the columns of those names; of a result file (``.nc``)
     the variables, brought to one row for each entry of the error.  An error with a dimension of seeds or trials keeps
@@ -58,6 +58,8 @@ def read_groups(path: str | os.PathLike[str], by: Sequence[str]) -> np.ndarray:
     Raises:
         FileNotFoundError, ValueError: see :func:`read_columns`.
     """
+    if Path(path).suffix == ".nc":
+        raise ValueError(f"{path} must be a CSV, TSV or JSON-lines file: a result file names no curves")
     frame = _frame(Path(path))
     for name in by:
         if name not in frame:
@@ -75,9 +77,12 @@ def _frame(path: Path) -> Any:
         if path.suffix == ".jsonl":
             frame = pandas.read_json(path, lines=True, precise_float=True)
         else:
-            frame = pandas.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", skipinitialspace=True)
+            frame = pandas.read_csv(
+                path, index_col=False, sep="\t" if path.suffix == ".tsv" else ",", skipinitialspace=True
+            )
     except ValueError as error:  # of both parsers; pandas has no other
         raise ValueError(f"{path} cannot be read as a table: {str(error).strip()}") from error
+    frame.columns = frame.columns.astype(str).str.strip()
     if frame.empty:
         raise ValueError(f"{path} has no rows")
     return frame
@@ -85,7 +90,11 @@ def _frame(path: Path) -> Any:
 
 def _numbers(path: Path, name: str, values: np.ndarray) -> Floats:
     if values.dtype.kind not in "fiub":
-        raise ValueError(f"{path}: column {name!r} must be of numbers, but has {values[0]!r}")
+        import pandas
+
+        numbers = pandas.to_numeric(pandas.Series(values), errors="coerce")
+        at = int(np.flatnonzero(numbers.isna())[0]) if numbers.isna().any() else 0
+        raise ValueError(f"{path}: column {name!r} must be of numbers, but row {at + 1} has {values[at]!r}")
     numbers = values.astype(np.float64)
     gaps = np.flatnonzero(~np.isfinite(numbers))
     if gaps.size:
@@ -107,6 +116,12 @@ def _from_results(results: Results, path: Path, names: Sequence[str], error: str
     stray = used - set(rows)
     if stray:
         raise ValueError(f"{path}: the scales run along {', '.join(sorted(stray))}, along which {error!r} does not")
+    unlike = [dim for dim in dims if dim not in used and dim not in seeds and results.sizes[dim] > 1]
+    if unlike:
+        raise ValueError(
+            f"{path}: {error!r} runs along {', '.join(unlike)}, along which no scale does: what differs there are "
+            "other curves, not points of one; save one of them by itself"
+        )
     shape = [results.sizes[dim] for dim in rows]
     found = {}
     for name in names:

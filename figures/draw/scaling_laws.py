@@ -63,8 +63,8 @@ def _drawer(results: Results) -> Callable[[Axes, Results], None]:
 def _law(axes: Axes, results: Results) -> None:
     fit, fitted = LawFit.from_results(results), results["point_fitted"]
     first, others = fit.scales[0], fit.scales[1:]
-    n, error = results[f"point_{first}"], results["point_error"]
-    sizes = np.stack([results[f"point_{name}"] for name in others]) if others else np.zeros((0, n.size))
+    n, error = results[f"scale_{first}"], results["point_error"]
+    sizes = np.stack([results[f"scale_{name}"] for name in others]) if others else np.zeros((0, n.size))
     models, of = np.unique(sizes, axis=1, return_inverse=True) if others else (np.zeros((0, 1)), np.zeros(n.size, int))
     order = np.argsort(np.mean(np.log(np.maximum(models, 1e-300)), axis=0)) if others else np.array([0])
     drawn = order[np.unique(np.round(np.linspace(0, order.size - 1, min(MOST_CURVES, order.size))).astype(int))]

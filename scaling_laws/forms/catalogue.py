@@ -61,5 +61,5 @@ def _form_named(name: str, scales: tuple[str, ...]) -> Form:
         )
     form = known[name](*scales)
     if len(set(form.names)) < len(form.names) or len(set(scales)) < len(scales):
-        raise ValueError(f"scales must have different names, other than data and size, got {', '.join(scales)}")
+        raise ValueError(f"scales must have different names, other than data, got {', '.join(scales)}")
     return form

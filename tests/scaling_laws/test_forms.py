@@ -182,6 +182,12 @@ def test_an_exact_pruning_law_is_found_again():
         fit_law("magnitude-pruning", {"density": ROW_D}, errors)
 
 
+def test_scales_that_would_be_confused_are_refused():
+    for names in (("n", "data", "w"), ("n", "w", "w")):
+        with pytest.raises(ValueError, match="scales must have different names, other than data"):
+            form_named("additive", names)
+
+
 def test_unknown_forms_are_named():
     with pytest.raises(ValueError, match=r"power, power\+constant.*got 'kaplan'"):
         fit_law("kaplan", {"n": N}, N**-0.5)
