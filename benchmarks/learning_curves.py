@@ -51,9 +51,9 @@ def plain_log_error(name: str, p: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.logaddexp(p[0], p[1] - p[2] * x - p[3] * width * np.logaddexp(0.0, (x - p[4]) / width))
 
 
-def deviations(p: np.ndarray, name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def deviations(p: np.ndarray, name: str, x: np.ndarray, y: np.ndarray, root: np.ndarray) -> np.ndarray:
     """What SciPy minimises the squares of."""
-    return plain_log_error(name, p, x) - y
+    return root * (plain_log_error(name, p, x) - y)
 
 
 def chinchilla(folder: Path) -> None:
@@ -99,7 +99,10 @@ def beside_scipy(curves: dict, names: list[str]) -> None:
             x0 = one.x.mean()
             starts = form.starts(one.x - x0, one.y)
             found = [
-                least_squares(deviations, start, max_nfev=STEPS, args=(name, one.x[0] - x0, one.y)) for start in starts
+                least_squares(
+                    deviations, start, max_nfev=STEPS, args=(name, one.x[0] - x0, one.y, np.sqrt(one.weights))
+                )
+                for start in starts
             ]
             costs[0, number] = min(result.cost for result in found)
         theirs = time.perf_counter() - begin
