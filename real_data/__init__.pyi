@@ -25,9 +25,9 @@ from .scores.config import ScoreConfig as ScoreConfig
 from .selection.pruning import Selection as Selection
 from .selection.pruning import prune as prune
 from .selection.pruning import select as select
+from .studies.joint_law import joint_law as joint_law
 from .studies.learned_rule import LearnedRule as LearnedRule
 from .studies.learned_rule import learn_rule as learn_rule
-from .studies.joint_law import joint_law as joint_law
 from .studies.model_sizes import ModelSizes as ModelSizes
 from .studies.model_sizes import measure_model_sizes as measure_model_sizes
 from .studies.recommendation import Recommendation as Recommendation

@@ -70,6 +70,8 @@ MISTAKES = {
             "--design square",
             "--learners band ridge",
             "--learners band@x",
+            "--learners gaussian@1e-300",
+            "--noise 1e300",
         ],
         "show": ["{file}"],
     },

@@ -49,7 +49,7 @@ class NyquistExperiment:
             isotropic, of mean square 1.
         design: examples at the points of a regular grid with a random shift, or at uniform random points.
         labels: values f(x), or classes sign f(x).
-        noise: standard deviation of the noise that is added to a label, at least 0.
+        noise: standard deviation of the noise that is added to a label, in [0, 1e6].
         learners: by their names, see ``learner_named``.
         densities: examples per coefficient, n/D, > 0; on a grid to the nearest number of points along an axis.
         draws: independent targets and designs of each density, at least 1.
@@ -73,7 +73,7 @@ class NyquistExperiment:
             check_integer(name, getattr(self, name), least, most)
         check_choice("design", self.design, ("grid", "random"))
         check_choice("labels", self.labels, ("values", "classes"))
-        check_real("noise", self.noise, "[0, inf)")
+        check_real("noise", self.noise, "[0, 1e6]")
         check_tuple("learners", self.learners, str)
         check_different("learners", self.learners)
         check_tuple("densities", self.densities)
