@@ -112,7 +112,7 @@ class PeriodicGaussian(KernelLearner):
     width: float
 
     def __post_init__(self) -> None:
-        check_real("width", self.width, "[1e-6, 1e6]")
+        check_real("width", self.width, "[1e-12, 1e6]")
 
     def kernel(self, cosines: Floats) -> Floats:  # noqa: D102
         return np.asarray(np.exp((cosines - 1).sum(axis=-1) / self.width**2))
@@ -125,7 +125,7 @@ class Laplace(KernelLearner):
     width: float
 
     def __post_init__(self) -> None:
-        check_real("width", self.width, "[1e-6, 1e6]")
+        check_real("width", self.width, "[1e-12, 1e6]")
 
     def kernel(self, cosines: Floats) -> Floats:  # noqa: D102
         squares = np.maximum(2 - 2 * cosines, 0).sum(axis=-1)  # rounding makes some negative

@@ -124,11 +124,12 @@ def test_the_law_that_made_the_errors_is_found_and_extrapolates():
     assert np.all(of_kaplan["std_outside"][:, 0, additive] > 0.02)
 
 
-def test_the_power_of_the_depth_is_found():
+def test_the_power_of_the_depth_is_found(monkeypatch):
     """m = 100 width depth^0.5, so that the law in width depth^phi has phi = 0.5."""
+    monkeypatch.setattr("real_data.studies.joint_law.FORMS", ("additive",))  # the search is the same for all, and long
     law = joint_law(made_up(depths=(1, 2, 4)))
     assert law["measure"].tolist() == ["parameters", "width depth^phi"]
-    additive = FORMS.index("additive")
+    additive = 0
     np.testing.assert_allclose(law["phi"][:, 1, additive], 0.5, atol=0.01)
     np.testing.assert_allclose(law["phi_all"][:, 1, additive], 0.5, atol=0.01)
     np.testing.assert_array_equal(law["phi"][:, 0], 0)
