@@ -251,3 +251,13 @@ def test_teachers_that_cannot_be_are_named():
     with pytest.raises(ValueError, match="teacher must be None for a cnn"):
         check_teacher(default_sizes("cifar10", ModelConfig("cnn")), (4,))
     assert default_sizes("cifar10", ModelConfig("patch-features")).depths == (1,)
+
+
+def test_the_command_measures_and_says_what_it_cannot_fit(tmp_path, capsys):
+    from real_data.__main__ import cli
+
+    sizes = ["--widths", "3", "4", "--pool-sizes", "60", "120", "--num-seeds", "2", "--retraining.num-steps", "15"]
+    cli.main(["joint-law", *sizes, "--quiet", "--out", str(tmp_path)])
+    assert "NO FIT" in capsys.readouterr().out
+    assert Results.load(tmp_path / "digits.nc")["width"].tolist() == [3, 4]
+    assert (tmp_path / "depth-1-width-3").is_dir()
