@@ -20,6 +20,7 @@ __all__ = ["scaling_laws"]
 MOST_CURVES = 6  # sizes of models whose laws are drawn; the points of all are
 FORECAST, PLAIN, HEAVY, CHOSEN = "#440154", "0.55", "#2a788e", "#d55e00"
 MOST_PANELS = 8
+_NARROW = 100  # ratio of the ends of an axis
 
 
 def scaling_laws(files: Sequence[Results]) -> Figure:
@@ -95,7 +96,18 @@ def _law(axes: Axes, results: Results) -> None:
         mean, std, _ = results["outside"]
         title += f"; beyond {100 * mean:+.1f} ± {100 * std:.1f} %"
     _plain(axes, error)
-    axes.set(xscale="log", xlabel=first, ylabel="error", title=title)
+    axes.set(xlabel=first, ylabel="error", title=title)
+    _scale_axis(axes)
+
+
+def _scale_axis(axes: Axes) -> None:
+    """A logarithmic axis of a scale, with ticks at 1, 2 and 5 where powers of ten would be too few."""
+    axes.set(xscale="log")
+    low, high = axes.get_xlim()
+    if high < _NARROW * low:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _plain(axes: Axes, errors: np.ndarray) -> None:
@@ -137,7 +149,8 @@ def _forecast(axes: Axes, results: Results) -> None:
     axes.plot(at[order], results["forecast"][order], color=FORECAST, linestyle="--", label="forecast")
     axes.axvline(largest, color="0.7", linewidth=0.8)
     _plain(axes, np.concatenate([results["point_error"], results["interval"].ravel()]))
-    axes.set(xscale="log", xlabel=scale, ylabel="error")
+    axes.set(xlabel=scale, ylabel="error")
+    _scale_axis(axes)
     axes.set_title(f"forecast from {int(results['num_points'])} points")
     axes.legend(loc="lower left")
 
