@@ -314,7 +314,7 @@ def network_sizes(
 
     laws = [Results.load(file) for file in files]
     for file, law in zip(files, laws, strict=True):
-        if "mean_outside" not in law.variables:
+        if "unchanged_mean" not in law.variables:
             raise ValueError(f"{file} is not a law of the command joint-law, but: {law.title}")
     _say_saved(save_figure(network_sizes(laws, titles), folder / "network-sizes"))
 

@@ -31,7 +31,8 @@ def network_sizes(laws: Sequence[Results], titles: Sequence[str] = ()) -> Figure
     Returns:
         A matplotlib figure: errors of whole pools against the number of examples, one colour for each width, with the
         envelope fitted to the small part (full symbols, solid lines) and continued (open symbols, dashed lines);
-        relative deviations of that law; mean and standard deviation of the deviations of three laws, by keep rule.
+        relative deviations of that law; mean and standard deviation of the deviations of three laws, by keep rule, and
+        of no law, the error of the nearest small point.
 
     Raises:
         KeyError: a result is of something else.
@@ -103,7 +104,10 @@ def _errors(axes: Axes, law: Results, title: str) -> None:
     axes.legend(handles=handles, loc="lower left", ncols=2, columnspacing=0.8, handlelength=1.2, fontsize=6.5)
     error = law["error"][0][law["learned"][0] == 1]
     axes.set(xscale="log", xlabel="training images  $n$", ylabel=r"test error  $\varepsilon$")
-    plain_ticks(axes, 0.75 * float(error.min()), 1.1 * float(error.max()))
+    low, high = 0.75 * float(error.min()), 1.1 * float(error.max())
+    plain_ticks(axes, low, high)
+    ticks = [t / 100 for t in (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80) if low <= t / 100 <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(f"{title}; lines: {DRAWN}")
     _beyond(axes, law)
@@ -157,15 +161,31 @@ def _by_rule(axes: Axes, law: Results) -> None:
                 markerfacecolor=face,
                 linestyle="none",
                 elinewidth=0.9,
-                label=f"{name}, {'fitted' if part == 'inside' else 'judged'}",
             )
         for at in place[~fitted]:
             axes.text(0, at + 0.26 * (number - 1), f"{name}: no fit", fontsize=6, color=colour, va="center")
+    axes.errorbar(
+        100 * law["unchanged_mean"],
+        place + 0.42,
+        xerr=100 * law["unchanged_std"],
+        color="0.45",
+        marker="x",
+        linestyle="none",
+        elinewidth=0.9,
+    )
     axes.axvline(0, color="0.55", linewidth=1)
     axes.axvspan(-5, 5, color="0.93", zorder=0)
     labels = ["all" if rule == "all" else f"{rule}".replace("+", "\n+") for rule in rules]
     axes.set_yticks(place, labels)
-    axes.set(ylim=(len(rules) - 0.4, -1.1 if len(rules) == 1 else -1.5), xlabel=r"law / error - 1: $\mu \pm \sigma$, %")
-    axes.legend(loc="upper left", ncols=3, fontsize=5.8, columnspacing=0.7, handlelength=0.8, handletextpad=0.3)
+    axes.set(
+        ylim=(len(rules) - 0.35, -1.1 if len(rules) == 1 else -1.6), xlabel=r"law / error - 1: $\mu \pm \sigma$, %"
+    )
+    looks = [(name, colour, marker, colour) for name, (colour, marker) in COMPARED.items()]
+    looks += [("fitted", "0.3", "o", "0.3"), ("judged", "0.3", "o", "white"), ("nearest error", "0.45", "x", "0.45")]
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markerfacecolor=face, linestyle="none", label=name)
+        for name, colour, marker, face in looks
+    ]
+    axes.legend(handles=handles, loc="upper left", ncols=3, fontsize=6.5, columnspacing=0.8, handletextpad=0.2)
     kept = sorted({f for f in fractions if f < 1})
     axes.set_title("by rule" + (f", {', '.join(f'{100 * f:g}' for f in kept)} % kept" if kept else ", whole pools"))

@@ -108,7 +108,7 @@ def joint_law(
 
 def _measure_and_fit(config: ModelSizes, out: Path, executor: Any, quiet: bool) -> Results:
     from real_data.studies.joint_law import joint_law as fitted
-    from real_data.studies.joint_law import joint_law_table
+    from real_data.studies.joint_law_table import joint_law_table
 
     results = measure_model_sizes(config, out=out, executor=executor, progress=not quiet)
     path = out / f"{config.experiment.dataset}.nc"

@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from data_pruning import Results
-from data_pruning.command_line import table
 from real_data.studies.model_sizes import failed_networks
 from scaling_laws import Extrapolation, LawFit, extrapolate, fit_law
+from scaling_laws.fitting import Relative
 
-__all__ = ["FORMS", "joint_law", "joint_law_table", "scales_named"]
+__all__ = ["FORMS", "joint_law", "scales_named", "selection_names"]
 
 FORMS = ("envelope", "additive", "kaplan", "kaplan+constant", "p-norm+constant")
 SMALL = 0.25
 """Share of the largest number of examples, and of parameters, up to which a law is fitted."""
 TOLERANCE = 0.01  # of a fourth: a network of a fourth of the width has biases of its own
-GOOD = 0.05
-"""Mean and standard deviation of the relative deviation, outside the fit, below which a law is said to hold."""
 MOST_POWER = 3.0  # of the depth, in either direction
 PARTS = {"inside": "small part, fitted", "outside": "large part, judged", "all": "all points, fitted to all of them"}
 
@@ -76,9 +74,11 @@ def joint_law(results: Results) -> Results:
         ``std_PART`` and ``worst_PART`` of (law - error) / error; ``phi`` and ``phi_all``; ``fitted`` and
         ``fitted_all``, 0 where there is no fit and the numbers are 0; with (model, pool) ``law``, the law of the small
         part.  Over (selection, model, pool) ``num_kept``, ``error``, ``standard_error``, ``small`` and ``learned``.
-        ``noise`` (selection), root mean square of the relative standard errors.  The config has the ``parameters`` of
-        the laws of the small part, why laws could not be fitted, or may not be the best ones (``remarks``), and the
-        networks that ``failed``.
+        ``noise`` (selection), root mean square of the relative standard errors; ``unchanged_mean`` and
+        ``unchanged_std`` (selection), the relative deviation outside the fit of no law at all, of the error of the
+        nearest small point, 0 where there is nothing to judge.  The config has the ``parameters`` of the laws of the
+        small part, why laws could not be fitted, or may not be the best ones (``remarks``), and the networks that
+        ``failed``.
 
     Raises:
         MissingVariableError: the results are of something else.
@@ -107,9 +107,11 @@ def joint_law(results: Results) -> Results:
         np.broadcast_to(results[name][:, None], errors.shape[1:]).astype(float)
         for name in ("width", "depth", "num_parameters")
     )
-    for i, name in enumerate(_selection_names(results)):
-        used = learned[i]
-        points = _Points(kept[i][used], width[used], depth[used], num_parameters[used], errors[i][used], small[i][used])
+    of_selections = [
+        _Points(n[used], width[used], depth[used], num_parameters[used], e[used], few[used])
+        for n, e, few, used in zip(kept, errors, small, learned, strict=True)
+    ]
+    for i, (name, points) in enumerate(zip(selection_names(results), of_selections, strict=True)):
         for j, measure in enumerate(measures):
             for k, form in enumerate(FORMS):
                 found = _fitted(points, measure, form, float(results["guessing_error"]))
@@ -162,35 +164,15 @@ def joint_law(results: Results) -> Results:
         float(np.sqrt(np.mean((s[ok] / e[ok]) ** 2))) for s, e, ok in zip(standard_error, errors, learned, strict=True)
     ]
     law.add("noise", "selection", noise, "1", "root mean square of the relative standard error")
+    unchanged = np.array([_unchanged(points)[:2] for points in of_selections])
+    for name, column in zip(("mean", "std"), unchanged.T, strict=True):
+        described = f"{name} of (error of the nearest small point - error) / error, large part"
+        law.add(f"unchanged_{name}", "selection", column, "1", described)
     return law
 
 
-def joint_law_table(law: Results) -> str:
-    """What :func:`joint_law` found, as text, in per cent: mean and standard deviation of the relative deviation."""
-    lines = [f"LEFT OUT OF ALL FITS, DID NOT LEARN: {name}" for name in law.config["failed"]]
-    header = ["size", "form", "small: mu", "sigma", "large: mu", "sigma", "worst", "all: mu", "sigma", "holds"]
-    for i, name in enumerate(_selection_names(law)):
-        used = law["learned"][i] == 1
-        fitted = used & (law["small"][i] == 1)
-        lines.append(
-            f"\n{name}: {fitted.sum()} small points fitted, {used.sum() - fitted.sum()} large ones judged; "
-            f"seeds leave {100 * law['noise'][i]:.1f} % of noise"
-        )
-        rows = []
-        for j, measure in enumerate(law["measure"].tolist()):
-            for k, form in enumerate(law["form"].tolist()):
-                at = (i, j, k)
-                inside, outside = (_told(law, at, part) for part in ("inside", "outside"))
-                size = measure.replace("phi", f"{law['phi'][at]:.2f}") if law["fitted"][at] else measure
-                worst = f"{100 * law['worst_outside'][at]:.1f}" if law["fitted"][at] else "-"
-                rows.append([size, form, *inside, *outside, worst, *_told(law, at, "all"), _verdict(law, at)])
-        lines.append(table(header, rows))
-    lines += law.config["remarks"]
-    lines.append(f"holds: mu and sigma of the large part are below {100 * GOOD:g} %")
-    return "\n".join(lines).lstrip("\n")
-
-
-def _selection_names(results: Results) -> list[str]:
+def selection_names(results: Results) -> list[str]:
+    """A phrase for each way to choose examples."""
     pairs = zip(results["rule"].tolist(), results["fraction"].tolist(), strict=True)
     return ["all" if rule == "all" else f"{rule} at f = {f:g}" for rule, f in pairs]
 
@@ -199,16 +181,14 @@ def _is_small(values: Any, largest: Any) -> NDArray[np.bool_]:
     return np.asarray(values <= SMALL * (1 + TOLERANCE) * largest)
 
 
-def _told(law: Results, at: tuple[int, int, int], part: str) -> list[str]:
-    if not law["fitted_all" if part == "all" else "fitted"][at]:
-        return ["-", "-"]
-    return [f"{100 * law[f'mean_{part}'][at]:+.1f}", f"{100 * law[f'std_{part}'][at]:.1f}"]
-
-
-def _verdict(law: Results, at: tuple[int, int, int]) -> str:
-    if not law["fitted"][at]:
-        return "no fit"
-    return "yes" if max(abs(law["mean_outside"][at]), law["std_outside"][at]) < GOOD else "no"
+def _unchanged(points: _Points) -> Relative:
+    """Deviations of large points from the nearest small ones, in log n and log m: what a law must do better than."""
+    if points.small.all() or not points.small.any():
+        return Relative(0.0, 0.0, 0.0)
+    x = np.log(np.stack([points.n, points.parameters], axis=1))
+    distance = np.abs(x[~points.small, None] - x[None, points.small]).sum(axis=-1)
+    nearest = points.errors[points.small][np.argmin(distance, axis=1)]
+    return Relative.of(nearest, points.errors[~points.small])
 
 
 def _fitted(points: _Points, measure: Measure, form: str, guessing_error: float) -> _Law:

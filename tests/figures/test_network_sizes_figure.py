@@ -20,6 +20,8 @@ def made_up(fitted=True):
     law.add("fraction", "selection", [1.0, 0.5], "1", "")
     law.add("form", "form", ["envelope", "additive", "kaplan"], "", "")
     law.add("noise", "selection", [0.01, 0.02], "1", "")
+    law.add("unchanged_mean", "selection", [0.1, 0.2], "1", "")
+    law.add("unchanged_std", "selection", [0.05, 0.06], "1", "")
     for name, values in (
         ("num_kept", n),
         ("error", error),
@@ -52,6 +54,7 @@ def test_panels_hold_the_errors_the_law_and_its_deviations():
         np.testing.assert_allclose(line.get_ydata(), 10)
     assert r"+3.0 $\pm$ 4.0 %; noise 1.0 %" in deviations.get_title()
     np.testing.assert_allclose(by_rule.containers[3].lines[0].get_xdata(), [3.1, 3.1])  # additive, judged
+    np.testing.assert_allclose(by_rule.containers[6].lines[0].get_xdata(), [10, 20])  # no law
     assert [text.get_text() for text in by_rule.get_yticklabels()] == ["all", "hard"]
 
 

@@ -10,7 +10,8 @@ from real_data import Experiment, ModelConfig, ModelSizes, ScoreConfig, Training
 from real_data.datasets.label_file import relabelled, save_labels
 from real_data.experiments import task
 from real_data.studies.error_sources import check_teacher, error_sources, label_by_teacher, source_table
-from real_data.studies.joint_law import FORMS, joint_law, joint_law_table
+from real_data.studies.joint_law import FORMS, joint_law
+from real_data.studies.joint_law_table import joint_law_table
 from real_data.studies.model_sizes import WHOLE_POOLS, default_sizes, failed_networks
 
 SHORT = TrainingConfig(num_steps=15)
@@ -62,7 +63,8 @@ def test_sizes_are_measured_joined_and_never_twice(tmp_path, monkeypatch):
     saved = Results.load(tmp_path / "digits.nc")
     np.testing.assert_array_equal(saved["errors"], results["errors"])
     own = Results.load(tmp_path / "depth-1-width-4" / "digits.nc")
-    np.testing.assert_array_equal(results["errors"][1, :, 1], own["errors"][0, :, 0, 0])
+    for number in range(2):  # hard, random
+        np.testing.assert_array_equal(results["errors"][1, :, 1 + number], own["errors"][0, :, number, 0])
     np.testing.assert_array_equal(results["errors"][1, :, 0], own["errors_all"])
     assert 0.88 < results["guessing_error"] < 0.9
 
@@ -118,10 +120,42 @@ def test_the_law_that_made_the_errors_is_found_and_extrapolates():
     table = joint_law_table(law)
     row = next(line for line in table.splitlines() if "additive" in line)
     assert row.split()[-1] == "yes"
-    assert "hard at f = 0.5: 20 small points fitted, 22 large ones judged; seeds leave 0.0 % of noise" in table
+    assert "hard at f = 0.5: 20 small points fitted, 22 large ones judged; seeds leave 0.0 % of noise; errors" in table
     of_kaplan = joint_law(made_up(kind="kaplan"))
     assert np.all(of_kaplan["worst_outside"][:, 0, kaplan] < 1e-3)
     assert np.all(of_kaplan["std_outside"][:, 0, additive] > 0.02)
+
+
+def test_large_scales_are_judged_and_not_fitted(monkeypatch):
+    """Errors of all large points 1.25 times those of the law of the small ones: it is found, and is 20 % too low."""
+    monkeypatch.setattr("real_data.studies.joint_law.FORMS", ("additive",))
+    results = made_up()
+    small = np.moveaxis(joint_law(results)["small"] == 1, 0, 2)
+    results["mean"][~small] *= 1.25
+    law = joint_law(results)
+    np.testing.assert_allclose(law["mean_outside"], -0.2, atol=1e-3)
+    np.testing.assert_allclose(law["mean_inside"], 0, atol=1e-3)
+    found = law.config["parameters"]["all"]["parameters"]["additive"]
+    assert found["data_exponent"] == pytest.approx(0.4, abs=1e-3)
+    assert np.all(law["std_all"] > 0.02)
+
+
+def test_laws_of_errors_that_hardly_change_are_told_from_laws_that_hold():
+    """Hard: errors that fall by a tenth over all scales, with noise of 1.5 %: about as much as large ones fall."""
+    results = made_up()
+    n, width = 125.0 * 2 ** np.arange(7), 2.0 ** np.arange(2, 8)[:, None]
+    noise = np.exp(0.015 * np.random.default_rng(1).standard_normal((6, 7)))
+    results["mean"][:, :, 1] = noise * (0.3 + 0.02 * (n / 125) ** -0.5 + 0.02 * (width / 4) ** -0.5)
+    law = joint_law(results)
+    large = law["small"][0] == 0
+    row, column = np.nonzero(large)
+    nearest = law["error"][0][np.minimum(row, 3), np.minimum(column, 4)]  # the grid's small part ends at 3 and 4
+    deviation = nearest / law["error"][0][large] - 1
+    assert law["unchanged_mean"][0] == pytest.approx(deviation.mean())
+    assert law["unchanged_std"][0] == pytest.approx(deviation.std())
+    lines = joint_law_table(law).splitlines()
+    verdicts = [line.split()[-1] for line in lines if line.startswith("parameters         additive")]
+    assert verdicts == ["yes", "flat"]
 
 
 def test_the_power_of_the_depth_is_found(monkeypatch):
