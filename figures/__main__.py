@@ -278,18 +278,10 @@ def magnitude_pruning(files: tyro.conf.Positional[tuple[Path, ...]], out: Path |
         files: files that ``python -m real_data magnitude-pruning`` wrote, OUT/DATASET-law.nc, a row for each.
         out: folder for the figure; None is that of the first file.
     """
-    if not files:
-        raise ValueError("files must be at least one, OUT/DATASET-law.nc")
-    folder = files[0].parent if out is None else out
-    check_folder("--out", folder)
-    from data_pruning import Results
+    laws, folder = _laws(files, out, "magnitude-pruning", "sigma_left_out")
     from figures.draw.magnitude_pruning import magnitude_pruning
     from figures.jobs import save_figure
 
-    laws = [Results.load(file) for file in files]
-    for file, law in zip(files, laws, strict=True):
-        if "sigma_left_out" not in law.variables:
-            raise ValueError(f"{file} is not a law of the command magnitude-pruning, but: {law.title}")
     _say_saved(save_figure(magnitude_pruning(laws), folder / "magnitude-pruning"))
 
 
@@ -304,18 +296,10 @@ def network_sizes(
         titles: a name for each; None is the data set's.
         out: folder for the figure; None is that of the first file.
     """
-    if not files:
-        raise ValueError("files must be at least one, OUT/DATASET-joint-law.nc")
-    folder = files[0].parent if out is None else out
-    check_folder("--out", folder)
-    from data_pruning import Results
+    laws, folder = _laws(files, out, "joint-law", "unchanged_mean")
     from figures.draw.network_sizes import network_sizes
     from figures.jobs import save_figure
 
-    laws = [Results.load(file) for file in files]
-    for file, law in zip(files, laws, strict=True):
-        if "unchanged_mean" not in law.variables:
-            raise ValueError(f"{file} is not a law of the command joint-law, but: {law.title}")
     _say_saved(save_figure(network_sizes(laws, titles), folder / "network-sizes"))
 
 
@@ -333,6 +317,25 @@ def scaling_laws(files: tyro.conf.Positional[tuple[Path, ...]], out: Path = Path
 
     check_folder("--out", out)
     _say_saved(save_figure(scaling_laws([Results.load(file) for file in files]), out / "scaling-laws"))
+
+
+def _laws(files: tuple[Path, ...], out: Path | None, command: str, variable: str) -> tuple[list[Any], Path]:
+    """Files that a command wrote, which all have a variable, and the figure's folder: ``out``, or that of the first.
+
+    Raises:
+        ValueError: there is no file, or one is of something else.
+    """
+    from data_pruning import Results
+
+    if not files:
+        raise ValueError(f"files must be at least one, from python -m real_data {command}")
+    folder = files[0].parent if out is None else out
+    check_folder("--out", folder)
+    laws = [Results.load(file) for file in files]
+    for file, law in zip(files, laws, strict=True):
+        if variable not in law.variables:
+            raise ValueError(f"{file} is not a law of the command {command}, but: {law.title}")
+    return laws, folder
 
 
 def _say_saved(written: list[Path]) -> None:

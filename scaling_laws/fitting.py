@@ -17,6 +17,7 @@ from scaling_laws.evaluation import log_errors
 from scaling_laws.forms.catalogue import form_named
 from scaling_laws.forms.form import Floats, Form
 from scaling_laws.intervals import BetterMinimumError, bootstrap_points, bootstrap_seeds, profile
+from scaling_laws.least_squares import minimise
 from scaling_laws.observations import Observations
 from scaling_laws.search import Minimum, best_of_each, fixed_coordinates
 
@@ -249,7 +250,7 @@ def fit_law(
             ends = _ends(method, law, data, best, free, level, num_resamples, seed, huber)
             break
         except BetterMinimumError as better:
-            best = _improved(law, data, better.args[0], free, huber)
+            best = _improved(law, data, better.args[0], free)
     if not best.converged or (ends is None and method != "none"):
         raise _undetermined(law)
     if best.num_agreeing == 1:
@@ -257,7 +258,7 @@ def fit_law(
             f"only one of the searches for the best {form} ended in the lowest minimum: there may be a lower one",
             stacklevel=2,
         )
-    return _described(law, data, best, free, ends, level, method, huber)
+    return _described(law, data, best, free, ends, level, method)
 
 
 def _undetermined(form: Form) -> FloatingPointError:
@@ -300,10 +301,8 @@ def _ends(
     return profile(form, data, best.p, best.cost, free, level) if method == "profile" else None
 
 
-def _improved(form: Form, data: Observations, start: Floats, free: np.ndarray, huber: float | None) -> Minimum:
-    from scaling_laws.least_squares import minimise
-
-    found = minimise(form, start[None], data.x, data.y, data.weights, free=free, huber=huber)
+def _improved(form: Form, data: Observations, start: Floats, free: np.ndarray) -> Minimum:
+    found = minimise(form, start[None], data.x, data.y, data.weights, free=free)
     return Minimum(found.p[0], float(found.cost[0]), bool(found.converged[0]), 2)
 
 
@@ -315,7 +314,6 @@ def _described(
     ends: Floats | None,
     level: float,
     method: str,
-    huber: float | None,
 ) -> LawFit:
     values: dict[str, Any] = {}
     intervals: dict[str, tuple[float, float]] = {}

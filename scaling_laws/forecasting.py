@@ -150,6 +150,8 @@ def forecast(
         )
     for level in levels:
         check_real("each of levels", level, "(0, 1)")
+    if not levels or len(set(levels)) < len(levels):
+        raise ValueError(f"levels must be different ones, at least one, got {levels!r}")
     ((name, values),) = scales.items()
     mean = np.asarray(real_array("errors", errors))
     mean = mean.mean(axis=1) if mean.ndim == 2 else mean

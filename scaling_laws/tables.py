@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,15 +74,22 @@ def _frame(path: Path) -> Any:
 
     if not path.exists():
         raise FileNotFoundError(f"there is no table {path}")
+    separator = "\t" if path.suffix == ".tsv" else ","
+    names: list[str] = []
     try:
-        if path.suffix == ".jsonl":
-            frame = pandas.read_json(path, lines=True, precise_float=True)
-        else:
-            frame = pandas.read_csv(
-                path, index_col=False, sep="\t" if path.suffix == ".tsv" else ",", skipinitialspace=True
-            )
-    except ValueError as error:  # of both parsers; pandas has no other
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # of rows that are longer than the header
+            if path.suffix == ".jsonl":
+                frame = pandas.read_json(path, lines=True, precise_float=True)
+            else:
+                frame = pandas.read_csv(path, index_col=False, sep=separator, skipinitialspace=True)
+                header = pandas.read_csv(path, header=None, nrows=1, sep=separator, dtype=str, keep_default_na=False)
+                names = header.iloc[0].str.strip().tolist()
+    except (ValueError, pandas.errors.ParserWarning) as error:
         raise ValueError(f"{path} cannot be read as a table: {str(error).strip()}") from error
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{path} has two columns {twice!r}: which is meant?")
     frame.columns = frame.columns.astype(str).str.strip()
     if frame.empty:
         raise ValueError(f"{path} has no rows")

@@ -139,6 +139,8 @@ def test_short_curves_are_forecast_without_a_backtest_and_shorter_ones_not():
         forecast({"n": N}, power(N), [-1.0])
     with pytest.raises(ValueError, match="each of levels"):
         forecast({"n": N}, power(N), 1e6, levels=(2.0,))
+    with pytest.raises(ValueError, match="levels must be different ones, at least one"):
+        forecast({"n": N}, power(N), 1e6, levels=())
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +247,12 @@ def test_wrong_tables_are_named(tmp_path):
         read_columns(path, ["n"], "e")
     with pytest.raises(ValueError, match="'s' must be of numbers, but row 1 has 'a'"):
         read_columns(path, ["s"], "n")
+    path.write_text("n,e\n1,0.4,0.8\n2,0.3,0.6\n")
+    with pytest.raises(ValueError, match=r"cannot be read as a table: .* loss of data"):
+        read_columns(path, ["n"], "e")
+    path.write_text("n, n,e\n1,2,0.4\n")
+    with pytest.raises(ValueError, match="has two columns 'n'"):
+        read_columns(path, ["n"], "e")
     path.write_text("n,e\n")
     with pytest.raises(ValueError, match="no rows"):
         read_columns(path, ["n"], "e")
