@@ -8,6 +8,7 @@ from real_data.commands import (  # noqa: F401  (they add their commands)
     experiments,
     joint_law,
     magnitude_pruning,
+    pruning,
     scores,
     training,
 )

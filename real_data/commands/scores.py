@@ -1,4 +1,4 @@
-"""Commands that score examples and choose which to keep."""
+"""The command that scores examples."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from data_pruning import keep_rule
 from data_pruning.records.settings import digest_of
-from data_pruning.records.writable import check_file, check_folder
+from data_pruning.records.writable import check_folder
 from real_data.commands.options import (
-    Fraction,
     ImageOptions,
     Images,
     ModelOptions,
@@ -23,7 +20,7 @@ from real_data.commands.options import (
 )
 from real_data.scores.config import MetricName, ScoreConfig
 
-__all__ = ["prune", "score"]
+__all__ = ["score"]
 
 
 @cli.command
@@ -88,49 +85,3 @@ def score(
         print(f"95 % {high:.4g}; saved in {file}")
     if from_csv is None:
         shutil.rmtree(checkpoints, ignore_errors=True)
-
-
-@cli.command
-def prune(
-    scores: tyro.conf.Positional[Path],
-    rule: str = "hard",
-    fraction: Fraction = 0.5,
-    images: ImageOptions = Images(),  # noqa: B008
-    min_class_share: float = 1.0,
-    seed: int = 0,
-    out: Path = Path("results/kept.txt"),
-) -> None:
-    """Choose the examples to keep; writes their indices in the training set to a text file, one a line.
-
-    Where the images are files, their names go to a second one, kept.names.txt beside kept.txt.  With a rule that has
-    weights (+weighted) each line goes on with a tab and the weight of the loss, which train --kept takes into account.
-
-    Args:
-        scores: a file that ``score`` wrote, for the same data set.
-        rule: keep rule, as for run.
-        fraction: fraction kept, in (0, 1].
-        images: the images.
-        min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
-        seed: for ties and random choices.
-        out: the text file.
-    """
-    from real_data.scores import Scores
-    from real_data.selection.kept_list import write_kept
-    from real_data.selection.pruning import select
-    from real_data.training.examples import Examples
-
-    check_file("out", out)
-    data = images.load()
-    values = Scores.load(scores, data).values
-    keep = keep_rule(rule, fraction)
-    indices, _, weights = select(values, keep, data.train_labels, min_class_share=min_class_share, seed=seed)
-    kept = Examples(indices, None if weights is None else weights.astype(np.float32))
-    write_kept(out, kept)
-    where = f"their positions among the {values.size} training images in {out}"
-    if data.train_names is not None:
-        names = out.with_name(f"{out.stem}.names{out.suffix}")
-        write_kept(names, kept, data.train_names)
-        where += f", their names in {names}"
-    if weights is not None:
-        where += ", each with the weight of its loss"
-    print(f"{len(kept)} of {values.size} images kept ({len(data.test_labels)} more are the test images); {where}")

@@ -14,7 +14,7 @@ from data_pruning.records.lock import locked
 from perceptron_theory import Results
 from real_data import ModelConfig, Scores, TrainingConfig, datasets, load_networks, run_training
 from real_data.commands.options import Images
-from real_data.commands.scores import prune
+from real_data.commands.pruning import prune
 from real_data.experiments import training_run
 from real_data.experiments.config import TrainingRun
 from real_data.training import train as training
