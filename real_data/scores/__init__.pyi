@@ -1,7 +1,10 @@
 from .config import METRICS as METRICS
 from .config import ScoreConfig as ScoreConfig
+from .families import FAMILIES as FAMILIES
+from .families import family_of as family_of
 from .forgetting import forgetting_events as forgetting_events
 from .grand import gradient_norm as gradient_norm
+from .network_scores import scores_of_networks as scores_of_networks
 from .predictions import confidence as confidence
 from .predictions import error_norm as error_norm
 from .predictions import margin as margin
@@ -13,4 +16,3 @@ from .score_file import Scores as Scores
 from .scoring import el2n as el2n
 from .scoring import score as score
 from .scoring import score_all as score_all
-from .scoring import scores_of_networks as scores_of_networks

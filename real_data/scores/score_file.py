@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from real_data.models.config import ModelConfig
     from real_data.scores.config import ScoreConfig
 
-__all__ = ["Scores", "taken"]
+__all__ = ["Scores", "settings_of", "taken"]
 
 _TITLE = "Difficulty of training examples"
 
@@ -38,6 +38,9 @@ class Scores:
         notes: what is worth knowing about the files of the data set, such as images that were left out.
         test_values: difficulty of each test image under the same networks, which have not seen it; None where it was
             not scored.
+        standard_error: of each value, over networks, shape (num_examples,), at least 0; None where it is not known.
+        noise_floor: what each value would be, on average, if there were nothing but noise, shape (num_examples,); None
+            for scores that noise alone does not raise.
     """
 
     metric: str
@@ -48,6 +51,8 @@ class Scores:
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     test_values: np.ndarray | None = None
+    standard_error: np.ndarray | None = None
+    noise_floor: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
@@ -60,6 +65,15 @@ class Scores:
             )
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
+        for name in ("standard_error", "noise_floor"):
+            if (of_each := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _beside(name, of_each, values.size))
+
+    @property
+    def tied(self) -> float:
+        """Share of the examples whose score others have too: among them a fraction kept is not defined by the score."""
+        _, numbers = np.unique(self.values, return_counts=True)
+        return float(numbers[numbers > 1].sum() / self.values.size)
 
     def check(self, dataset: ImageDataset) -> None:
         """Make sure that these are scores of the training examples of ``dataset``.
@@ -90,11 +104,16 @@ class Scores:
                 "settings": dict(self.config),
                 "seeds": list(map(int, self.seeds)),
                 "notes": list(self.notes),
+                "tied": self.tied,
             },
         )
         results.add("score", "example", self.values, "1", f"{self.metric} of each training example, higher = harder")
         if self.test_values is not None:
             results.add("test_score", "test", self.test_values, "1", f"{self.metric} of each test image")
+        if self.standard_error is not None:
+            results.add("standard_error", "example", self.standard_error, "1", "standard error of the score")
+        if self.noise_floor is not None:
+            results.add("noise_floor", "example", self.noise_floor, "1", "mean of the score if there were only noise")
         return results.save(path)
 
     @classmethod
@@ -109,6 +128,10 @@ class Scores:
         if results.title != _TITLE or "score" not in results.variables:
             raise ValueError(f"{Path(path)} is not a file of scores, but: {results.title}")
         about = results.config
+        optional = {
+            name: results[name] if name in results.variables else None
+            for name in ("test_score", "standard_error", "noise_floor")
+        }
         try:
             scores = cls(
                 str(about["metric"]),
@@ -118,7 +141,7 @@ class Scores:
                 about["settings"],
                 tuple(about["seeds"]),
                 tuple(about.get("notes", ())),
-                results["test_score"] if "test_score" in results.variables else None,
+                *optional.values(),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{Path(path)} is damaged: {error}; delete it") from error
@@ -129,14 +152,37 @@ class Scores:
         return scores
 
 
-def taken(path: Path, dataset: ImageDataset, config: ScoreConfig, model: ModelConfig, seed: int) -> bool:
+def _beside(name: str, values: np.ndarray, size: int) -> np.ndarray:
+    """What stands beside the values, checked and kept."""
+    found = np.array(values, dtype=np.float64)
+    if found.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), as values, got {found.shape}")
+    bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
+    if bad.size:
+        raise ValueError(
+            f"{name} must be finite and at least 0, but {bad.size} of {size} are not: {name}[{bad[0]}] = "
+            f"{found[bad[0]]}"
+        )
+    found.flags.writeable = False
+    return found
+
+
+def settings_of(config: ScoreConfig, model: ModelConfig | Sequence[ModelConfig], seed: int) -> dict[str, Any]:
+    """The settings that scores were computed with, as they stand in :attr:`Scores.config`."""
+    networks = [to_json(one) for one in model] if isinstance(model, Sequence) else to_json(model)
+    return {"score": to_json(config), "model": networks, "seed": int(seed)}
+
+
+def taken(
+    path: Path, dataset: ImageDataset, config: ScoreConfig, model: ModelConfig | Sequence[ModelConfig], seed: int
+) -> bool:
     """Whether a file has these scores already; False if there is no such file.
 
     Args:
         path: the file.
         dataset: the data set to score.
         config: the score.
-        model: the networks.
+        model: the networks, of one kind or several.
         seed: seed of the networks.
 
     Raises:
@@ -145,7 +191,7 @@ def taken(path: Path, dataset: ImageDataset, config: ScoreConfig, model: ModelCo
     if not path.exists():
         return False
     about = Results.load(path).config
-    settings = {"score": to_json(config), "model": to_json(model), "seed": int(seed)}
+    settings = settings_of(config, model, seed)
     if about.get("fingerprint") != dataset.train_fingerprint or about.get("settings") != settings:
         what = "images" if about.get("fingerprint") != dataset.train_fingerprint else "settings"
         raise ValueError(f"{path} holds scores of other {what}, which would be lost: give another folder")

@@ -1,37 +1,31 @@
-"""Scoring a data set: train several networks, score the examples under each, average."""
+"""Scoring a data set: each family of scores trains or computes what it needs, all metrics of a family at once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data_pruning.arguments import check_integer
 from data_pruning.records.settings import digest_of, to_json
 from real_data import models
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
-from real_data.scores.forgetting import forgetting_events
-from real_data.scores.grand import gradient_norm
-from real_data.scores.predictions import confidence, error_norm, margin
-from real_data.scores.prototypes import class_sums, cosine_distance, median_distance
-from real_data.scores.score_file import Scores
+from real_data.scores.families import FAMILIES, OF_WHOLE_POOL, family_of
+from real_data.scores.network_scores import OF_LOGITS, scores_of_networks
+from real_data.scores.request import Found, ScoreRequest
+from real_data.scores.score_file import Scores, settings_of
 from real_data.training.config import TrainingConfig
-from real_data.training.networks import picked
 from real_data.training.train import Model, TrainedNetworks, train
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
 
 __all__ = ["el2n", "score", "score_all", "scores_of_networks"]
-
-_OF_LOGITS = {"el2n": error_norm, "margin": margin, "confidence": confidence}
-
-_IMAGES_AT_ONCE = 4096
-"""Most images, and an eighth of the most images times networks, whose logits or features are held at a time."""
 
 
 def score(
@@ -85,11 +79,12 @@ def score_all(
     dataset: ImageDataset,
     configs: Sequence[ScoreConfig],
     *,
-    model: ModelConfig,
+    model: ModelConfig | Sequence[ModelConfig],
     seed: int = 0,
     batch_size: int = 1024,
     folder: str | os.PathLike[str] | None = None,
     test_images: bool = False,
+    executor: Any = None,
     progress: bool = False,
 ) -> list[Scores]:
     """Several scores of a data set; those with the same training and number of networks share the networks.
@@ -99,11 +94,15 @@ def score_all(
     Args:
         dataset: its training images and labels are scored.
         configs: settings of each score.
-        model: the networks.
+        model: the networks; several kinds, which take turns, for the scores of subset trainings.
         seed: non-negative integer.
         batch_size: images scored at a time.
-        folder: where the networks in training keep their checkpoints; None keeps none.
-        test_images: whether test images are scored as well, by the scores that look at logits alone.
+        folder: where the networks in training keep their checkpoints, and the subset trainings what is finished; None
+            keeps none.
+        test_images: whether test images are scored as well, by the scores that can: those of logits, and of subset
+            trainings those that are means over networks that have not seen the example.
+        executor: runs the subset trainings, see :func:`real_data.subset_trainings.train_on_subsets`; None runs them
+            here.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -113,113 +112,77 @@ def score_all(
         ValueError: see :func:`score`.
         FloatingPointError, RuntimeError: see :func:`score`.
     """
-    check_settings(seed, batch_size)
-    images, labels = dataset.train_images, np.asarray(dataset.train_labels)
-    _check_data(images, labels, dataset.num_classes)
-    metrics_of: dict[tuple[int, TrainingConfig], set[str]] = {}
+    check_integer("seed", int(seed), 0)
+    check_integer("batch_size", batch_size, 1)
+    _check_data(dataset.train_images, np.asarray(dataset.train_labels), dataset.num_classes)
+    kinds = (model,) if isinstance(model, ModelConfig) else tuple(model)
+    where = None if folder is None else Path(folder)
+    request = ScoreRequest(dataset, kinds, int(seed), batch_size, where, test_images, executor, progress)
     for config in configs:
-        if config.metric != "random":
-            metrics_of.setdefault((config.num_networks, config.training), set()).add(config.metric)
         if config.metric == "forgetting":
-            _check_forgetting(config.training, len(labels))
-    values: dict[tuple[int, TrainingConfig, str], NDArray[np.float64]] = {}
-    of_tests: dict[tuple[int, TrainingConfig, str], NDArray[np.float64]] = {}
-    for (num_networks, training), metrics in metrics_of.items():
+            _check_forgetting(config.training, len(dataset.train_labels))
+    families = ((OF_WHOLE_POOL, _of_whole_pool), (("subsets",), _of_subsets), (("embeddings",), _of_embeddings))
+    found: dict[ScoreConfig, Found] = {}
+    for config in configs:
+        if config.metric == "random":
+            found[config] = Found(_uniform(seed, len(dataset.train_labels)))
+    for names, function in families:
+        wanted = list(dict.fromkeys(config for config in configs if family_of(config.metric) in names))
+        if wanted:
+            found |= function(request, wanted)
+
+    def result(config: ScoreConfig) -> Scores:
+        values, seeds, tests, standard_error, floor, notes = found[config]
+        settings = settings_of(config, model, seed)
+        about = (dataset.name, dataset.train_fingerprint, settings, seeds, (*dataset.notes, *notes))
+        return Scores(config.metric, values, *about, tests, standard_error, floor)
+
+    return [result(config) for config in configs]
+
+
+def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
+    """Scores of networks that are trained on the whole pool; those of equal trainings share them."""
+    dataset, model = request.dataset, request.model
+    images, labels = dataset.train_images, np.asarray(dataset.train_labels)
+    shared: dict[tuple[int, TrainingConfig], dict[str, list[ScoreConfig]]] = {}
+    for config in configs:
+        key = config.num_networks, config.training
+        shared.setdefault(key, {}).setdefault(config.metric, []).append(config)
+    found: dict[ScoreConfig, Found] = {}
+    for (num_networks, training), of_metric in shared.items():
+        metrics, seeds = of_metric.keys(), _seeds(request.seed, num_networks)
         networks = train(
             models.build(model, images.shape[1:], dataset.num_classes),
             images,
             labels,
             [np.arange(len(labels))] * num_networks,
-            seeds=_seeds(seed, num_networks),
+            seeds=seeds,
             config=training,
-            folder=None if folder is None else Path(folder) / digest_of([num_networks, to_json(training)]),
-            progress=progress,
+            folder=None if request.folder is None else request.folder / digest_of([num_networks, to_json(training)]),
+            progress=request.progress,
         )
         _check_learned(networks, training)
-        of_each = scores_of_networks(networks, metrics, images, labels, batch_size=batch_size)
+        of_each = scores_of_networks(networks, metrics, images, labels, batch_size=request.batch_size)
+        of_tests: dict[str, NDArray[np.float64]] = {}
+        if request.test_images:
+            tests, wanted = (dataset.test_images, dataset.test_labels), metrics & OF_LOGITS.keys()
+            of_tests = scores_of_networks(networks, wanted, *tests, batch_size=request.batch_size)
         for metric, of_networks in of_each.items():
-            values[num_networks, training, metric] = of_networks.mean(axis=0)
-        if test_images:
-            tests, logit_scores = (dataset.test_images, dataset.test_labels), metrics & _OF_LOGITS.keys()
-            of_each = scores_of_networks(networks, logit_scores, *tests, batch_size=batch_size)
-            for metric, of_networks in of_each.items():
-                of_tests[num_networks, training, metric] = of_networks.mean(axis=0)
-
-    def result(config: ScoreConfig) -> Scores:
-        settings = {"score": to_json(config), "model": to_json(model), "seed": int(seed)}
-        if config.metric == "random":
-            of_examples, seeds = _uniform(seed, len(labels)), []
-        else:
-            of_examples = values[config.num_networks, config.training, config.metric]
-            seeds = _seeds(seed, config.num_networks)
-        return Scores(
-            config.metric,
-            of_examples,
-            dataset.name,
-            dataset.train_fingerprint,
-            settings,
-            tuple(seeds),
-            dataset.notes,
-            of_tests.get((config.num_networks, config.training, config.metric)),
-        )
-
-    return [result(config) for config in configs]
+            test_values = of_tests[metric].mean(axis=0) if metric in of_tests else None
+            error = of_networks.std(axis=0, ddof=1) / np.sqrt(num_networks) if num_networks > 1 else None
+            one = Found(of_networks.mean(axis=0), tuple(seeds), test_values, error)
+            found |= dict.fromkeys(of_metric[metric], one)
+    return found
 
 
-def scores_of_networks(
-    networks: TrainedNetworks,
-    metrics: Collection[str],
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    batch_size: int = 1024,
-) -> dict[str, NDArray[np.float64]]:
-    """Scores of the examples that networks were trained on, under each network.
+def _of_subsets(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
+    """Scores of networks that are each trained on a random share of the pool."""
+    raise ValueError(f"{', '.join(config.metric for config in configs)}: subset trainings are not there yet")
 
-    Args:
-        networks: trained networks.
-        metrics: names of the scores, none of them ``random``; see :func:`score`.
-        images: shape (num_images, height, width, channels).
-        labels: classes, integers of shape (num_images,).
-        batch_size: images scored at a time, at least 1.
 
-    Returns:
-        By metric, shape (num_networks, num_images), higher = harder.
-
-    Raises:
-        ValueError: an unknown metric, or a training too short for ``forgetting``.
-        FloatingPointError: a score is not finite.
-    """
-    known = (*_OF_LOGITS, "grand", "forgetting", "prototypes", "moderate")
-    for metric in metrics:
-        if metric not in known:
-            raise ValueError(f"metrics must be among {', '.join(known)}, got {metric!r}")
-    check_settings(0, batch_size)
-    if networks.architecture.readout and {"grand", "forgetting"} & set(metrics):
-        raise ValueError(
-            "grand and forgetting need networks that are trained by gradient descent: take el2n or margin, or another "
-            "model.kind"
-        )
-    found: dict[str, NDArray[np.float64]] = {}
-    if "forgetting" in metrics:  # first, as it needs no more work on the images and may be refused
-        found["forgetting"] = forgetting_events(networks.correct, networks.batches(), len(labels))
-    of_logits = {metric: function for metric, function in _OF_LOGITS.items() if metric in metrics}
-    if of_logits:
-        parts: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in of_logits}
-        for some in _portions(networks, len(labels), batch_size):
-            logits = networks.logits(images[some], batch_size=batch_size)
-            _check_finite("logits", logits)
-            for metric, function in of_logits.items():
-                parts[metric].append(function(logits, labels[some]))
-        found |= {metric: np.concatenate(of_metric, axis=1) for metric, of_metric in parts.items()}
-    if "grand" in metrics:
-        norms = networks.map(gradient_norm, images, labels, batch_size=batch_size)
-        found["grand"] = _check_finite("grand", norms).astype(np.float64)
-    if "prototypes" in metrics:
-        found["prototypes"] = _prototype_distances(networks, images, labels, batch_size)
-    if "moderate" in metrics:
-        found["moderate"] = _median_distances(networks, images, labels, batch_size)
-    return {metric: found[metric] for metric in metrics}
+def _of_embeddings(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
+    """Scores of embeddings that somebody has."""
+    raise ValueError(f"{', '.join(FAMILIES['embeddings'])} needs embeddings")
 
 
 def el2n(
@@ -257,48 +220,14 @@ def el2n(
         ValueError: ``num_networks`` or ``batch_size`` below 1, images that are not finite or labels out of range.
         FloatingPointError: a network diverged in training.
     """
-    if num_networks < 1:
-        raise ValueError(f"num_networks must be at least 1, got {num_networks}")
-    check_settings(seed, batch_size)
+    check_integer("num_networks", num_networks, 1)
+    check_integer("seed", int(seed), 0)
+    check_integer("batch_size", batch_size, 1)
     labels = np.asarray(labels)
     _check_data(images, labels)
     everything = [np.arange(len(images))] * num_networks
     networks = train(model, images, labels, everything, seeds=_seeds(seed, num_networks), config=config)
     return scores_of_networks(networks, ["el2n"], images, labels, batch_size=batch_size)["el2n"].mean(axis=0)
-
-
-def _prototype_distances(
-    networks: TrainedNetworks, images: np.ndarray, labels: np.ndarray, batch_size: int
-) -> NDArray[np.float64]:
-    """Cosine distances to the class means in two passes, as all features of a large data set do not fit in memory."""
-    num_classes = int(labels.max()) + 1
-    sums: Any = 0.0
-    for some in _portions(networks, len(labels), batch_size):
-        features = networks.features(images[some], batch_size=batch_size)
-        sums = sums + class_sums(_check_finite("features", features), labels[some], num_classes)
-    parts = []
-    for some in _portions(networks, len(labels), batch_size):
-        features = networks.features(images[some], batch_size=batch_size)
-        parts.append(cosine_distance(features, sums[:, labels[some]]))
-    return np.concatenate(parts, axis=1)
-
-
-def _median_distances(
-    networks: TrainedNetworks, images: np.ndarray, labels: np.ndarray, batch_size: int
-) -> NDArray[np.float64]:
-    """Distances to the class medians, network by network: a median needs all features at once."""
-    found = []
-    for i in range(networks.num_networks):
-        features = picked(networks, np.array([i])).features(images, batch_size=batch_size)[0]
-        found.append(median_distance(_check_finite("features", features), labels))
-    return np.stack(found)
-
-
-def _portions(networks: TrainedNetworks, num_images: int, batch_size: int) -> Iterator[slice]:
-    """Parts of the images, whole batches but for the last."""
-    at_once = min(_IMAGES_AT_ONCE, 8 * _IMAGES_AT_ONCE // networks.num_networks)
-    size = batch_size * max(1, at_once // batch_size)
-    return (slice(start, start + size) for start in range(0, num_images, size))
 
 
 def _seeds(seed: int, num_networks: int) -> list[int]:
@@ -320,13 +249,6 @@ def _check_forgetting(training: TrainingConfig, num_examples: int) -> None:
             f"{2 * num_examples} presentations, but num_steps times batch_size is {presented}: raise num_steps or "
             f"num_epochs"
         )
-
-
-def check_settings(seed: int, batch_size: int) -> None:
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
 
 def _check_learned(networks: TrainedNetworks, training: TrainingConfig) -> None:
@@ -359,13 +281,3 @@ def _check_data(images: np.ndarray, labels: np.ndarray, num_classes: int | None 
                 f"images must be finite, but {bad.size} of {len(images)} have a pixel that is not: the first is "
                 f"image {bad[0]}"
             )
-
-
-def _check_finite(name: str, values: np.ndarray) -> np.ndarray:
-    bad = int(np.sum(~np.isfinite(values)))
-    if bad:
-        raise FloatingPointError(
-            f"{name} must be finite, but {bad} of {values.size} are not: lower the learning_rate of the networks that "
-            "score"
-        )
-    return values

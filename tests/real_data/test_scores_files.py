@@ -120,3 +120,21 @@ def test_rank_correlation_refuses_what_cannot_be_compared():
         rank_correlation([scores([1, 2, 3, 4]), scores([2, 2, 2, 2], metric="margin")])
     with pytest.raises(ValueError, match="scores must be at least one"):
         rank_correlation([])
+
+
+def test_errors_floors_and_ties_are_saved_beside_the_values(tmp_path):
+    values, errors, floor = [0.5, 0.25, 0.5, 1.0], [0.1, 0.2, 0.3, 0.0], [0.5, 0.5, 0.5, 0.4]
+    arguments = ("ddd", np.array(values), DATA.name, DATA.train_fingerprint)
+    before = Scores(*arguments, standard_error=np.array(errors), noise_floor=np.array(floor))
+    path = before.save(tmp_path / "scores.nc")
+    after = Scores.load(path, DATA)
+    assert after.standard_error.tolist() == errors
+    assert after.noise_floor.tolist() == floor
+    assert after.tied == Results.load(path).config["tied"] == 0.5
+    assert after.test_values is None
+    assert scores([1, 2, 3, 4]).standard_error is None
+    with pytest.raises(ValueError, match=r"standard_error must have shape \(4,\), as values, got \(3,\)"):
+        Scores(*arguments, standard_error=np.ones(3))
+    for bad in (np.nan, np.inf, -0.1):
+        with pytest.raises(ValueError, match=r"noise_floor must be finite and at least 0.*noise_floor\[2\]"):
+            Scores(*arguments, noise_floor=np.array([0.1, 0.1, bad, 0.1]))

@@ -14,9 +14,9 @@ from flax import nnx
 from data_pruning.records.settings import to_json
 from real_data import ModelConfig, ScoreConfig, TrainingConfig, load_digits
 from real_data.datasets import ImageDataset
-from real_data.scores import rank_correlation, score, score_all, scores_of_networks, scoring
-from real_data.scores.config import METRICS
+from real_data.scores import network_scores, rank_correlation, score, score_all, scores_of_networks, scoring
 
+METRICS = ("el2n", "grand", "forgetting", "margin", "confidence", "prototypes", "moderate", "random")
 MODEL = ModelConfig()
 TRAINING = TrainingConfig(num_steps=50, learning_rate=0.1, standardize=False)
 
@@ -164,7 +164,7 @@ def test_batch_size_does_not_matter(trainings, monkeypatch):
     ((_, networks),) = trainings
     data = DATA.train_images, DATA.train_labels
     reference = scores_of_networks(networks, metrics, *data)
-    monkeypatch.setattr(scoring, "_IMAGES_AT_ONCE", 150)  # so that the images come in several portions
+    monkeypatch.setattr(network_scores, "_IMAGES_AT_ONCE", 150)  # so that the images come in several portions
     for batch_size in (64, 299):
         found = scores_of_networks(networks, metrics, *data, batch_size=batch_size)
         for metric in metrics:
