@@ -117,8 +117,8 @@ class Scores:
         return results.save(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], dataset: ImageDataset) -> Scores:
-        """Read scores of ``dataset`` from a file that :meth:`save` wrote.
+    def load(cls, path: str | os.PathLike[str], dataset: ImageDataset | None = None) -> Scores:
+        """Read scores of ``dataset``, or of whichever there are where it is None, from a file that :meth:`save` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -146,7 +146,8 @@ class Scores:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{Path(path)} is damaged: {error}; delete it") from error
         try:
-            scores.check(dataset)
+            if dataset is not None:
+                scores.check(dataset)
         except ValueError as error:
             raise ValueError(f"{Path(path)}: {error}") from error
         return scores
