@@ -21,6 +21,7 @@ def prune(
     fraction: Fraction = 0.5,
     images: ImageOptions = Images(),  # noqa: B008
     min_class_share: float = 1.0,
+    among: Path | None = None,
     seed: int = 0,
     out: Path = Path("results/kept.txt"),
 ) -> None:
@@ -32,14 +33,16 @@ def prune(
     Args:
         scores: a file that ``score`` wrote, for the same data set.
         rule: keep rule, as for run.
-        fraction: fraction kept, in (0, 1].
+        fraction: fraction kept, in (0, 1]; with among, of the candidates.
         images: the images.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
+        among: text file of the images that may be kept, their positions or names, one a line, as this command writes
+            it; the others are dropped first, near-duplicates for example.
         seed: for ties and random choices.
         out: the text file.
     """
     from real_data.scores import Scores
-    from real_data.selection.kept_list import write_kept
+    from real_data.selection.kept_list import read_kept, write_kept
     from real_data.selection.pruning import select
     from real_data.training.examples import Examples
 
@@ -47,7 +50,15 @@ def prune(
     data = images.load()
     values = Scores.load(scores, data).values
     keep = keep_rule(rule, fraction)
-    indices, _, weights = select(values, keep, data.train_labels, min_class_share=min_class_share, seed=seed)
+    candidates = None
+    if among is not None:
+        listed = read_kept(among, data)
+        if listed.weights is not None:
+            raise ValueError(f"among must be a list without weights, but {among} has some")
+        candidates = listed.indices
+    indices, _, weights = select(
+        values, keep, data.train_labels, min_class_share=min_class_share, among=candidates, seed=seed
+    )
     kept = Examples(indices, None if weights is None else weights.astype(np.float32))
     write_kept(out, kept)
     where = f"their positions among the {values.size} training images in {out}"
@@ -57,4 +68,5 @@ def prune(
         where += f", their names in {names}"
     if weights is not None:
         where += ", each with the weight of its loss"
-    print(f"{len(kept)} of {values.size} images kept ({len(data.test_labels)} more are the test images); {where}")
+    of = f"{values.size} images" if candidates is None else f"{candidates.size} candidates, of {values.size} images,"
+    print(f"{len(kept)} of {of} kept ({len(data.test_labels)} more are the test images); {where}")

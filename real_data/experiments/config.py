@@ -58,9 +58,9 @@ class Experiment:
             own.
         test_folder: name of the folder of test images of a ``folder``, where there are several beside train.
         skip_undecodable: whether image files of a ``folder`` that cannot be decoded are left out.
-        scores: how difficulty is scored, each metric once.
-        rules: keep rules by name, see :func:`keep_rule`; or rs2 or infobatch, see
-            :func:`real_data.selection.methods.chosen_examples`.
+        scores: how difficulty is scored, each metric once; may be none where there are files of scores.
+        rules: keep rules by name, see :func:`keep_rule`; with +by-error for class quotas by error, or rs2 or infobatch,
+            see :func:`real_data.selection.methods.chosen_examples`.
         fractions: fractions kept f of the training pool, each in (0, 1]; the whole pool (f = 1) is always
             trained.
         pool_sizes: numbers of training images that are pruned, each at least 2; None is all there are.
@@ -75,6 +75,10 @@ class Experiment:
         labels: file of labels in place of those of the data set, for training and test images, as
             :func:`real_data.datasets.label_file.save_labels` writes it; None keeps them.  Data sets without a test set
             are then divided in the same way for every seed.
+        score_files: files of scores of all training images, as ``python -m real_data score`` writes them, beside
+            ``scores`` or in place of them, each metric once.  They are the same for all seeds, so that intervals over
+            seeds hold for pool and retraining alone.  Data sets without a test set are then divided in the same way
+            for every seed.
         model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
     """
@@ -94,6 +98,7 @@ class Experiment:
     label_noise: float = 0.0
     holdout: float = 0.0
     labels: str | None = None
+    score_files: tuple[str, ...] = ()
     model: ModelConfig = field(default_factory=ModelConfig)
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
 
@@ -106,7 +111,11 @@ class Experiment:
         check_tuple("pool_sizes", self.pool_sizes)
         check_settings("model", self.model, ModelConfig)
         check_settings("retraining", self.retraining, TrainingConfig)
-        check_different("the metrics of scores", tuple(score.metric for score in self.scores))
+        check_tuple("score_files", self.score_files, str)
+        if self.scores or not self.score_files:
+            check_different("the metrics of scores", tuple(score.metric for score in self.scores))
+        if self.score_files:
+            check_different("score_files", self.score_files)
         check_different("rules", self.rules)
         for f in self.fractions:
             check_real("each of fractions", f, "(0, 1]")
@@ -125,6 +134,11 @@ class Experiment:
         check_real("label_noise", self.label_noise, "[0, 1)")
         check_real("holdout", self.holdout, "[0, 1)")
         check_string("labels", self.labels, optional=True)
+        if self.score_files and self.label_noise:
+            raise ValueError(
+                f"label_noise must be 0 with score_files, which are scores under the labels as they are, got "
+                f"{self.label_noise}"
+            )
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -24,13 +24,22 @@ from data_pruning.records.settings_file import write_settings
 from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
-from real_data.experiments.task import Task, load_for, pool_of, run_task, scores_of_tests, source_of
-from real_data.selection.methods import chosen_examples
+from real_data.experiments.pool import load_for, source_of
+from real_data.experiments.score_files import SavedScore
+from real_data.experiments.task import (
+    Task,
+    pool_of,
+    run_task,
+    saved_scores_of,
+    scores_of_tests,
+)
+from real_data.selection.methods import chosen_examples, looks_at_recalls
 from real_data.software import software
 
-__all__ = ["run_experiment"]
+__all__ = ["run_experiment", "tasks_of"]
 
-EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path", "labels")
+EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path", "labels", "score_files")
+SAME_FOR_ALL_SEEDS = "scores from files are the same for all seeds: intervals hold for pool and retraining alone"
 
 
 def run_experiment(
@@ -69,10 +78,10 @@ def run_experiment(
         seeds (metric, pool, rule, fraction), ``num_kept``, ``training_errors``, ``learned`` (1 where the network is
         better than the most frequent class of its training images) and ``learning_rates`` (metric, pool, rule,
         fraction, seed); ``errors_all`` (pool, seed) and so on, ``mean_all`` and ``standard_error_all`` (pool) of the
-        whole training pool; ``wrong`` (metric, pool, rule, fraction, seed, test) and ``test_scores`` (metric, pool,
-        seed, test), see :func:`real_data.findings.errors_by_rank.errors_by_rank`; coordinates ``metric``,
-        ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is needed to compute it
-        again.
+        whole training pool; ``wrong`` (metric, pool, rule, fraction, seed, test), ``wrong_all`` (pool, seed, test) and
+        ``test_scores`` (metric, pool, seed, test), see :func:`real_data.findings.errors_by_rank.errors_by_rank`;
+        coordinates ``metric``, ``pool_size``, ``rule``, ``fraction``, ``seed``.  The result's ``config`` holds what is
+        needed to compute it again.
 
     Raises:
         FileNotFoundError: the data set is not there.
@@ -105,7 +114,8 @@ def _run(
 ) -> Results:
     # of a worker: the machine that hands out the work may be another
     versions = software() if executor is None else executor.submit(software).result()
-    tasks = _tasks(config, networks_at_once, digest_of(versions))
+    saved = saved_scores_of(config)
+    tasks = tasks_of(config, networks_at_once, digest_of(versions), saved)
     if kept:
         _check_data(folder / f"{config.dataset}.nc", source_of(config))
         write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
@@ -139,7 +149,7 @@ def _run(
         raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
     if failures:
         raise failures[0]
-    return _assembled(config, tasks, cells.outcomes(), versions, folder)
+    return _assembled(config, tasks, cells.outcomes(), versions, folder, saved)
 
 
 def _check_data(path: Path, source: str) -> None:
@@ -148,7 +158,9 @@ def _check_data(path: Path, source: str) -> None:
         raise ValueError(f"{path} holds the results of other images: give another folder")
 
 
-def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> list[Task]:
+def tasks_of(
+    config: Experiment, networks_at_once: int | None, versions: str, saved: tuple[SavedScore, ...] = ()
+) -> list[Task]:
     """The tasks of an experiment, after all has been checked that can be checked before work begins."""
     tasks = []
     for seed in config.seeds:
@@ -156,20 +168,30 @@ def _tasks(config: Experiment, networks_at_once: int | None, versions: str) -> l
         for given in config.pool_sizes:
             size = len(data.train_labels) if given is None else given
             data.pool(size, 0)  # complains about a size out of range
-            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions))
+            digests = tuple(one.digest for one in saved)
+            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions, digests))
     if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
         raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
     if config.min_class_share == 1:  # then the numbers kept of each class do not depend on the scores
         for task in tasks[: len(config.pool_sizes)]:
             labels = pool_of(task).train_labels
             for rule, f in itertools.product(config.rules, config.fractions):
+                if looks_at_recalls(rule):
+                    continue
                 chosen_examples(rule, f, np.arange(labels.size, dtype=float), labels)
     return tasks
 
 
 def _assembled(
-    config: Experiment, tasks: list[Task], outcomes: dict[str, Outcome], versions: dict[str, str], folder: Path
+    config: Experiment,
+    tasks: list[Task],
+    outcomes: dict[str, Outcome],
+    versions: dict[str, str],
+    folder: Path,
+    saved: tuple[SavedScore, ...],
 ) -> Results:
+    metrics = [*(score.metric for score in config.scores), *(one.metric for one in saved)]
+    of_files = {"score_files": [one.about() for one in saved], "remarks": [SAME_FOR_ALL_SEEDS]} if saved else {}
     sizes = list(dict.fromkeys(task.pool_size for task in tasks))
     results = Results(
         f"Test error of a network on {config.dataset}, against the number of training examples kept",
@@ -179,18 +201,20 @@ def _assembled(
             "fingerprints": sorted({task.fingerprint for task in tasks}),
             "notes": list(load_for(config, config.first_seed).notes),
             "software": versions,
+            **of_files,
         },
     )
-    results.add("metric", "metric", [score.metric for score in config.scores], "", "score of difficulty")
+    results.add("metric", "metric", metrics, "", "score of difficulty")
     results.add("pool_size", "pool", sizes, "1", "number of training images before pruning")
     results.add("rule", "rule", list(config.rules), "", "keep rule")
     results.add("fraction", "fraction", list(config.fractions), "1", "fraction of the training pool kept, f")
     results.add("seed", "seed", list(config.seeds), "1", "seed of pool, scores and training")
-    shape = (len(config.scores), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
+    shape = (len(metrics), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
     of_cells = {name: np.empty(shape, np.int64 if name in ("num_kept", "learned") else float) for name in COLUMNS}
     of_pools = {name: np.empty((len(sizes), len(config.seeds)), values.dtype) for name, values in of_cells.items()}
     num_test = {outcome.wrong.size for outcome in outcomes.values() if outcome.wrong is not None}
     wrong = np.zeros((*shape, num_test.pop()), bool) if len(num_test) == 1 else None
+    wrong_all = np.zeros((len(sizes), len(config.seeds), 0 if wrong is None else wrong.shape[-1]), bool)
     difficulty: dict[tuple[int, int, int], np.ndarray] = {}
     for task in tasks:
         pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
@@ -202,20 +226,31 @@ def _assembled(
                 else:
                     r, f = config.rules.index(rule), config.fractions.index(fraction)
                     of_cells[name][score, pool, r, f, seed] = value
-            if wrong is not None and rule != "all" and outcome.wrong is not None:
+            if wrong is None or outcome.wrong is None:
+                continue
+            if rule == "all":
+                wrong_all[pool, seed] = outcome.wrong
+            else:
                 wrong[score, pool, config.rules.index(rule), config.fractions.index(fraction), seed] = outcome.wrong
-        for score in range(len(config.scores)):
+        for score in range(len(metrics)):
             found = scores_of_tests(task, score, folder)
             if found is not None:
                 difficulty[score, pool, seed] = found
     cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
     if wrong is not None:
         results.add("wrong", (*runs, "test"), wrong, "1", WRONG)
-    if len(difficulty) == math.prod((len(config.scores), len(sizes), len(config.seeds))):
-        each = np.array([difficulty[key] for key in sorted(difficulty)]).reshape(
-            len(config.scores), len(sizes), len(config.seeds), -1
-        )
+        results.add("wrong_all", ("pool", "seed", "test"), wrong_all, "1", f"{WRONG}; of the whole pool (f = 1)")
+    complete = [m for m in range(len(metrics)) if sum(key[0] == m for key in difficulty) == len(tasks)]
+    if complete and len({one.size for one in difficulty.values()}) == 1:
+        each = np.full((len(metrics), len(sizes), len(config.seeds), next(iter(difficulty.values())).size), np.nan)
+        for key in difficulty:
+            each[key] = difficulty[key]
         described = "difficulty of each test image under the networks that score, higher = harder"
+        if len(complete) < len(metrics):
+            described += "; NaN of scores that know none, see tests_scored"
+            scored = np.isin(np.arange(len(metrics)), complete)
+            results.add("tests_scored", "metric", scored, "1", "whether the score knows the test images")
+            each[~scored] = np.nan
         results.add("test_scores", ("metric", "pool", "seed", "test"), each, "1", described)
     root = math.sqrt(len(config.seeds))
     for name, description in COLUMNS.items():

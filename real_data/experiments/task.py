@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,26 @@ from data_pruning import Results
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
 from real_data import datasets, models, scores
-from real_data.datasets.label_file import relabelled
 from real_data.experiments.cells import Cell, CellFolder, Outcome, group_name
+from real_data.experiments.class_recalls import cross_fitted_recalls
 from real_data.experiments.config import Experiment
+from real_data.experiments.pool import divided, load_for, pool_within, whole_data
+from real_data.experiments.score_files import SavedScore, same_scores, saved_scores
 from real_data.scores.config import ScoreConfig
 from real_data.selection import methods
 from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
 
-__all__ = ["Task", "load_for", "pool_of", "run_task", "scores_of_tests", "source_of"]
+__all__ = [
+    "Task",
+    "load_for",
+    "pool_of",
+    "run_task",
+    "saved_scores_of",
+    "scores_of_pool",
+    "scores_of_tests",
+]
 
 KEY_SETTINGS = ("model", "retraining", "min_class_share", "label_noise", "holdout")
 CHECKPOINT_EVERY = 1000  # steps
@@ -42,6 +51,7 @@ class Task:
         fingerprint: of the data set, so that a worker notices if its files are others.
         networks_at_once: networks that are trained side by side.
         software: versions of what determines the numbers.
+        score_digests: of the scores in the experiment's files, so that a worker notices if they are others.
     """
 
     config: Experiment
@@ -50,15 +60,21 @@ class Task:
     fingerprint: str
     networks_at_once: int | None
     software: str
+    score_digests: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Beginning of the names of the task's files."""
         return f"pool-{self.pool_size}-seed-{self.seed}"
 
+    @property
+    def num_scores(self) -> int:
+        """How many scores there are, those from files last."""
+        return len(self.config.scores) + len(self.config.score_files)
+
     def cells(self) -> dict[tuple[int, str, float], Cell]:
         """The cell of each score (by number), rule and fraction, and the whole pool as (0, "all", 1)."""
-        grid = itertools.product(range(len(self.config.scores)), self.config.rules, self.config.fractions)
+        grid = itertools.product(range(self.num_scores), self.config.rules, self.config.fractions)
         everything = {(score, rule, f): self._cell(score, rule, f) for score, rule, f in grid}
         return {**everything, (0, "all", 1.0): self._cell(0, "all", 1.0)}
 
@@ -66,8 +82,13 @@ class Task:
         if fraction == 1 and not methods.may_differ_from_all(rule):
             rule = "all"
         blind = not methods.looks_at_scores(rule)
-        own = {"score": None if blind else to_json(self.config.scores[score]), "rule": rule, "fraction": fraction}
+        own = {"score": None if blind else self._score_key(score), "rule": rule, "fraction": fraction}
         return Cell(rule, fraction, None if blind else score, digest_of({**self._shared(), **own}))
+
+    def _score_key(self, score: int) -> Any:
+        """What determines a score: its settings, or its values where they come from a file, wherever that lies."""
+        number = score - len(self.config.scores)
+        return to_json(self.config.scores[score]) if number < 0 else {"values_sha256": self.score_digests[number]}
 
     def domain(self) -> str:
         """Digest of what all cells have in common, whatever the rules, fractions and scores of the experiment."""
@@ -105,11 +126,14 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         model = models.build(config.model, data.train_images.shape[1:], data.num_classes)
         _, score_seed, prune_seed, train_seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()
         used = sorted({cell.score for cell in pending if cell.score is not None})
-        difficulty = _scored(task, data, [config.scores[i] for i in used], score_seed, folder / "scores")
-        by_score = dict(zip(used, difficulty, strict=True))
-        for number, found in by_score.items():
+        computed = [i for i in used if i < len(config.scores)]
+        difficulty = {i: _of_file(task, i) for i in used if i >= len(config.scores)}
+        found_scores = _scored(task, data, [config.scores[i] for i in computed], score_seed, folder / "scores")
+        for number, found in zip(computed, found_scores, strict=True):
             _save_test_scores(task, number, found, folder)
-        kept = {cell.key: _kept(task, cell, by_score, data, prune_seed) for cell in pending}
+            difficulty[number] = found.values
+        recalls = _recalls(task, data, pending, folder)
+        kept = {cell.key: _kept(task, cell, difficulty, recalls, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
         descends = not config.model.solved_for
@@ -170,14 +194,45 @@ def _discard(checkpoints: Path | None) -> None:
 
 
 def _kept(
-    task: Task, cell: Cell, difficulty: dict[int, scores.Scores], data: datasets.ImageDataset, seed: int
+    task: Task,
+    cell: Cell,
+    difficulty: dict[int, np.ndarray],
+    recalls: np.ndarray | None,
+    data: datasets.ImageDataset,
+    seed: int,
 ) -> Examples:
     """The examples of the pool that a cell is trained on."""
-    values = None if cell.score is None else difficulty[cell.score].values
+    values = None if cell.score is None else difficulty[cell.score]
     share = task.config.min_class_share
     return methods.chosen_examples(
-        cell.rule, cell.fraction, values, data.train_labels, min_class_share=share, seed=seed
+        cell.rule,
+        cell.fraction,
+        values,
+        data.train_labels,
+        min_class_share=share,
+        class_recalls=recalls,
+        seed=seed,
     )
+
+
+def _recalls(task: Task, data: datasets.ImageDataset, cells: list[Cell], folder: Path) -> np.ndarray | None:
+    """How well each class is recognised, if one of the cells needs it."""
+    if not any(methods.looks_at_recalls(cell.rule) for cell in cells):
+        return None
+    name = f"{task.name}-{digest_of({'task': task.domain(), 'what': 'recalls'})}"
+    num_steps = task.config.retraining.steps_for(len(data.train_labels))
+    checkpoints = _checkpoints(folder, f"recalls-{name}", num_steps)
+    found = cross_fitted_recalls(
+        data,
+        task.config.model,
+        task.config.retraining,
+        seed=int(np.random.SeedSequence([task.seed, 3]).generate_state(1)[0]),
+        path=folder / "recalls" / f"{name}.nc",
+        checkpoints=checkpoints,
+        provenance=_provenance(task),
+    )
+    _discard(checkpoints)
+    return found
 
 
 def _kind(examples: Examples, num_steps: int) -> tuple[int, bool, bool]:
@@ -207,8 +262,7 @@ def pool_of(task: Task) -> datasets.ImageDataset:
             f"the data set {config.dataset} here, sha256 {data.fingerprint}, is not that of the experiment, "
             f"{task.fingerprint}"
         )
-    pool_seed, noise_seed = np.random.SeedSequence([task.seed, 1]).generate_state(2).tolist()
-    pool = data.pool(task.pool_size, pool_seed)
+    pool, noise_seed = pool_within(config, data, task.pool_size, task.seed)
     if config.label_noise == 0:
         return data if pool.size == data.train_labels.size else data.subset(pool)
     labels = data.train_labels[pool]
@@ -218,32 +272,39 @@ def pool_of(task: Task) -> datasets.ImageDataset:
     return data.subset(pool, labels)
 
 
-def source_of(config: Experiment) -> str:
-    """Fingerprint of the images of an experiment, however its seeds divide them."""
-    return _load(config.dataset, config.path, *_reading(config), 0).fingerprint
+def saved_scores_of(config: Experiment) -> tuple[SavedScore, ...]:
+    """What the files of scores of an experiment hold.
 
-
-def _reading(config: Experiment) -> tuple[int | None, str | None, bool, str | None]:
-    return config.image_size, config.test_folder, config.skip_undecodable, config.labels
-
-
-def load_for(config: Experiment, seed: int) -> datasets.ImageDataset:
-    """The data set of an experiment for one of its seeds.
-
-    Data sets without an official test set are divided anew for every seed; with ``holdout``, a part of the training
-    images takes the place of the test images.
+    Raises:
+        FileNotFoundError, ValueError: see :func:`real_data.experiments.score_files.saved_scores`.
     """
-    # with holdout the test images are those that everything else calls test images, and are left alone
-    same = config.holdout > 0 or config.labels is not None  # a file of labels belongs to one division
-    split_seed = seed if config.dataset in datasets.UNDIVIDED and not same else 0
-    data = _load(config.dataset, config.path, *_reading(config), split_seed)
-    if config.holdout == 0:
-        return data
-    number = data.train_labels.size
-    held = data.pool(round(config.holdout * number), int(np.random.SeedSequence([seed, 2]).generate_state(1)[0]))
-    test = data.subset(held)
-    rest = data.subset(np.setdiff1d(np.arange(number), held))
-    return replace(rest, test_images=test.train_images, test_labels=test.train_labels)
+    if not config.score_files:
+        return ()
+    metrics = [score.metric for score in config.scores]
+    return saved_scores(config.score_files, whole_data(config, config.first_seed), metrics)
+
+
+def _file_of(task: Task, score: int) -> scores.Scores:
+    number = score - len(task.config.scores)
+    whole = whole_data(task.config, task.seed)
+    return same_scores(task.config.score_files[number], whole, task.score_digests[number])
+
+
+def _of_file(task: Task, score: int) -> np.ndarray:
+    """The part of a file's scores that belongs to the pool of a task."""
+    values = _file_of(task, score).values
+    if task.config.holdout > 0:
+        values = values[divided(task.config, whole_data(task.config, task.seed), task.seed)[1]]
+    pool, _ = pool_within(task.config, load_for(task.config, task.seed), task.pool_size, task.seed)
+    return values[pool]
+
+
+def scores_of_pool(task: Task, score: int, data: datasets.ImageDataset, folder: Path) -> np.ndarray:
+    """How difficult the images of the pool of a task are, shape (pool_size,); computed unless the folder has it."""
+    if score >= len(task.config.scores):
+        return _of_file(task, score)
+    seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()[1]
+    return _scored(task, data, [task.config.scores[score]], seed, folder / "scores")[0].values
 
 
 def _scored(
@@ -283,30 +344,14 @@ def _save_test_scores(task: Task, score: int, found: scores.Scores, folder: Path
 
 
 def scores_of_tests(task: Task, score: int, folder: Path) -> np.ndarray | None:
-    """How difficult each test image is under the networks that scored the pool of a task; None where not known."""
+    """How difficult each test image is under the networks that scored the pool of a task; None where not known.
+
+    Files of scores know nothing of training images that are set aside to be tested on: their networks have seen them.
+    """
+    if score >= len(task.config.scores):
+        return _file_of(task, score).test_values if task.config.holdout == 0 else None
     path = _test_scores_path(task, score, folder)
     return Results.load(path)["test_score"] if path.exists() else None
-
-
-@lru_cache(maxsize=2)
-def _load(
-    name: str,
-    path: str | None,
-    image_size: int | None,
-    test_folder: str | None,
-    skip_undecodable: bool,
-    labels: str | None,
-    split_seed: int,
-) -> datasets.ImageDataset:
-    data = datasets.load(
-        name,
-        path,
-        split_seed=split_seed,
-        image_size=image_size,
-        test_folder=test_folder,
-        skip_undecodable=skip_undecodable,
-    )
-    return data if labels is None else relabelled(data, labels)
 
 
 def _provenance(task: Task) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def error_table(results: Results) -> str:
         for p, size in enumerate(results["pool_size"]):
             title = f"{metric}, {size} training images" if results["mean"].shape[:2] != (1, 1) else ""
             tables.append(_one_table(results, m, p, title))
-    return "\n\n".join(tables)
+    return "\n\n".join([*tables, *(f"Remark: {remark}." for remark in results.config.get("remarks", ()))])
 
 
 def _one_table(results: Results, m: int, p: int, title: str) -> str:

@@ -49,6 +49,8 @@ def errors_by_rank(
     if "test_scores" not in results.variables or "wrong" not in results.variables:
         raise ValueError("these results have no scores of test images: score by el2n, margin or confidence")
     m = _index("metric", results["metric"], metric)
+    if "tests_scored" in results.variables and not results["tests_scored"][m]:
+        raise ValueError(f"{results['metric'][m]} knows no scores of test images: its file has none")
     p = (
         int(np.argmax(results["pool_size"]))
         if pool_size is None
@@ -78,10 +80,11 @@ def _index(name: str, values: np.ndarray, wanted: object) -> int:
 
 
 def rank_table(results: Results) -> str:
-    """The errors as a table, for the first score, the largest pool and every fraction."""
+    """The errors as a table, for the first score of test images, the largest pool and every fraction."""
     parts = []
     for f in results["fraction"]:
-        metric = str(results["metric"][0])
+        scored = results["tests_scored"] if "tests_scored" in results.variables else np.ones(1, bool)
+        metric = str(results["metric"][np.argmax(scored)])
         found = errors_by_rank(results, float(f), metric=metric)
         ranks = "".join(f"{f'{i / NUM_BINS:.1f}-':>8}" for i in range(NUM_BINS))
         lines = [f"Test error in % by difficulty rank of the test images (0 = hardest, {metric}), f = {f:g}"]

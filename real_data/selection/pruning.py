@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data_pruning import KeepRule, importance_weights
-from data_pruning.apportionment import apportion
+from real_data.selection.class_quotas import checked_recalls, quotas_by_error, quotas_with_floor
 
-__all__ = ["Selection", "prune", "select"]
+__all__ = ["Selection", "class_sizes", "prune", "select"]
 
 Indices = NDArray[np.int64]
 
@@ -36,6 +36,8 @@ def prune(
     labels: ArrayLike | None = None,
     *,
     min_class_share: float = 1.0,
+    class_recalls: ArrayLike | None = None,
+    among: ArrayLike | None = None,
     seed: int = 0,
 ) -> Indices:
     """Choose the examples to keep, from their scores and a keep rule.
@@ -53,10 +55,17 @@ def prune(
     With a share above 0 no class is left empty as long as there are as many examples to keep as classes: one is
     taken from the class that keeps most.
 
-    The total K does not depend on labels: it is ``keep.kept_positions(n)``'s.  Within its class, each class
-    then applies the rule at its own fraction, ``keep.with_fraction``.  So at ``min_class_share=0`` hard and
-    easy rules keep the same examples as without labels, while a window is a window of rank within the
-    class.
+    With ``class_recalls`` the classes that are often misjudged keep a larger share instead, see
+    :func:`real_data.selection.class_quotas.quotas_by_error`; with :class:`KeepRandom` that is DRoP (Vysogorets et al.
+    2025).
+
+    With ``among`` the others are dropped first, near-duplicates for example, and everything said here holds for the
+    candidates alone: ranks, classes, and the fraction, which is that of the candidates.
+
+    The total K does not depend on labels: it is ``keep.kept_positions(n)``'s, n the number of candidates.  Within its
+    class, each class then applies the rule at its own fraction, ``keep.with_fraction``.  So at
+    ``min_class_share=0`` hard and easy rules keep the same examples as without labels, while a window is a window of
+    rank within the class.
 
     Examples with equal scores are ranked in random order, drawn from ``seed``: never in the order of the
     data set, which is often sorted by class.
@@ -67,7 +76,10 @@ def prune(
         keep: one keep rule; its fraction is that of the whole data set.
         labels: class of each example, integers of shape (num_examples,), or None.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; used with
-            labels only.
+            labels only, and not with ``class_recalls``.
+        class_recalls: share of the examples of each class that are recognised, on examples that were not trained on,
+            in [0, 1], by class number, shape (num_classes,); used with labels only.
+        among: the examples that may be kept, their indices or a mask of booleans, shape (num_examples,); None is all.
         seed: non-negative integer, for ties and for rules that keep examples at random.
 
     Returns:
@@ -75,10 +87,12 @@ def prune(
 
     Raises:
         TypeError: an argument of the wrong type, for example labels that are not integers.
-        ValueError: scores not finite or not one-dimensional, labels of another length, ``min_class_share`` or
-            ``seed`` out of range, a rule that keeps no example, or a class left without any.
+        ValueError: scores not finite or not one-dimensional, labels of another length, ``min_class_share``,
+            ``class_recalls``, ``among`` or ``seed`` out of range, a rule that keeps no example, or a class left
+            without any.
     """
-    return select(scores, keep, labels, min_class_share=min_class_share, seed=seed).indices
+    options: dict[str, Any] = {"min_class_share": min_class_share, "class_recalls": class_recalls, "among": among}
+    return select(scores, keep, labels, **options, seed=seed).indices
 
 
 def select(
@@ -87,6 +101,8 @@ def select(
     labels: ArrayLike | None = None,
     *,
     min_class_share: float = 1.0,
+    class_recalls: ArrayLike | None = None,
+    among: ArrayLike | None = None,
     seed: int = 0,
 ) -> Selection:
     """The examples that :func:`prune` keeps, with the probability of each and its importance weight.
@@ -96,6 +112,8 @@ def select(
         keep: see there; a :class:`KeepWeighted` rule gives weights.
         labels: see there.
         min_class_share: see there.
+        class_recalls: see there.
+        among: see there; probabilities are those of the candidates.
         seed: see there.
 
     Returns:
@@ -116,24 +134,49 @@ def select(
     if seed < 0:
         raise ValueError(f"seed must be a non-negative integer, got {seed!r}")
 
-    rng = np.random.default_rng(int(seed))
-    hardest_first = np.lexsort((rng.permutation(values.size), values))[::-1]
+    classes_of = None if labels is None else _checked_labels(labels, values.size)
+    if class_recalls is not None:
+        if classes_of is None:
+            raise ValueError("class_recalls are of no use without labels")
+        class_recalls = checked_recalls(class_recalls, classes_of)
+    if among is None:
+        return _select(values, keep, classes_of, min_class_share, class_recalls, int(seed))
+    candidates = _checked_among(among, values.size)
+    of_candidates = None if classes_of is None else classes_of[candidates]
+    found = _select(values[candidates], keep, of_candidates, min_class_share, class_recalls, int(seed))
+    return found._replace(indices=candidates[found.indices])
+
+
+def _select(
+    values: np.ndarray,
+    keep: KeepRule,
+    labels: Indices | None,
+    min_class_share: float,
+    recalls: NDArray[np.float64] | None,
+    seed: int,
+) -> Selection:
+    rng = np.random.default_rng(seed)
+    hardest_first = _ranked(values, rng)
     kept = hardest_first[keep.positions_by_score(values[hardest_first], None, rng)]
     if labels is None:
         return _selection(values, keep, [hardest_first], [kept])
 
-    classes, class_of = _classes_by_hardest_example(_checked_labels(labels, values.size), hardest_first)
+    classes, class_of = _classes_by_hardest_example(labels, hardest_first)
     sizes = np.bincount(class_of)
-    quotas = _class_quotas(sizes, np.bincount(class_of[kept], minlength=classes.size), float(min_class_share))
+    if recalls is None:
+        quotas = quotas_with_floor(sizes, np.bincount(class_of[kept], minlength=classes.size), min_class_share)
+    else:
+        quotas = quotas_by_error(kept.size, sizes, recalls[classes])
     if not quotas.all():
         empty = int(np.argmin(quotas))
-        if min_class_share > 0:
+        if min_class_share > 0 or recalls is not None:
             least = classes.size / values.size
             remedy = f"keep at least {classes.size} examples, one of each class, a fraction of {least:.3g}"
         else:
             remedy = "keep a larger fraction, or one of each class with min_class_share above 0 (--min-class-share)"
+        how = f"min_class_share = {min_class_share}" if recalls is None else "quotas by error"
         raise ValueError(
-            f"{keep} with min_class_share = {min_class_share} leaves no example of class {classes[empty]} "
+            f"{keep} with {how} leaves no example of class {classes[empty]} "
             f"({sizes[empty]} of {values.size} examples): {remedy}"
         )
     by_class = hardest_first[np.argsort(class_of[hardest_first], kind="stable")]
@@ -143,6 +186,40 @@ def select(
         for ranking, quota in zip(rankings, quotas.tolist(), strict=True)
     ]
     return _selection(values, keep, rankings, chosen)
+
+
+def class_sizes(
+    scores: ArrayLike, keep: KeepRule, labels: ArrayLike, *, min_class_share: float = 1.0, seed: int = 0
+) -> Indices:
+    """How many examples of each class :func:`prune` keeps, also where it would refuse as a class is left empty.
+
+    Args:
+        scores: as for :func:`prune`; so the others.
+        keep: see there.
+        labels: see there, in [0, num_classes).
+        min_class_share: see there.
+        seed: see there.
+
+    Returns:
+        By class number, shape (largest label + 1,).
+
+    Raises:
+        TypeError, ValueError: as :func:`prune`, but for empty classes.
+    """
+    kept = select(scores, keep, min_class_share=min_class_share, seed=seed).indices
+    values = np.asarray(scores)
+    of_class = _checked_labels(labels, values.size)
+    hardest_first = _ranked(values, np.random.default_rng(int(seed)))
+    classes, class_of = _classes_by_hardest_example(of_class, hardest_first)
+    counts = np.bincount(class_of[kept], minlength=classes.size)
+    found = np.zeros(int(classes.max()) + 1, np.int64)
+    found[classes] = quotas_with_floor(np.bincount(class_of), counts, min_class_share)
+    return found
+
+
+def _ranked(values: np.ndarray, rng: np.random.Generator) -> Indices:
+    """The examples from hardest to easiest, equal scores in random order."""
+    return np.lexsort((rng.permutation(values.size), values))[::-1]
 
 
 def _selection(values: np.ndarray, keep: KeepRule, rankings: list[Indices], chosen: list[Indices]) -> Selection:
@@ -169,22 +246,6 @@ def _classes_by_hardest_example(labels: Indices, hardest_first: Indices) -> tupl
     return classes[order], np.argsort(order)[class_of]
 
 
-def _class_quotas(sizes: Indices, global_counts: Indices, min_class_share: float) -> Indices:
-    """Number kept of each class: that of the global ranking, but not below its minimum; the same total."""
-    total = int(global_counts.sum())
-    equal_shares = apportion(total, sizes)
-    # rounded up, so that no class falls short of its minimum; never above equal shares, so that the sum fits
-    share_of_class = np.round(min_class_share * total * sizes / sizes.sum(), 9)
-    minimum = np.minimum(np.ceil(share_of_class).astype(np.int64), equal_shares)
-    deficit, surplus = np.maximum(minimum - global_counts, 0), np.maximum(global_counts - minimum, 0)
-    quotas = global_counts + deficit - apportion(int(deficit.sum()), surplus) if deficit.any() else global_counts
-    if min_class_share > 0 and total >= sizes.size:
-        for empty in np.flatnonzero(quotas == 0):
-            quotas[np.argmax(quotas)] -= 1
-            quotas[empty] = 1
-    return quotas
-
-
 def _checked_scores(scores: ArrayLike) -> np.ndarray:
     values = np.asarray(scores)
     if values.dtype.kind not in "fiu":
@@ -205,3 +266,26 @@ def _checked_labels(labels: ArrayLike, num_examples: int) -> np.ndarray:
     if values.shape != (num_examples,):
         raise ValueError(f"labels must have the shape of scores, {(num_examples,)}, got {values.shape}")
     return values
+
+
+def _checked_among(among: ArrayLike, num_examples: int) -> Indices:
+    """Indices of the candidates, increasing."""
+    values = np.asarray(among)
+    if values.dtype == np.bool_:
+        if values.shape != (num_examples,):
+            raise ValueError(f"among, a mask, must have the shape of scores, {(num_examples,)}, got {values.shape}")
+        candidates = np.flatnonzero(values)
+    elif values.dtype.kind in "iu":
+        if values.ndim != 1:
+            raise ValueError(f"among must be indices of shape (num_candidates,) or a mask, got shape {values.shape}")
+        candidates, counts = np.unique(values.astype(np.int64), return_counts=True)
+        if candidates.size and (candidates[0] < 0 or candidates[-1] >= num_examples):
+            outside = candidates[0] if candidates[0] < 0 else candidates[-1]
+            raise ValueError(f"among must lie in [0, {num_examples}), got {outside}")
+        if np.any(counts > 1):
+            raise ValueError(f"among must be different indices, but {candidates[np.argmax(counts)]} is there twice")
+    else:
+        raise TypeError(f"among must be indices or a mask of booleans, got an array of type {values.dtype}")
+    if candidates.size == 0:
+        raise ValueError("among must leave at least one example, got none")
+    return candidates
