@@ -16,7 +16,7 @@ from real_data.scores.predictions import confidence, error_norm, margin
 from real_data.scores.prototypes import class_sums, cosine_distance, median_distance
 from real_data.training.networks import TrainedNetworks, picked
 
-__all__ = ["OF_LOGITS", "scores_of_networks"]
+__all__ = ["OF_LOGITS", "portions", "scores_of_networks"]
 
 OF_LOGITS = {"el2n": error_norm, "margin": margin, "confidence": confidence}
 """The scores that look at logits alone."""
@@ -46,7 +46,8 @@ def scores_of_networks(
         By metric, shape (num_networks, num_images), higher = harder.
 
     Raises:
-        ValueError: an unknown metric, or a training too short for ``forgetting``.
+        ValueError: an unknown metric, a training too short for ``forgetting``, or networks that were not observed for
+            a score of their course.
         FloatingPointError: a score is not finite.
     """
     known = [metric for family in OF_WHOLE_POOL for metric in FAMILIES[family]]
@@ -59,16 +60,19 @@ def scores_of_networks(
             "grand and the course of training (forgetting and others) need networks that are trained by gradient "
             "descent: take el2n or margin, or another model.kind"
         )
-    unfilled = set(FAMILIES["course"]) & set(metrics) - {"forgetting"}
-    if unfilled:
-        raise ValueError(f"{', '.join(sorted(unfilled))} need the probabilities of every epoch of the training")
-    found: dict[str, NDArray[np.float64]] = {}
+    of_epochs = set(FAMILIES["course"]) & set(metrics) - {"forgetting"}
+    if unseen := sorted(of_epochs - networks.observed.keys()):
+        raise ValueError(
+            f"{', '.join(unseen)} need networks that were observed while they were trained: give train the observation "
+            "real_data.scores.course.Course"
+        )
+    found = {metric: _check_finite(metric, networks.observed[metric]) for metric in of_epochs}
     if "forgetting" in metrics:  # first, as it needs no more work on the images and may be refused
         found["forgetting"] = forgetting_events(networks.correct, networks.batches(), len(labels))
     of_logits = {metric: function for metric, function in OF_LOGITS.items() if metric in metrics}
     if of_logits:
         parts: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in of_logits}
-        for some in _portions(networks, len(labels), batch_size):
+        for some in portions(networks, len(labels), batch_size):
             logits = networks.logits(images[some], batch_size=batch_size)
             _check_finite("logits", logits)
             for metric, function in of_logits.items():
@@ -90,11 +94,11 @@ def _prototype_distances(
     """Cosine distances to the class means in two passes, as all features of a large data set do not fit in memory."""
     num_classes = int(labels.max()) + 1
     sums: Any = 0.0
-    for some in _portions(networks, len(labels), batch_size):
+    for some in portions(networks, len(labels), batch_size):
         features = networks.features(images[some], batch_size=batch_size)
         sums = sums + class_sums(_check_finite("features", features), labels[some], num_classes)
     parts = []
-    for some in _portions(networks, len(labels), batch_size):
+    for some in portions(networks, len(labels), batch_size):
         features = networks.features(images[some], batch_size=batch_size)
         parts.append(cosine_distance(features, sums[:, labels[some]]))
     return np.concatenate(parts, axis=1)
@@ -111,7 +115,7 @@ def _median_distances(
     return np.stack(found)
 
 
-def _portions(networks: TrainedNetworks, num_images: int, batch_size: int) -> Iterator[slice]:
+def portions(networks: TrainedNetworks, num_images: int, batch_size: int) -> Iterator[slice]:
     """Parts of the images, whole batches but for the last."""
     at_once = min(_IMAGES_AT_ONCE, 8 * _IMAGES_AT_ONCE // networks.num_networks)
     size = batch_size * max(1, at_once // batch_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from data_pruning.records.settings import digest_of, to_json
 from real_data import models
 from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
+from real_data.scores.course import OF_EPOCHS, Course, check_epochs
 from real_data.scores.families import FAMILIES, OF_WHOLE_POOL, family_of
 from real_data.scores.network_scores import OF_LOGITS, scores_of_networks
 from real_data.scores.request import Found, ScoreRequest
 from real_data.scores.score_file import Scores, settings_of
+from real_data.scores.subset_scores import score_on_subsets
 from real_data.training.config import TrainingConfig
 from real_data.training.train import Model, TrainedNetworks, train
 
@@ -52,9 +54,27 @@ def score(
       :func:`prototype_distance`;
     * ``moderate``: distance of its features to the median of its class (Xia et al. 2023); see
       :func:`median_distance`;
+    * ``aum``: minus the margin of the logits, mean over epochs (Pleiss et al. 2020); see :func:`area_under_margin`;
+    * ``dyn-unc``, ``tdds``, ``dual``: how much its probabilities move in windows of ten epochs (He et al. 2024, Zhang
+      et al. 2024, Cho et al. 2025); see :func:`dynamic_uncertainty`, :func:`temporal_dual_depth` and
+      :func:`difficulty_and_uncertainty`;
     * ``random``: uniform in [0, 1), without any network.
 
-    All but ``forgetting`` look at the networks at the end of their training, without augmentation.
+    Others come from networks that are each trained on the share ``config.subset_share`` of the images, all from the
+    same trainings; but for the first three they are means over the networks that have not seen the example:
+
+    * ``memorization``: how much better networks that have seen it do on it than others (Feldman and Zhang 2020); see
+      :func:`memorization`;
+    * ``influence-max``, ``influence-sum``: what it does to the answers about test images, the largest and the sum of
+      |influence| (Feldman and Zhang 2020); see :func:`influence`;
+    * ``ddd``, ``consistency``: share of them that are wrong about it (Meding et al. 2022, Jiang et al. 2021), the same
+      numbers, where ``ddd`` asks for networks of several kinds; see :func:`held_out_disagreement`;
+    * ``entropy``, ``mutual-information``, ``variation-ratio``: their uncertainty about it, whatever its label (Chitta
+      et al. 2021); see :mod:`real_data.scores.uncertainty`;
+    * ``el2n-held-out``, ``margin-held-out``: as ``el2n`` and ``margin``.
+
+    All but ``forgetting`` and the scores of every epoch (``aum`` and those below it) look at the networks at the end of
+    their training; all but ``forgetting`` without augmentation.
 
     Args:
         dataset: its training images and labels are scored.
@@ -85,6 +105,7 @@ def score_all(
     folder: str | os.PathLike[str] | None = None,
     test_images: bool = False,
     executor: Any = None,
+    source: Callable[[], ImageDataset] | None = None,
     progress: bool = False,
 ) -> list[Scores]:
     """Several scores of a data set; those with the same training and number of networks share the networks.
@@ -103,6 +124,7 @@ def score_all(
             trainings those that are means over networks that have not seen the example.
         executor: runs the subset trainings, see :func:`real_data.subset_trainings.train_on_subsets`; None runs them
             here.
+        source: loads the data set on the workers of the executor; None sends it to them.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -117,11 +139,13 @@ def score_all(
     _check_data(dataset.train_images, np.asarray(dataset.train_labels), dataset.num_classes)
     kinds = (model,) if isinstance(model, ModelConfig) else tuple(model)
     where = None if folder is None else Path(folder)
-    request = ScoreRequest(dataset, kinds, int(seed), batch_size, where, test_images, executor, progress)
+    request = ScoreRequest(dataset, kinds, int(seed), batch_size, where, test_images, executor, source, progress)
     for config in configs:
         if config.metric == "forgetting":
             _check_forgetting(config.training, len(dataset.train_labels))
-    families = ((OF_WHOLE_POOL, _of_whole_pool), (("subsets",), _of_subsets), (("embeddings",), _of_embeddings))
+        if config.metric in OF_EPOCHS:
+            check_epochs(config.metric, config.training, len(dataset.train_labels))
+    families = ((OF_WHOLE_POOL, _of_whole_pool), (("subsets",), score_on_subsets), (("embeddings",), _of_embeddings))
     found: dict[ScoreConfig, Found] = {}
     for config in configs:
         if config.metric == "random":
@@ -151,6 +175,8 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
     found: dict[ScoreConfig, Found] = {}
     for (num_networks, training), of_metric in shared.items():
         metrics, seeds = of_metric.keys(), _seeds(request.seed, num_networks)
+        course = Course.of(metrics, images, labels, request.batch_size)
+        job = digest_of([num_networks, to_json(training), *([] if course is None else course.metrics)])
         networks = train(
             models.build(model, images.shape[1:], dataset.num_classes),
             images,
@@ -158,7 +184,8 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
             [np.arange(len(labels))] * num_networks,
             seeds=seeds,
             config=training,
-            folder=None if request.folder is None else request.folder / digest_of([num_networks, to_json(training)]),
+            folder=None if request.folder is None else request.folder / job,
+            observation=course,
             progress=request.progress,
         )
         _check_learned(networks, training)
@@ -173,11 +200,6 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
             one = Found(of_networks.mean(axis=0), tuple(seeds), test_values, error)
             found |= dict.fromkeys(of_metric[metric], one)
     return found
-
-
-def _of_subsets(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
-    """Scores of networks that are each trained on a random share of the pool."""
-    raise ValueError(f"{', '.join(config.metric for config in configs)}: subset trainings are not there yet")
 
 
 def _of_embeddings(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -99,6 +99,8 @@ class TrainedNetworks:
         most_frequent: share of the most frequent class among the kept examples of each network, shape (num_networks,).
         learning_rates: learning rates that each network was trained at, the last being that of these weights; several
             where earlier trainings failed; see :func:`real_data.training.train.train`.
+        observed: what was found at the ends of the epochs, by name, each with a leading axis (num_networks,); see
+            :mod:`real_data.training.observation`.
     """
 
     architecture: Architecture
@@ -111,6 +113,7 @@ class TrainedNetworks:
     seeds: tuple[int, ...]
     most_frequent: NDArray[np.float64]
     learning_rates: tuple[tuple[float, ...], ...]
+    observed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def subsets(self) -> tuple[np.ndarray, ...]:
@@ -263,6 +266,7 @@ def picked(networks: TrainedNetworks, chosen: NDArray[np.intp]) -> TrainedNetwor
         seeds=tuple(networks.seeds[i] for i in chosen),
         most_frequent=networks.most_frequent[chosen],
         learning_rates=tuple(networks.learning_rates[i] for i in chosen),
+        observed=pick(networks.observed),
     )
 
 
@@ -284,6 +288,7 @@ def replaced(networks: TrainedNetworks, chosen: NDArray[np.intp], others: Traine
         losses=put(networks.losses, others.losses),
         correct=put(networks.correct, others.correct),
         learning_rates=tuple(rates),
+        observed=jax.tree.map(put, networks.observed, others.observed),
     )
 
 
@@ -302,6 +307,7 @@ def joined(trained: list[TrainedNetworks]) -> TrainedNetworks:
         seeds=tuple(seed for one in trained for seed in one.seeds),
         most_frequent=np.concatenate([one.most_frequent for one in trained]),
         learning_rates=tuple(rates for one in trained for rates in one.learning_rates),
+        observed=join(*(one.observed for one in trained)),
     )
 
 

@@ -46,6 +46,7 @@ from real_data.training.networks import (
     picked,
     replaced,
 )
+from real_data.training.observation import Observation, Observer, epoch_ends
 from real_data.training.readout import solve_readouts
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
@@ -68,6 +69,7 @@ def train(
     networks_at_once: int | None = None,
     folder: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1000,
+    observation: Observation | None = None,
     progress: bool = False,
 ) -> TrainedNetworks:
     """Train one network on each subset of the images.
@@ -93,6 +95,8 @@ def train(
             with convolutions.
         folder: where checkpoints and ``metrics.jsonl`` go, one sub-folder per group of networks; None saves nothing.
         checkpoint_every: steps between checkpoints, at least 1.
+        observation: what looks at the networks at the end of every epoch; ``observed`` of the result holds what it
+            found.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -101,7 +105,8 @@ def train(
     Raises:
         ValueError: ``images``, ``labels``, ``subsets`` or ``seeds`` are not what they should be, subsets for gradient
             descent need different numbers of steps or only some have weights, the folder belongs to another training
-            or to other software, or its last checkpoint is damaged.
+            or to other software, its last checkpoint is damaged, or networks are to be observed that have no epochs, or
+            different ones.
         FloatingPointError: a loss or weight is no longer finite, at the lowest learning rate tried.
     """
     if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
@@ -127,6 +132,8 @@ def train(
     num_classes = architecture.num_classes
     if labels.shape != (len(images),) or not _are_indices(labels, num_classes):
         raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image, got {labels!r}")
+    if observation is not None:
+        _check_epochs(architecture, examples)
     if architecture.readout:
         return solve_readouts(
             model,
@@ -157,6 +164,7 @@ def train(
         None if folder is None else Path(folder),
         None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)},
         checkpoint_every,
+        observation,
     )
     num_steps = config.steps_for(examples[0].epoch_size)
     trained = []
@@ -181,6 +189,7 @@ class _Job:
     folder: Path | None
     data: dict[str, str] | None  # digests of images and labels, where there is a folder
     checkpoint_every: int
+    observation: Observation | None
 
     def start(
         self, params: Params, batch_stats: Params, examples: list[Examples], seeds: tuple[int, ...]
@@ -207,6 +216,8 @@ class _Job:
         digested = [array for one in networks.examples for array in one.digested()]
         own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*digested)}
         settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
+        if self.observation is not None:
+            settings["observed"] = self.observation.settings
         return RunFolder(self.folder / name, settings | {"software": software()})
 
 
@@ -277,6 +288,8 @@ def _fit(
     architecture, losses, correct = start.architecture, start.losses, start.correct
     num_networks, num_steps = losses.shape
     state = initial_state(start.params, start.batch_stats)
+    observer = None if job.observation is None else job.observation.begin(start)
+    ends = epoch_ends(config, start.examples[0].epoch_size) if observer is not None else np.zeros(0, np.int64)
     step = 0
     orders = [
         BatchOrder(one, config.batch_size, num_steps, seed)
@@ -284,10 +297,13 @@ def _fit(
     ]
     if run is not None:
         memories = [order.memory() for order in orders]
-        step, (state, losses, correct, memories) = run.restore((state, losses, correct, memories))
+        seen = _seen(observer)
+        step, (state, losses, correct, memories, seen) = run.restore((state, losses, correct, memories, seen))
         losses, correct = np.array(losses), np.array(correct)
         for order, memory in zip(orders, memories, strict=True):
             order.remember(memory)
+        if observer is not None:
+            observer.remember(seen)
     place = Placement.of(num_networks, config.batch_size)
     in_memory = isinstance(images, np.ndarray)
     fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
@@ -310,6 +326,7 @@ def _fit(
     began = time.perf_counter()
     while step < num_steps:
         count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
+        count = min([count, *(ends[ends > step][:1] - step).tolist()])
         count = min(order.most_ahead(count) for order in orders)
         taken = [order.take(step, count) for order in orders]
         batches = np.stack([one.indices for one in taken])
@@ -352,6 +369,9 @@ def _fit(
         losses[:, part] = loss
         step += count
         bar.update(count * num_networks)
+        if observer is not None and step in ends:
+            weights_now, stats_now = jax.tree.map(np.array, (state.params, state.batch_stats))
+            observer.observe(replace(start, params=weights_now, batch_stats=stats_now))
         if run is not None:
             run.log(
                 step,
@@ -363,16 +383,40 @@ def _fit(
             began = time.perf_counter()
             if step % checkpoint_every == 0 or step == num_steps:
                 memories = [order.memory() for order in orders]
-                run.save(step, (jax.tree.map(np.asarray, state), losses, correct, memories))
+                run.save(step, (jax.tree.map(np.asarray, state), losses, correct, memories, _seen(observer)))
         if not np.any(np.all(np.isfinite(losses[:, part]), axis=1)):
             losses[:, step:] = np.nan
             bar.total -= (num_steps - step) * num_networks
             break
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
     rates_so_far = tuple((*rates, config.learning_rate) for rates in start.learning_rates)
+    observed = {} if observer is None else observer.result()
     return replace(
-        start, params=params, batch_stats=batch_stats, losses=losses, correct=correct, learning_rates=rates_so_far
+        start,
+        params=params,
+        batch_stats=batch_stats,
+        losses=losses,
+        correct=correct,
+        learning_rates=rates_so_far,
+        observed=observed,
     )
+
+
+def _seen(observer: Observer | None) -> Any:
+    """What a checkpoint holds of an observer; without one nothing, so that the checkpoint is as it always was."""
+    return [] if observer is None else observer.memory()
+
+
+def _check_epochs(architecture: Architecture, examples: Sequence[Examples]) -> None:
+    """Raise unless all networks have the same epochs, at the end of which they can be observed."""
+    if architecture.readout:
+        raise ValueError(
+            "networks whose last layer is solved for have no epochs to observe: take another model.kind, or scores of "
+            "trained networks"
+        )
+    sizes = sorted({one.epoch_size for one in examples})
+    if len(sizes) > 1:
+        raise ValueError(f"networks that are observed must have epochs of one length, got {sizes} examples")
 
 
 def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation: str) -> np.ndarray:
