@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -19,7 +19,18 @@ from real_data.recipes import Recipe
 from real_data.scores.config import MetricName, ScoreConfig
 from real_data.selection.candidates import candidates_at, rules_for
 
-__all__ = ["benchmark_rules", "recipes", "rerun", "run", "scaling_law", "show", "study"]
+__all__ = [
+    "Design",
+    "DesignOptions",
+    "Fractions",
+    "benchmark_rules",
+    "recipes",
+    "rerun",
+    "run",
+    "scaling_law",
+    "show",
+    "study",
+]
 
 Fractions = Annotated[tuple[float, ...], tyro.conf.arg(aliases=("--fraction", "--f"))]
 
@@ -29,7 +40,9 @@ class Design:
     """What is scored, pruned and trained, and how often.
 
     Attributes:
-        metrics: scores of difficulty: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
+        metrics: scores of difficulty, measured anew for each seed, see the command score; None is el2n, or none where
+            there are files of scores.
+        scores: files of scores of these images, as the command score writes them; they are the same for all seeds.
         pool_sizes: numbers of training images before pruning; None is all.
         num_seeds: repetitions, at least 2; 4 where rules are chosen and judged.
         first_seed: the first seed.
@@ -38,12 +51,13 @@ class Design:
         holdout: share of the training images that takes the place of the test images, in [0, 1); 0 tests on the
             test images.
         model: the network.
-        num_score_networks: networks that a score is averaged over.
+        num_score_networks: networks that a measured score is averaged over; None is as for the command score.
         scoring: training of the networks that score.
         retraining: training on the kept examples.
     """
 
-    metrics: tuple[MetricName, ...] = ("el2n",)
+    metrics: tuple[MetricName, ...] | None = None
+    scores: tuple[Path, ...] = ()
     pool_sizes: tuple[int | None, ...] = (None,)
     num_seeds: int = 10
     first_seed: int = 0
@@ -51,7 +65,7 @@ class Design:
     label_noise: float = 0.0
     holdout: float = 0.0
     model: ModelOptions = ModelOptions()  # noqa: RUF009  (frozen)
-    num_score_networks: int = 10
+    num_score_networks: int | None = None
     scoring: TrainingOptions = TrainingOptions()  # noqa: RUF009
     retraining: TrainingOptions = TrainingOptions()  # noqa: RUF009
 
@@ -63,9 +77,12 @@ class Design:
         """The experiment with these rules, and what is said on stderr about its settings."""
         recipe = images.chosen_recipe
         score_training = resolved(recipe.scoring, self.scoring)
+        metrics: tuple[MetricName, ...] = ("el2n",) if self.metrics is None and not self.scores else self.metrics or ()
+        of_scores: Any = {} if self.num_score_networks is None else {"num_networks": self.num_score_networks}
         config = Experiment(
             **images.arguments(),
-            scores=tuple(ScoreConfig(metric, self.num_score_networks, score_training) for metric in self.metrics),
+            scores=tuple(ScoreConfig(metric, training=score_training, **of_scores) for metric in metrics),
+            score_files=tuple(map(str, self.scores)),
             rules=rules,
             fractions=fractions,
             pool_sizes=self.pool_sizes,
@@ -105,7 +122,8 @@ def run(
         rules: hard, easy, random, window@P (P from 0, hardest, to 1, easiest), proportional@POWER (of the score),
             proportional@POWER+trim@SHARE (the same after the hardest share is dropped), coverage@TRIM (drop the hardest
             share, even out the rest), mix@SHARE (of hard, the rest random), policy@EDGES/PROBABILITIES; any of them
-            with importance weights, RULE+weighted@GAMMA; rs2 (random examples anew every epoch), infobatch.
+            with importance weights, RULE+weighted@GAMMA; or with class quotas by error, RULE+by-error; rs2 (random
+            examples anew every epoch), infobatch.
         fractions: fractions of the pool kept, in (0, 1].
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
         out: folder for the results.
@@ -126,7 +144,8 @@ def benchmark_rules(
 ) -> None:
     """Which rule is best, and does it beat random examples?  Each half of the seeds judges what the other chooses.
 
-    Windows, soft rules, importance weights, and beside them random, RS2 and InfoBatch with as many gradient steps.
+    It compares rules, for one score; the command benchmark compares scores, and says where their errors lie.  Rules are
+    windows, soft rules and importance weights, and beside them random, RS2 and InfoBatch with as many gradient steps.
     Prints who is ahead of random beyond its 95 % interval, the share of the gap between random and all examples that is
     closed, and the errors by difficulty rank of the test images.  Run again after Ctrl-C to continue.
 
@@ -183,11 +202,16 @@ def show(path: tyro.conf.Positional[Path], by_rank: bool = False) -> None:
     """Print the tables of a result file: test errors in per cent, mean +- standard error over seeds.
 
     Args:
-        path: a file that ``run`` wrote, OUT/DATASET.nc.
+        path: a file that ``run`` wrote, OUT/DATASET.nc, or ``benchmark``, OUT/DATASET-benchmark.nc.
         by_rank: also print the errors by difficulty rank of the test images: on which of them a rule pays.
     """
+    from real_data.benchmark.summary import TITLE
+    from real_data.benchmark.tables import score_benchmark_table
     from real_data.findings.errors_by_rank import rank_table
 
+    if Results.load(path).title == TITLE:
+        print(score_benchmark_table(Results.load(path)))
+        return
     results = _results_of_run(path)
     print(error_table(results))
     if by_rank:

@@ -30,6 +30,7 @@ __all__ = [
     "Task",
     "load_for",
     "pool_of",
+    "recalls_of_pool",
     "run_task",
     "saved_scores_of",
     "scores_of_pool",
@@ -132,7 +133,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         for number, found in zip(computed, found_scores, strict=True):
             _save_test_scores(task, number, found, folder)
             difficulty[number] = found.values
-        recalls = _recalls(task, data, pending, folder)
+        by_error = any(methods.looks_at_recalls(cell.rule) for cell in pending)
+        recalls = recalls_of_pool(task, data, folder) if by_error else None
         kept = {cell.key: _kept(task, cell, difficulty, recalls, data, prune_seed) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
@@ -215,10 +217,8 @@ def _kept(
     )
 
 
-def _recalls(task: Task, data: datasets.ImageDataset, cells: list[Cell], folder: Path) -> np.ndarray | None:
-    """How well each class is recognised, if one of the cells needs it."""
-    if not any(methods.looks_at_recalls(cell.rule) for cell in cells):
-        return None
+def recalls_of_pool(task: Task, data: datasets.ImageDataset, folder: Path) -> np.ndarray:
+    """How well each class of the pool of a task is recognised, shape (num_classes,); measured unless it is known."""
     name = f"{task.name}-{digest_of({'task': task.domain(), 'what': 'recalls'})}"
     num_steps = task.config.retraining.steps_for(len(data.train_labels))
     checkpoints = _checkpoints(folder, f"recalls-{name}", num_steps)

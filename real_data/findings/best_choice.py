@@ -13,7 +13,7 @@ from data_pruning import Results
 from real_data.findings.best_window import Difference, difference_of, mean_of
 from real_data.selection.candidates import BASELINES, WINDOWS
 
-__all__ = ["RuleVerdict", "benchmark_table", "choice_table", "judge_rules"]
+__all__ = ["LEVEL", "RuleVerdict", "benchmark_table", "choice_table", "cross_judged", "judge_rules"]
 
 
 LEVEL = 0.97  # nominal, of the intervals: choices of the two halves are not independent, see ``judge_rules``
@@ -86,7 +86,7 @@ def judge_rules(results: Results, *, candidates: Collection[str] | None = None) 
             for k, f in enumerate(results["fraction"]):
                 errors = dict(zip(rules, results["errors"][m, p, :, k], strict=True))
                 errors["all"] = results["errors_all"][p]
-                chosen, judged = _cross_judged(errors, wanted)
+                chosen, judged = cross_judged(errors, wanted)
                 mean, standard_error = mean_of(judged)
                 means = {rule: float(values.mean()) for rule, values in errors.items()}
                 gap = means["random"] - means["all"]
@@ -113,7 +113,7 @@ def judge_rules(results: Results, *, candidates: Collection[str] | None = None) 
     return verdicts
 
 
-def _cross_judged(errors: dict[str, NDArray[np.float64]], wanted: list[str]) -> tuple[tuple[str, str], np.ndarray]:
+def cross_judged(errors: dict[str, NDArray[np.float64]], wanted: list[str]) -> tuple[tuple[str, str], np.ndarray]:
     """What even and odd seeds choose, and by seed the error of what the other half chooses."""
 
     def best(half: slice) -> str:
