@@ -1,6 +1,9 @@
 from .datasets import ImageDataset as ImageDataset
 from .datasets import load as load
 from .datasets import load_digits as load_digits
+from .duplicates.config import DuplicateConfig as DuplicateConfig
+from .duplicates.report import Duplicates as Duplicates
+from .duplicates.search import find_duplicates as find_duplicates
 from .experiments.config import Experiment as Experiment
 from .experiments.config import TrainingRun as TrainingRun
 from .experiments.experiment import run_experiment as run_experiment

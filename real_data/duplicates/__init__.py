@@ -1,0 +1,1 @@
+"""Near-duplicates: exact and near copies among training images and between them and the test images."""
