@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ class ScoreRequest:
         folder: where unfinished work is kept; None keeps none.
         test_images: whether test images are scored too.
         executor: runs the subset trainings; None runs them here.
+        source: loads the data set on its workers; None sends it to them.
         progress: whether a progress bar is shown.
     """
 
@@ -38,6 +40,7 @@ class ScoreRequest:
     folder: Path | None
     test_images: bool
     executor: Any
+    source: Callable[[], ImageDataset] | None
     progress: bool
 
     @property

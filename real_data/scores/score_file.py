@@ -12,6 +12,7 @@ import numpy as np
 
 from data_pruning import Results
 from data_pruning.records.settings import to_json
+from real_data.scores.disagreement import tie_share
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
@@ -72,8 +73,7 @@ class Scores:
     @property
     def tied(self) -> float:
         """Share of the examples whose score others have too: among them a fraction kept is not defined by the score."""
-        _, numbers = np.unique(self.values, return_counts=True)
-        return float(numbers[numbers > 1].sum() / self.values.size)
+        return tie_share(self.values)
 
     def check(self, dataset: ImageDataset) -> None:
         """Make sure that these are scores of the training examples of ``dataset``.
