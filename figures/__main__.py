@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -202,6 +202,34 @@ def scores(
         names = stems if len({one.metric for one in found}) < len(found) else None
         written += save_figure(rank_correlations(found, names=names), out / "rank-correlations")
     _say_saved(written)
+
+
+@cli.command
+def pairs(
+    folder: tyro.conf.Positional[Path],
+    images: ImageFileOptions = ImageFiles(),  # noqa: B008
+    num_pairs: int = 48,
+    where: Literal["train-test", "train-train"] | None = None,
+    out: Path | None = None,
+) -> None:
+    """Draw pairs of near-duplicates side by side, the most similar first, and the images flagged at each threshold.
+
+    Args:
+        folder: folder of ``python -m real_data duplicates``, with duplicates.nc.
+        images: the images that were compared.
+        num_pairs: pairs drawn, 1 to 400, at equal distances of rank where there are more.
+        where: pairs to draw; None is all.
+        out: folder for the figure; None is that of the pairs.
+    """
+    goes_to = folder if out is None else out
+    check_folder("--out", goes_to)
+    from figures import pairs
+    from figures.jobs import save_figure
+    from real_data import Duplicates
+
+    found = Duplicates.load(folder / "duplicates.nc")
+    picture = pairs(found, images.load(), num_pairs=num_pairs, where=where)
+    _say_saved(save_figure(picture, goes_to / "-".join(["pairs", *([where] if where else [])])))
 
 
 @cli.command

@@ -163,6 +163,7 @@ MISTAKES = {
         "fig2": ["--folder {below}", "--folder {folder}"],
         "fig3": ["--folder {below}", "--folder {folder}", "--folder {folder} --dataset other"],
         "scores": ["{file}", "{file} --out {below}"],
+        "pairs": ["{file}", "{folder}", "{folder} --num-pairs 0", "{folder} --out {below}"],
         "windows": ["--folder {below}", "--folder {folder}"],
         "magnitude-pruning": ["{file}", "{file} --out {below}"],
         "network-sizes": ["{file}", "{file} --out {below}"],
