@@ -38,7 +38,7 @@ def check_epochs(metric: str, training: TrainingConfig, num_examples: int) -> No
     num_epochs, least = epoch_ends(training, num_examples).size, _LEAST[metric]
     if num_epochs < least:
         raise ValueError(
-            f"{metric} looks at windows of {least} epochs, but a training of {training.steps_for(num_examples)} steps "
+            f"{metric} needs at least {least} epochs, but a training of {training.steps_for(num_examples)} steps "
             f"of {training.batch_size} of the {num_examples} examples has {num_epochs}: raise num_epochs or "
             "num_steps, of --scoring, or of --training in the command score"
         )
