@@ -1,0 +1,53 @@
+"""Settings of an encoder that learns without labels; cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from data_pruning.arguments import check_boolean, check_integer, check_real, check_settings
+from real_data.models.config import ModelConfig
+
+__all__ = ["ContrastiveConfig"]
+
+
+@dataclass(frozen=True)
+class ContrastiveConfig:
+    """Contrastive training of an encoder, without labels; see :func:`real_data.embeddings.contrastive.train_encoder`.
+
+    Attributes:
+        model: the network; its features, the activations before the logits, are the embedding.
+        num_steps: steps of training, at least 0; 0 is the network as it begins.
+        batch_size: images per step, each seen twice, at least 2.
+        learning_rate: highest learning rate of Adam, above 0; it rises over the first tenth and falls as a cosine.
+        temperature: what cosines are divided by, above 0.
+        projection: width of the two layers between the features and the loss, at least 2.
+        least_area: least share of the image that a view shows, in (0, 1].
+        jitter: strength of the change of brightness, contrast and saturation, in [0, 1); of the hue a quarter of it.
+        grey: probability that a view has no colour, in [0, 1].
+        flip: whether half of the views are mirrored; not for digits and letters.
+    """
+
+    model: ModelConfig = field(default_factory=lambda: ModelConfig("cnn"))
+    num_steps: int = 4000
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    temperature: float = 0.5
+    projection: int = 128
+    least_area: float = 0.2
+    jitter: float = 0.4
+    grey: float = 0.2
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        check_settings("model", self.model, ModelConfig)
+        if self.model.solved_for:
+            raise ValueError(f"model must be one with weights to train, got {self.model.kind}")
+        check_integer("num_steps", self.num_steps, 0)
+        check_integer("batch_size", self.batch_size, 2)
+        check_real("learning_rate", self.learning_rate, "(0, inf)")
+        check_real("temperature", self.temperature, "(0, inf)")
+        check_integer("projection", self.projection, 2)
+        check_real("least_area", self.least_area, "(0, 1]")
+        check_real("jitter", self.jitter, "[0, 1)")
+        check_real("grey", self.grey, "[0, 1]")
+        check_boolean("flip", self.flip)
