@@ -23,6 +23,7 @@ from .scores import el2n as el2n
 from .scores import score as score
 from .scores import score_all as score_all
 from .scores import scores_from_csv as scores_from_csv
+from .scores import scores_from_folder as scores_from_folder
 from .scores.config import METRICS as METRICS
 from .scores.config import ScoreConfig as ScoreConfig
 from .selection.pruning import Selection as Selection

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from real_data.commands import (  # noqa: F401  (they add their commands)
     advice,
+    benchmark,
     data,
     duplicates,
     experiments,
     joint_law,
+    judging,
     magnitude_pruning,
     pruning,
+    published_scores,
     scores,
     training,
 )

@@ -141,6 +141,7 @@ MISTAKES = {
         "download": ["folder", "mnist"],
         "score": ["--out {below}", "--from-csv {file}", "--dataset folder --path {file}", "--num-networks 0"],
         "prune": ["{file}", "{file} --out {below}", "{file} --among {file}"],
+        "published-scores": ["{file}", "{file} --out {below}", "{file} --no-header", "{file} --dataset folder"],
         "train": ["--out {below}", "--kept {file}", "--scores {file} --rule hard --fraction 0.5", "--rule hard"],
         "recommend": [
             "--keep 0.4 --out {below}",
