@@ -7,6 +7,7 @@ from real_data.commands import (  # noqa: F401  (they add their commands)
     benchmark,
     data,
     duplicates,
+    embeddings,
     experiments,
     joint_law,
     judging,

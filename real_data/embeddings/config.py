@@ -1,4 +1,4 @@
-"""Settings of an encoder that learns without labels; cheap to import."""
+"""Settings of an encoder that learns without labels, and of clusters; cheap to import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from data_pruning.arguments import check_boolean, check_integer, check_real, check_settings
 from real_data.models.config import ModelConfig
 
-__all__ = ["ContrastiveConfig"]
+__all__ = ["ClusterConfig", "ContrastiveConfig"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,29 @@ class ContrastiveConfig:
         check_real("jitter", self.jitter, "[0, 1)")
         check_real("grey", self.grey, "[0, 1]")
         check_boolean("flip", self.flip)
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How clusters of embeddings are found; see :func:`real_data.embeddings.k_means.k_means`.
+
+    Attributes:
+        spherical: by angle, or by Euclidean distance.
+        seed: integer in [0, 2^64), of the first centroids.
+        num_starts: how often to begin anew, at least 1; the best clusters are taken.
+        max_iterations: most iterations, at least 1.
+        tolerance: share of the inertia that an iteration must gain to be followed by another, in [0, 1).
+    """
+
+    spherical: bool = True
+    seed: int = 0
+    num_starts: int = 1
+    max_iterations: int = 100
+    tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        check_boolean("spherical", self.spherical)
+        check_integer("seed", self.seed, 0, 2**64 - 1)
+        check_integer("num_starts", self.num_starts, 1)
+        check_integer("max_iterations", self.max_iterations, 1)
+        check_real("tolerance", self.tolerance, "[0, 1)")

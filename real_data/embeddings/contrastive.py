@@ -10,12 +10,11 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -26,27 +25,18 @@ from data_pruning.records.fingerprint import sha256_of
 from data_pruning.records.settings import to_json
 from real_data import models
 from real_data.embeddings.config import ContrastiveConfig
+from real_data.embeddings.contrastive_step import State, initial_state, step_on_images
 from real_data.embeddings.sources import sources
-from real_data.embeddings.views import random_view
 from real_data.training.augmentation import Standardization, standardization_of, to_inputs
 from real_data.training.batches import batch_indices
 from real_data.training.networks import Params, architecture_of
 from real_data.training.run_folder import RunFolder
 from real_data.training.train import initial_weights
 
-__all__ = ["ContrastiveEncoder", "contrastive_loss", "train_encoder"]
+__all__ = ["ContrastiveEncoder", "train_encoder"]
 
 STEPS_AT_ONCE = 20  # that the device may be behind
 NUM_CLASSES = 2  # of a layer that takes no part: networks are built with one
-
-
-class State(NamedTuple):
-    """What a step changes."""
-
-    params: Params
-    batch_stats: Params
-    projection: Params
-    optimizer: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +107,8 @@ def train_encoder(
     if folder is not None and config.num_steps:
         about = {"contrastive": to_json(config), "seed": seed, "images_sha256": sha256_of(images)}
         run = RunFolder(Path(folder), about | {"layers": architecture.layers, "software": sources()})
-    projection = _initial_projection(seed, _width(architecture.graphdef, params, batch_stats, images), config)
-    state = State(params, batch_stats, projection, _optimizer(0.0).init((params, projection)))
+    width = _width(architecture.graphdef, params, batch_stats, images)
+    state = initial_state(params, batch_stats, width, config, seed)
     losses = np.zeros(config.num_steps, np.float32)
     state, losses = _fit(
         state,
@@ -134,28 +124,6 @@ def train_encoder(
     )
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
     return ContrastiveEncoder(architecture.graphdef, params, batch_stats, standardization, losses)
-
-
-def contrastive_loss(one: jax.Array, other: jax.Array, temperature: float) -> jax.Array:
-    """How badly the partner of each view is told from all other views (InfoNCE; NT-Xent of the paper).
-
-    For 2 B views with unit vectors z, partner p(i) of view i: mean over i of
-    -log(exp(z_i z_p(i) / t) / sum_{k != i} exp(z_i z_k / t)).
-
-    Args:
-        one: projections of one view of each image, shape (B, width).
-        other: those of the other view, likewise.
-        temperature: t.
-
-    Returns:
-        The loss; log(2 B - 1) where all views look alike.
-    """
-    z = jnp.concatenate([one, other])
-    z = z * jax.lax.rsqrt(jnp.sum(z**2, axis=1, keepdims=True) + 1e-12)
-    number = len(z)
-    cosines = jnp.where(jnp.eye(number, dtype=bool), -jnp.inf, z @ z.T / temperature)
-    partner = (jnp.arange(number) + len(one)) % number
-    return (jax.nn.logsumexp(cosines, axis=1) - cosines[jnp.arange(number), partner]).mean()
 
 
 def _fit(
@@ -185,7 +153,7 @@ def _fit(
             batches = batch_indices(np.arange(len(images)), count, config.batch_size, seed, first_step=step)
             found = []
             for i, batch in enumerate(batches):
-                state, loss = _step(
+                state, loss = step_on_images(
                     graphdef, config, state, images[np.sort(batch)], rates[step + i], step + i, key, standardization
                 )
                 found.append(loss)
@@ -214,62 +182,9 @@ def _rates(config: ContrastiveConfig) -> NDArray[np.float32]:
     return (config.learning_rate * np.minimum(steps / warm, 1) * falling).astype(np.float32)
 
 
-def _optimizer(rate: Any) -> optax.GradientTransformation:
-    return optax.adam(rate)
-
-
 def _width(graphdef: Any, params: Params, batch_stats: Params, images: Any) -> int:
     inputs = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
     return int(jax.eval_shape(lambda x: nnx.merge(graphdef, params, batch_stats).features(x), inputs).shape[-1])
-
-
-def _initial_projection(seed: int, width: int, config: ContrastiveConfig) -> Params:
-    """Two layers, weights of variance 2 / (number of inputs)."""
-    rng = np.random.default_rng([seed, 1])
-    sizes = ((width, config.projection), (config.projection, config.projection))
-    return [
-        {
-            "kernel": (rng.standard_normal(size) * np.sqrt(2 / size[0])).astype(np.float32),
-            "bias": np.zeros(size[1], np.float32),
-        }
-        for size in sizes
-    ]
-
-
-def _projected(projection: Params, features: jax.Array) -> jax.Array:
-    first, second = projection
-    hidden = jax.nn.relu(features @ first["kernel"] + first["bias"])
-    return hidden @ second["kernel"] + second["bias"]
-
-
-@quickly_compiled(static_argnames=("graphdef", "config"), donate_argnames="state")
-def _step(
-    graphdef: Any,
-    config: ContrastiveConfig,
-    state: State,
-    images: jax.Array,
-    rate: jax.Array,
-    step: jax.Array,
-    key: jax.Array,
-    standardization: Standardization,
-) -> tuple[State, jax.Array]:
-    """One step on a batch of images: the next state and the loss."""
-    pixels = images.astype(jnp.float32) / 255 if images.dtype == jnp.uint8 else images
-    views = [random_view(pixels, one, config) for one in jax.random.split(jax.random.fold_in(key, step))]
-    inputs = to_inputs(jnp.concatenate(views), standardization)
-
-    def loss(trained: tuple[Params, Params]) -> tuple[jax.Array, Params]:
-        params, projection = trained
-        network = nnx.merge(graphdef, params, state.batch_stats)
-        one, other = jnp.split(_projected(projection, network.features(inputs, train=True)), 2)
-        value = contrastive_loss(one, other, config.temperature)
-        return value, nnx.to_pure_dict(nnx.state(network, nnx.BatchStat))
-
-    trained = (state.params, state.projection)
-    (value, batch_stats), gradient = jax.value_and_grad(loss, has_aux=True)(trained)
-    updates, optimizer = _optimizer(rate).update(gradient, state.optimizer, trained)
-    params, projection = optax.apply_updates(trained, updates)
-    return State(params, batch_stats, projection, optimizer), value
 
 
 @quickly_compiled(static_argnames=("graphdef",))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from data_pruning.arguments import check_boolean, check_integer, check_real
+from real_data.embeddings.config import ClusterConfig
 from real_data.embeddings.lloyd import DifferentRows, Lloyd, nearest_centroids
 from real_data.embeddings.row_order import blocks, row_order
 from real_data.embeddings.seeding import greedy_centroids
@@ -88,11 +88,7 @@ def k_means(
             f"rows must be float16, float32 or float64 of shape (num_rows, width), got {values.dtype} of shape "
             f"{values.shape}"
         )
-    check_boolean("spherical", spherical)
-    check_integer("seed", seed, 0, 2**64 - 1)
-    check_integer("num_starts", num_starts, 1)
-    check_integer("max_iterations", max_iterations, 1)
-    check_real("tolerance", tolerance, "[0, 1)")
+    ClusterConfig(spherical, seed, num_starts, max_iterations, tolerance)  # which checks them
     given = None if start is None else np.asarray(start, dtype=np.float64)
     if given is not None and (given.shape != (num_clusters, values.shape[1]) or not np.all(np.isfinite(given))):
         raise ValueError(f"start must be finite of shape ({num_clusters}, {values.shape[1]}), got shape {given.shape}")
@@ -160,10 +156,12 @@ def _iterated(
     work: DifferentRows, centroids: NDArray[np.float64], max_iterations: int, tolerance: float, progress: bool
 ) -> tuple[Lloyd, int, bool]:
     """Rows at their last centroids, iterations, and whether they ended by the tolerance."""
-    lloyd, before, converged = Lloyd(work, centroids), np.inf, False
+    lloyd, before = Lloyd(work, centroids), np.inf
+    num_iterations, converged = 0, False
     total = (max_iterations + 1) * lloyd.num_blocks
     with tqdm(total=total, desc="k-means", unit="block", disable=not progress, leave=False) as bar:
-        for number in range(1, max_iterations + 1):
+        while num_iterations < max_iterations:
+            num_iterations += 1
             changed = lloyd.assign(bar)
             inertia = lloyd.inertia
             bar.set_postfix(inertia=f"{inertia:.6g}")
@@ -173,7 +171,7 @@ def _iterated(
                 break
             before = inertia
         lloyd.assign(bar)
-    return lloyd, number, converged
+    return lloyd, num_iterations, converged
 
 
 def _clusters(lloyd: Lloyd, num_iterations: int, converged: bool) -> Clusters:

@@ -106,5 +106,4 @@ def _directions(name: str, values: ArrayLike) -> NDArray[np.float32]:
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} must be finite, but {np.sum(~np.isfinite(array))} of {array.size} are not")
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    directions: NDArray[np.float32] = array / np.where(lengths > 0, lengths, np.float32(1))
-    return directions
+    return (array / np.where(lengths > 0, lengths, 1)).astype(np.float32)
