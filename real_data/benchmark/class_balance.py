@@ -33,7 +33,7 @@ def add_class_sizes(results: Results, task: Task, folder: Path) -> None:
     pool = pool_of(task)
     labels, num_classes = np.asarray(pool.train_labels), pool.num_classes
     seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()[2]  # as the task prunes
-    rules = [rule for rule in config.rules if check_method(rule, 1.0) is not None or rule == "random"]
+    rules = [rule for rule in config.rules if check_method(rule, config.fractions[0]) is not None]
     sizes = np.zeros((len(SHARES), task.num_scores, len(rules), len(config.fractions), num_classes), np.int64)
     recalls = recalls_of_pool(task, pool, folder) if any(map(looks_at_recalls, rules)) else None
     for m in range(task.num_scores):
