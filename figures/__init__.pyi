@@ -1,3 +1,4 @@
+from .draw.correlations import correlations as correlations
 from .draw.image_scores import extreme_images as extreme_images
 from .draw.image_scores import rank_correlations as rank_correlations
 from .draw.image_scores import score_histograms as score_histograms

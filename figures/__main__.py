@@ -233,6 +233,29 @@ def pairs(
 
 
 @cli.command
+def correlations(files: tyro.conf.Positional[tuple[Path, ...]], out: Path = Path("results")) -> None:
+    """Rank correlations of scores, similar ones side by side, as a table and a picture; no images are needed.
+
+    Args:
+        files: at least two score files of one data set, from score or published-scores of ``python -m real_data``.
+        out: folder for correlations.nc and the figure.
+    """
+    check_folder("--out", out)
+    from figures.draw.correlations import correlations
+    from figures.jobs import save_figure
+    from real_data import Scores
+    from real_data.scores import rank_agreement
+
+    found = [Scores.load(file) for file in files]
+    metrics = [one.metric for one in found]
+    results = rank_agreement(found, metrics if len(set(metrics)) == len(metrics) else [file.stem for file in files])
+    for name, tied in zip(results["name"], results["tied"], strict=True):
+        if tied > 0:
+            print(f"{name}: {100 * tied:.3g} % of the examples share their score with others; they have its mean rank")
+    _say_saved([results.save(out / "correlations.nc"), *save_figure(correlations(results), out / "correlations")])
+
+
+@cli.command
 def windows(folder: Path = Path("results/study")) -> None:
     """Draw what the study of windows found, beside the theory, from saved data.
 
@@ -267,6 +290,31 @@ def rules(file: tyro.conf.Positional[Path], metric: str | None = None, out: Path
     if "errors_all" not in results.variables:
         raise ValueError(f"{file} is not a result of the command benchmark-rules, but: {results.title}")
     _say_saved(save_figure(rule_benchmark(results, metric=metric), folder / "rules"))
+
+
+@cli.command
+def benchmark(file: tyro.conf.Positional[Path], fraction: float | None = None, out: Path | None = None) -> None:
+    """Draw what scores are worth: error against fraction, class by class, and by rank of the test images.
+
+    Args:
+        file: a file that ``python -m real_data benchmark`` wrote, OUT/DATASET-benchmark.nc.
+        fraction: fraction kept of the pictures of classes and ranks; None is the smallest.
+        out: folder for the figures; None is that of the file.
+    """
+    from data_pruning import Results
+    from figures.draw.benchmark import benchmark_classes, benchmark_errors, benchmark_ranks
+    from figures.jobs import save_figure
+
+    folder = file.parent if out is None else out
+    check_folder("--out", folder)
+    results = Results.load(file)
+    if "class_excess" not in results.variables:
+        raise ValueError(f"{file} is not a result of the command benchmark, but: {results.title}")
+    written = save_figure(benchmark_errors(results), folder / "benchmark")
+    written += save_figure(benchmark_classes(results, fraction=fraction), folder / "benchmark-classes")
+    if "rank_excess" in results.variables:
+        written += save_figure(benchmark_ranks(results, fraction=fraction), folder / "benchmark-ranks")
+    _say_saved(written)
 
 
 @cli.command

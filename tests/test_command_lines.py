@@ -166,6 +166,7 @@ MISTAKES = {
         "scores": ["{file}", "{file} --out {below}"],
         "pairs": ["{file}", "{folder}", "{folder} --num-pairs 0", "{folder} --out {below}"],
         "windows": ["--folder {below}", "--folder {folder}"],
+        "correlations": ["{file}", "{file} {file} --out {below}"],
         "magnitude-pruning": ["{file}", "{file} --out {below}"],
         "network-sizes": ["{file}", "{file} --out {below}"],
         "rules": ["{file}", "{file} --out {below}"],

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from figures.draw.correlations import draw_correlations
 from figures.draw.looks import METRIC_NAMES
 from figures.draw.style import FULL_WIDTH, new_figure, style
 
@@ -27,6 +28,10 @@ AXIS_LABELS = {
     "confidence": "1 $-$ confidence",
     "prototypes": "cosine distance from the class mean",
     "moderate": "distance from the class median",
+    "aum": "AUM: mean negative margin of logits",
+    "dyn-unc": "dynamic uncertainty",
+    "tdds": "TDDS: temporal dual depth",
+    "dual": "DUAL: difficulty times uncertainty",
     "random": "random score",
 }
 MOST_CLASSES = 20  # in one picture
@@ -163,19 +168,8 @@ def rank_correlations(scores: Sequence[Scores], *, names: Sequence[str] | None =
     with style():
         figure = new_figure(2.1 + 0.56 * len(names), 1.3 + 0.5 * len(names))
         axes = figure.subplots()
-        image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1)
-        for i, j in np.ndindex(values.shape):
-            colour = "white" if abs(values[i, j]) > 0.6 else "black"
-            number = f"{values[i, j]:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
-            axes.text(j, i, number, ha="center", va="center", color=colour)
-        axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(len(names)), names)
+        draw_correlations(axes, values, names)
         axes.set_title(f"{scores[0].values.size:,} images")
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        bar = figure.colorbar(image, label="rank correlation  (Spearman)", ticks=[-1, -0.5, 0, 0.5, 1], shrink=0.8)
-        bar.outline.set_visible(False)
         return figure
 
 

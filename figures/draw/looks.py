@@ -24,6 +24,11 @@ METRIC_NAMES = {
     "confidence": "confidence",
     "prototypes": "prototype",
     "moderate": "moderate",
+    "aum": "AUM",
+    "dyn-unc": "Dyn-Unc",
+    "tdds": "TDDS",
+    "dual": "DUAL",
+    "ddd": "DDD",
     "random": "random",
 }
 

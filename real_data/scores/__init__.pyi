@@ -12,6 +12,7 @@ from .prototypes import median_distance as median_distance
 from .prototypes import prototype_distance as prototype_distance
 from .published import scores_from_csv as scores_from_csv
 from .published import scores_from_folder as scores_from_folder
+from .rank_agreement import rank_agreement as rank_agreement
 from .rank_agreement import rank_correlation as rank_correlation
 from .score_file import Scores as Scores
 from .scoring import el2n as el2n
