@@ -89,6 +89,7 @@ def train_encoder(
     Raises:
         ValueError: ``images`` or ``seed`` are not what they should be, or the folder belongs to another training.
         FloatingPointError: the loss is no longer finite.
+        KeyboardInterrupt: interrupted; the message says what is saved.
     """
     if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
         raise ValueError(
@@ -110,18 +111,14 @@ def train_encoder(
     width = _width(architecture.graphdef, params, batch_stats, images)
     state = initial_state(params, batch_stats, width, config, seed)
     losses = np.zeros(config.num_steps, np.float32)
-    state, losses = _fit(
-        state,
-        losses,
-        architecture.graphdef,
-        images,
-        config,
-        standardization,
-        seed,
-        run,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
-    )
+    options: dict[str, Any] = {"checkpoint_every": checkpoint_every, "progress": progress}
+    try:
+        state, losses = _fit(
+            state, losses, architecture.graphdef, images, config, standardization, seed, run, **options
+        )
+    except KeyboardInterrupt:
+        where = "nothing is saved" if folder is None else f"run it again to go on from the last checkpoint in {folder}"
+        raise KeyboardInterrupt(where) from None
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
     return ContrastiveEncoder(architecture.graphdef, params, batch_stats, standardization, losses)
 

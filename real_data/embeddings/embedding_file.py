@@ -130,6 +130,7 @@ def write_rows(
     Raises:
         ValueError: the unfinished rows are of other settings, or the images of another file.
         FloatingPointError: a feature is not finite, or too large for float16.
+        KeyboardInterrupt: interrupted; the message says how many rows are saved.
     """
     if path.exists():
         return
@@ -138,22 +139,28 @@ def write_rows(
     check_settings(state, settings | {"rows": 0}, may_change=("rows",))
     done = read_json(state)["rows"] if state.exists() and unfinished.exists() else 0
     rows = np.lib.format.open_memmap(unfinished, mode="r+") if done else None
-    with tqdm(total=len(images), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
-        for number, start in enumerate(range(done, len(images), images_at_once), 1):
-            block = np.asarray(images[start : start + images_at_once])
-            # the last one filled up, so that one program serves all
-            filled = np.concatenate([block, np.repeat(block[-1:], images_at_once - len(block), axis=0)])
-            found = np.asarray(features(filled))[: len(block)].astype(np.float16 if half else np.float32)
-            if not np.all(np.isfinite(found)):
-                raise FloatingPointError(f"features of images {start} to {start + len(block)} are not finite")
-            if rows is None:
-                shape = (len(images), found.shape[1])
-                rows = np.lib.format.open_memmap(unfinished, mode="w+", dtype=found.dtype, shape=shape)
-            rows[start : start + len(block)] = found
-            bar.update(len(block))
-            if number % BATCHES_A_SAVE == 0:
-                rows.flush()
-                write_settings(state, settings | {"rows": start + len(block)}, may_change=("rows",))
+    try:
+        with tqdm(total=len(images), initial=done, desc=path.stem, unit="image", disable=not progress) as bar:
+            for number, start in enumerate(range(done, len(images), images_at_once), 1):
+                block = np.asarray(images[start : start + images_at_once])
+                # the last one filled up, so that one program serves all
+                filled = np.concatenate([block, np.repeat(block[-1:], images_at_once - len(block), axis=0)])
+                found = np.asarray(features(filled))[: len(block)].astype(np.float16 if half else np.float32)
+                if not np.all(np.isfinite(found)):
+                    raise FloatingPointError(f"features of images {start} to {start + len(block)} are not finite")
+                if rows is None:
+                    shape = (len(images), found.shape[1])
+                    rows = np.lib.format.open_memmap(unfinished, mode="w+", dtype=found.dtype, shape=shape)
+                rows[start : start + len(block)] = found
+                bar.update(len(block))
+                if number % BATCHES_A_SAVE == 0:
+                    rows.flush()
+                    write_settings(state, settings | {"rows": start + len(block)}, may_change=("rows",))
+    except KeyboardInterrupt:
+        saved = read_json(state)["rows"] if state.exists() else 0
+        raise KeyboardInterrupt(
+            f"{saved} of {len(images)} rows are saved in {unfinished}; run it again to go on"
+        ) from None
     assert rows is not None
     rows.flush()
     unfinished.replace(path)

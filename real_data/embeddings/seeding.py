@@ -20,7 +20,7 @@ def greedy_centroids(
     """Choose different rows far from one another.
 
     Each is drawn with a probability proportional to its squared distance to those chosen before, the best of
-    2 + log(num_clusters) drawn: the one that leaves the least sum of squared distances.
+    4 + 2 log(num_clusters) drawn: the one that leaves the least sum of squared distances.
 
     Source: Arthur and Vassilvitskii, *k-means++* (SODA 2007), with the greedy choice that they propose in section 5.
 
@@ -35,7 +35,7 @@ def greedy_centroids(
         Their places in the sample, shape (num_clusters,).
     """
     squares = np.einsum("ij,ij->i", sample, sample, dtype=np.float64)
-    num_candidates = 2 + int(np.log(num_clusters))
+    num_candidates = 4 + int(2 * np.log(num_clusters))
     chosen = np.empty(num_clusters, np.intp)
     chosen[0] = rng.choice(len(sample), p=weights / weights.sum())
     free = np.ones(len(sample), bool)
