@@ -1,3 +1,6 @@
+from .draw.benchmark import benchmark_classes as benchmark_classes
+from .draw.benchmark import benchmark_errors as benchmark_errors
+from .draw.benchmark import benchmark_ranks as benchmark_ranks
 from .draw.correlations import correlations as correlations
 from .draw.image_scores import extreme_images as extreme_images
 from .draw.image_scores import rank_correlations as rank_correlations

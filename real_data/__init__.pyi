@@ -1,3 +1,6 @@
+from .benchmark.human_labels import read_human_labels as read_human_labels
+from .benchmark.judgement import judge as judge
+from .benchmark.measurement import measure_benchmark as measure_benchmark
 from .datasets import ImageDataset as ImageDataset
 from .datasets import load as load
 from .datasets import load_digits as load_digits
