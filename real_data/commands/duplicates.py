@@ -133,10 +133,10 @@ def _say(found: Duplicates, data: ImageDataset | None) -> None:
         f"{int(found.kept.sum()):,} of {found.kept.size:,} training images kept; {of_test:,} are dropped for "
         f"{found.num_flagged:,} test images, {int(np.sum(~found.kept)) - of_test:,} for other training images"
     )
-    if found.share_lost is not None:
-        share, error = found.share_lost
+    for cosine, share, error in found.lost:
         print(
-            f"{found.num_cells:,} cells lose {100 * share:.2f} ± {100 * error:.2f} % of copies planted at the threshold"
+            f"{found.num_cells:,} cells lose {100 * share:.2f} ± {100 * error:.2f} % of copies planted at a cosine of "
+            f"{cosine:.4f}"
         )
     if data is not None:
         differ = np.flatnonzero(found.disagree(data))

@@ -77,16 +77,26 @@ class Cells:
                 products[everything, best] = -np.inf
         return found
 
-    def blocks(self, probes: NDArray[np.int64], homes: NDArray[np.int64]) -> Blocks:
-        """For each cell the rows that probe it, and those at home in it.
+    def blocks(self, query_probes: NDArray[np.int64], key_probes: NDArray[np.int64] | None = None) -> Blocks:
+        """Pairs of which one probes the cell where the other is at home.
 
         Args:
-            probes: of the queries, shape (num_queries, num_probes).
-            homes: nearest cell of the keys, shape (num_keys,).
+            query_probes: cells that the queries probe, shape (num_queries, num_probes).
+            key_probes: the same of the keys; None where these are the queries.
         """
-        queries = [np.sort(part // self.num_probes) for part in _by_cell(probes.reshape(-1), len(self.centroids))]
-        keys = _by_cell(homes, len(self.centroids))
-        return [block for pair in zip(queries, keys, strict=True) for block in split_block(*pair)]
+        keys = query_probes if key_probes is None else key_probes
+        sides = [(self._probing(query_probes), self._at_home(keys))]
+        if key_probes is not None:
+            sides.append((self._at_home(query_probes), self._probing(key_probes)))
+        return [block for one, other in sides for pair in zip(one, other, strict=True) for block in split_block(*pair)]
+
+    def _probing(self, probes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows that probe each cell, ascending."""
+        return [np.sort(part // self.num_probes) for part in _by_cell(probes.reshape(-1), len(self.centroids))]
+
+    def _at_home(self, probes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows whose nearest cell each is, ascending."""
+        return _by_cell(probes[:, 0], len(self.centroids))
 
     def to_centroid(self, rows: NDArray[np.float32], homes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Cosine of each row with the centroid of its cell."""
@@ -95,8 +105,8 @@ class Cells:
     def share_lost(self, rows: NDArray[np.float32], cosine: float, seed: int) -> tuple[float, float]:
         """Share of planted copies that are not found, because neither probes the other's cell.
 
-        Each of 2,000 rows is moved towards another one until their cosine is the given one: the copies that are hardest
-        to find among those that count.
+        Each of 2,000 rows is moved towards another one until their cosine is the given one.  Those at the threshold are
+        the hardest to find of all that count, and real ones, which differ in few directions, are easier.
 
         Returns:
             The share, and its standard error.

@@ -44,16 +44,6 @@ class Contents:
         unique, first, of_row = np.unique(digests, return_index=True, return_inverse=True)
         return cls(unique, first.astype(np.int64), of_row.reshape(-1).astype(np.int64))
 
-    @property
-    def num_copies(self) -> int:
-        """Rows beyond the first of their content."""
-        return self.of_row.size - self.first.size
-
-    def rows(self) -> list[NDArray[np.int64]]:
-        """The rows of each content, ascending."""
-        order = np.argsort(self.of_row, kind="stable")
-        return np.split(order, np.cumsum(np.bincount(self.of_row, minlength=self.first.size))[:-1])
-
     def shared(self, other: Contents) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which contents here and there are the same, a number for each pair."""
         _, here, there = np.intersect1d(self.digests, other.digests, assume_unique=True, return_indices=True)

@@ -26,6 +26,7 @@ __all__ = ["Duplicates"]
 
 TITLE = "Near-duplicates among images"
 COLUMNS = ("image", "of", "similarity", "where", "dropped", "exact", "mirrored")
+LOST = ("lost_cosine", "lost_share", "lost_error")
 PAIR_VARIABLES = {
     "image": "position of a training image",
     "of": "position of the image it is like",
@@ -50,8 +51,8 @@ class Duplicates:
         nearest_test: largest cosine of each test image with a training image, shape (num_test,), or None.
         config: settings, data set and fingerprint; a JSON value.
         num_cells: cells of the search; 1 where all pairs were compared.
-        share_lost: share of planted copies at the threshold that the cells lose, and its standard error; None without
-            cells.
+        lost: share of planted copies that the cells lose, with its standard error: for a cosine at the threshold and
+            one halfway to 1, each (cosine, share, standard error); empty without cells.
     """
 
     pairs: PairTable
@@ -61,7 +62,7 @@ class Duplicates:
     nearest_test: NDArray[np.float32] | None = None
     config: dict[str, Any] = field(default_factory=dict)
     num_cells: int = 1
-    share_lost: tuple[float, float] | None = None
+    lost: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def dropped(self) -> PairTable:
@@ -132,9 +133,10 @@ class Duplicates:
                 results.add(
                     f"nearest_{name}", name, near, "1", f"largest cosine of a {name} image with a training image"
                 )
-        if self.share_lost is not None:
-            for name, value in zip(("share_lost", "share_lost_error"), self.share_lost, strict=True):
-                results.add(name, (), value, "1", "share of planted copies lost at borders of cells, standard error")
+        if self.lost:
+            texts = ("cosine of planted copies", "share of them that the cells lose", "its standard error")
+            for name, column, text in zip(LOST, zip(*self.lost, strict=True), texts, strict=True):
+                results.add(name, "planted", column, "1", text)
         if len(self.pairs):
             for name, text in PAIR_VARIABLES.items():
                 results.add(f"pair_{name}", "pair", getattr(self.pairs, name), "1", text)
@@ -152,13 +154,11 @@ class Duplicates:
         if found.title != TITLE:
             raise ValueError(f"{path} is not a file of the command duplicates, but: {found.title}")
         pairs = PairTable(**{name: _found(found, f"pair_{name}") for name in PAIR_VARIABLES})
-        train, test, lost, error = (
-            found[name] if name in found.variables else None
-            for name in ("nearest_train", "nearest_test", "share_lost", "share_lost_error")
-        )
+        train, test = (found[name] if name in found.variables else None for name in ("nearest_train", "nearest_test"))
         config = dict(found.config)
-        share_lost = None if lost is None or error is None else (float(lost), float(error))
-        return cls(pairs, found["kept"], config["threshold"], train, test, config, config["num_cells"], share_lost)
+        columns = [found[name].tolist() for name in LOST if name in found.variables]
+        lost = tuple(zip(*columns, strict=True))
+        return cls(pairs, found["kept"], config["threshold"], train, test, config, config["num_cells"], lost)
 
     def check(self, dataset: ImageDataset) -> None:
         """Make sure that these are duplicates among the images of ``dataset``.

@@ -67,13 +67,13 @@ def find_duplicates(
     cells = None
     if num_cells > 1:
         cells = Cells.fit(train.features, num_cells, config.num_probes, config.seed, progress=progress)
-    homes = np.zeros(len(train.features), np.int64) if cells is None else cells.probes(train.features)[:, 0]
+    probes = np.zeros((len(train.features), 1), np.int64) if cells is None else cells.probes(train.features)
     preference = preferences(
-        config.keep, rows.size, lambda: _to_centroid(train, cells, homes)[rows], dataset=dataset, scores=scores
+        config.keep, rows.size, lambda: _to_centroid(train, cells, probes[:, 0])[rows], dataset=dataset, scores=scores
     )
 
-    leaks = None if test is None else _Comparison.of(train, test, cells, homes, progress)
-    copies = _Comparison.of(train, None, cells, homes, progress) if "train-train" in config.where else None
+    leaks = None if test is None else _Comparison.of(train, test, cells, probes, progress)
+    copies = _Comparison.of(train, None, cells, probes, progress) if "train-train" in config.where else None
     nearest_test = None if leaks is None or test is None else leaks.of_queries[test.contents.of_row]
     nearest_train = None
     if copies is not None:
@@ -94,7 +94,9 @@ def find_duplicates(
     table = pair_table(train.contents, preference, test=contents, leaks=found[0], copies=found[1], star=star)
     of_images = np.ones(rows.size, bool)
     of_images[table.image[table.dropped]] = False
-    lost = None if cells is None or threshold is None else cells.share_lost(train.features, threshold, config.seed)
+    lost = []
+    if cells is not None and threshold is not None:
+        lost = [(t, *cells.share_lost(train.features, t, config.seed)) for t in (threshold, (1 + threshold) / 2)]
     compared = ["thumbnails"] if thumbnails and dataset is not None else []
     record = {
         "settings": to_json(config),
@@ -104,7 +106,7 @@ def find_duplicates(
         "threshold": threshold,
         "num_cells": num_cells,
     }
-    return Duplicates(table, of_images, threshold, nearest_train, nearest_test, record, num_cells, lost)
+    return Duplicates(table, of_images, threshold, nearest_train, nearest_test, record, num_cells, tuple(lost))
 
 
 def _described(
@@ -178,7 +180,7 @@ class _Comparison:
 
     @classmethod
     def of(
-        cls, train: Described, test: Described | None, cells: Cells | None, homes: NDArray[np.int64], progress: bool
+        cls, train: Described, test: Described | None, cells: Cells | None, probes: NDArray[np.int64], progress: bool
     ) -> _Comparison:
         """Compare."""
         one, within = (train, True) if test is None else (test, False)
@@ -190,7 +192,11 @@ class _Comparison:
             num_columns = None if within else len(train.features)
             blocks = [all_blocks(len(one.features), num_columns)] * len(queries)
         else:
-            blocks = [cells.blocks(cells.probes(each), homes) for each in queries]
+            # mirrored training images are compared with the training images: two sets of rows
+            blocks = [
+                cells.blocks(cells.probes(each), None if within and n == 0 else probes)
+                for n, each in enumerate(queries)
+            ]
         nothing = np.empty(0, np.int64)
         return cls(
             queries,
