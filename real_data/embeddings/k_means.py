@@ -92,6 +92,11 @@ def k_means(
     given = None if start is None else np.asarray(start, dtype=np.float64)
     if given is not None and (given.shape != (num_clusters, values.shape[1]) or not np.all(np.isfinite(given))):
         raise ValueError(f"start must be finite of shape ({num_clusters}, {values.shape[1]}), got shape {given.shape}")
+    if given is not None and spherical:
+        lengths = np.linalg.norm(given, axis=1, keepdims=True)
+        if not np.all(lengths > 0):
+            raise ValueError("start must have no centroid that is zero: it has no direction")
+        given = given / lengths
     order = row_order(values, seed=seed, without_zeros=spherical)
     if not isinstance(num_clusters, int | np.integer) or not 1 <= num_clusters <= len(order.first):
         raise ValueError(
@@ -165,8 +170,8 @@ def _iterated(
             changed = lloyd.assign(bar)
             inertia = lloyd.inertia
             bar.set_postfix(inertia=f"{inertia:.6g}")
-            lloyd.move()
-            if not changed or before - inertia < tolerance * before:
+            empty = lloyd.move()
+            if not empty and (not changed or before - inertia < tolerance * before):
                 converged = True
                 break
             before = inertia

@@ -191,17 +191,20 @@ class Lloyd:
         self.counts -= np.bincount(before[rows][left], weights[left], self.num_clusters)
         return True
 
-    def move(self) -> None:
-        """Take each centroid to the mean of its rows; those without rows go to the rows that cost most."""
+    def move(self) -> int:
+        """Take each centroid to the mean of its rows; those without rows go to the rows that cost most: how many."""
         empty = np.flatnonzero(self.counts == 0)
         self.sums[empty] = 0
         # a sum of length 0, of opposite rows, has no direction: such a centroid stays
         lengths = np.linalg.norm(self.sums, axis=1, keepdims=True) if self.work.spherical else self.counts[:, None]
         moved = np.where(lengths > 0, self.sums / np.where(lengths > 0, lengths, 1), self.centroids)
+        taken = 0
         if empty.size:
             costs = self.work.costs(self.products)
             for cluster, row in zip(empty, np.argsort(-costs, kind="stable"), strict=False):
                 if costs[row] > 0:
                     moved[cluster] = (self.work.exact(np.array([row])) * self.work.scale[row])[0]
+                    taken += 1
         self._moved = np.any(moved.astype(np.float32) != self.centroids.astype(np.float32), axis=1)
         self.centroids = moved
+        return taken
