@@ -68,6 +68,7 @@ def described(data: ImageDataset) -> dict[str, Any]:
     for name, mirror in (("ours", False), ("ours, --mirror", True)):
         begin = time.process_time()
         train, test = describe(data, mirror=mirror)
+        assert test is not None
         rows = [one.features[one.contents.of_row] for one in (test, train)]
         if mirror and test.mirrored is not None:
             rows.append(test.mirrored[test.contents.of_row])
@@ -78,8 +79,8 @@ def described(data: ImageDataset) -> dict[str, Any]:
 def recall(data: ImageDataset, known: np.ndarray) -> None:
     """Print how many known pairs are listed, for each kind of features."""
     listed: dict[str, np.ndarray] = {}
-    print(f"{len(known)} known pairs; listed (test image flagged) in per cent among n flagged test images")
-    print(f"{'features':28} rank-1  " + "  ".join(f"{f'n = {n}':>18}" for n in FLAGGED) + "  CPU s")
+    print(f"{len(known)} known pairs; listed (as the nearest; test image flagged), in per cent, n test images flagged")
+    print(f"{'features':28} rank-1  " + "  ".join(f"{f'n = {n}':>23}" for n in FLAGGED) + "  CPU s")
     for name, ((test, train, *mirrored), seconds) in described(data).items():
         begin = time.process_time()
         best = nearest(test, train, all_blocks(len(test), len(train)), within=False)[0]
@@ -92,9 +93,10 @@ def recall(data: ImageDataset, known: np.ndarray) -> None:
         listed[name] = cosine[:, None] >= thresholds - 1e-6
         flagged = best[known[:, 0], None] >= thresholds
         first = cosine >= best[known[:, 0]] - 1e-6
+        nearest_listed = (listed[name] & first[:, None]).mean(axis=0)
         cells = "  ".join(
-            f"{100 * hit:5.1f} ± {100 * error(hit, len(known)):3.1f} ({100 * image:4.1f})"
-            for hit, image in zip(listed[name].mean(axis=0), flagged.mean(axis=0), strict=True)
+            f"{100 * hit:5.1f} ± {100 * error(hit, len(known)):3.1f} ({100 * one:4.1f} {100 * image:4.1f})"
+            for hit, one, image in zip(listed[name].mean(axis=0), nearest_listed, flagged.mean(axis=0), strict=True)
         )
         print(f"{name:28} {100 * first.mean():6.1f}  {cells}  {seconds:5.1f}")
         for judgment in (1, 2):
@@ -103,7 +105,7 @@ def recall(data: ImageDataset, known: np.ndarray) -> None:
     print(
         "ours - PCA-whitened:                 "
         + "  ".join(
-            f"{100 * m:+5.1f} ± {100 * s / np.sqrt(len(known)):3.1f}       "
+            f"{100 * m:+5.1f} ± {100 * s / np.sqrt(len(known)):3.1f}            "
             for m, s in zip(difference.mean(axis=0), difference.std(axis=0), strict=True)
         )
     )
@@ -132,11 +134,12 @@ def planted(data: ImageDataset, seed: int) -> None:
     for mirror in (False, True):
         for name, test in changes.items():
             small = ImageDataset("planted", train, data.train_labels[some], test, np.zeros(PLANTED, int), 10)
-            ours = describe(small, mirror=mirror)
-            of_test, of_train = (one.contents.of_row for one in (ours[1], ours[0]))
-            cosines = ours[1].features[of_test] @ ours[0].features[of_train].T
-            if ours[1].mirrored is not None:
-                cosines = np.maximum(cosines, ours[1].mirrored[of_test] @ ours[0].features[of_train].T)
+            ours, copies = describe(small, mirror=mirror)
+            assert copies is not None
+            of_train, of_test = (one.contents.of_row for one in (ours, copies))
+            cosines = copies.features[of_test] @ ours.features[of_train].T
+            if copies.mirrored is not None:
+                cosines = np.maximum(cosines, copies.mirrored[of_test] @ ours.features[of_train].T)
             right = cosines[np.arange(PLANTED), sources]
             first = int(np.sum(right >= cosines.max(axis=1)))
             print(f"{'--mirror ' if mirror else ''}{name}: {first} of {PLANTED}, least cosine {right.min():.3f}")

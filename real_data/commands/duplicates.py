@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -48,13 +48,14 @@ def duplicates(
     exact copies are dropped, and a table shows how many images each threshold would flag.  ``python -m figures pairs
     OUT`` draws the pairs.
 
-    Memorization is small by construction where an image has near-duplicates: find them before scoring.
+    Run again after Ctrl-C to continue.  Memorization is small by construction where an image has near-duplicates: find
+    them before scoring.
 
     Args:
         images: the images; --dataset none where there are only embeddings, of texts for example, all of them training
             examples.
-        features: thumbnails (whitened, of 8 x 8 pixels), FILE.npy (embeddings, one row for each training image, then
-            one for each test image), or both, which takes the mean of both cosines.
+        features: thumbnails (whitened, of 8 x 8 pixels), a file of embeddings as embed writes it (NAME.npy of training
+            images, NAME-test.npy of test images), or both, which takes the mean of both cosines.
         threshold: least cosine of near-duplicates, in (-1, 1].
         flag: number of test images to flag instead (of training images where they are not compared with test images).
         where: pairs looked for, train-test and train-train; None is both, where there are test images.
@@ -72,7 +73,7 @@ def duplicates(
     usual: tuple[Where, ...] = ("train-train",) if only_embeddings else ("train-test", "train-train")
     config = DuplicateConfig(threshold, flag, where or usual, keep, mirror, num_cells, num_probes, seed)
     check_folder("out", out)
-    embeddings = _embeddings(features)
+    file = _file_of(features)
     if only_embeddings and (scores is not None or "thumbnails" in features):
         raise ValueError("--dataset none has neither thumbnails nor scores: give --features FILE.npy alone")
     if (keep in ("hardest", "easiest")) != (scores is not None):
@@ -80,38 +81,43 @@ def duplicates(
     from real_data.duplicates.search import find_duplicates
 
     data = None if only_embeddings else images.load()
+    embeddings = None
+    if file is not None:
+        from real_data.embeddings.embedding_file import read_embedding
+
+        embeddings = read_embedding(file, data)
     values = None
     if scores is not None:
         from real_data.scores import Scores
 
         values = Scores.load(scores, data).values
     unfinished = out / "unfinished"
-    found = find_duplicates(
-        data,
-        config,
-        thumbnails="thumbnails" in features,
-        embeddings=embeddings,
-        scores=values,
-        folder=unfinished,
-        progress=not quiet,
-    )
+    try:
+        found = find_duplicates(
+            data,
+            config,
+            thumbnails="thumbnails" in features,
+            embeddings=None if embeddings is None else embeddings.train,
+            test_embeddings=None if embeddings is None else embeddings.test,
+            scores=values,
+            folder=unfinished,
+            progress=not quiet,
+        )
+    except KeyboardInterrupt:
+        saved = "thumbnails of image files are saved: run the same again to continue" if unfinished.exists() else ""
+        raise KeyboardInterrupt(saved or "nothing was saved") from None
     files = found.save(out, data)
     shutil.rmtree(unfinished, ignore_errors=True)
     _say(found, data)
     print(f"saved in {', '.join(map(str, files))}")
 
 
-def _embeddings(features: tuple[str, ...]) -> Any:
-    """The array of the one file among the features, not read yet; None where there is none."""
+def _file_of(features: tuple[str, ...]) -> Path | None:
+    """The one file among the features; None where there is none."""
     files = [Path(name) for name in features if name != "thumbnails"]
     if len(set(features)) < len(features) or not features or len(files) > 1:
         raise ValueError(f"--features must be thumbnails, one file, or both, got {' '.join(features)!r}")
-    if not files:
-        return None
-    try:
-        return np.lib.format.open_memmap(files[0], mode="r")
-    except ValueError as error:
-        raise ValueError(f"{files[0]} is not a .npy file of numbers: {error}") from error
+    return files[0] if files else None
 
 
 def _say(found: Duplicates, data: ImageDataset | None) -> None:

@@ -41,21 +41,28 @@ def describe(
     *,
     thumbnails: bool = True,
     embeddings: ArrayLike | None = None,
+    test_embeddings: ArrayLike | None = None,
+    with_test: bool = True,
     mirror: bool = False,
     seed: int = 0,
     folder: Path | None = None,
     progress: bool = False,
-) -> tuple[Described, Described]:
+) -> tuple[Described, Described | None]:
     """Training and test images by their thumbnails, by embeddings or by both: then cosines are the mean of both.
 
     Args:
         dataset: the images.
         thumbnails: whether to take whitened thumbnails, which are fitted to the training images.
-        embeddings: of all images, those of the training set first: shape (num_train + num_test, width).
+        embeddings: of the training images, shape (num_train, width).
+        test_embeddings: of the test images, shape (num_test, width).
+        with_test: whether to describe test images; with False they are not looked at.
         mirror: whether to describe mirrored images as well; thumbnails only.
         seed: of the changes that thumbnails are made to withstand.
         folder: where thumbnails of image files are kept meanwhile.
         progress: whether to show bars on stderr.
+
+    Returns:
+        The training images, and the test images or None.
 
     Raises:
         ValueError: embeddings of another number, not finite or without direction; nothing to compare by.
@@ -64,11 +71,11 @@ def describe(
         raise ValueError("images must be compared by thumbnails or embeddings, or both; got neither")
     if mirror and embeddings is not None:
         raise ValueError("mirror compares thumbnails; there are no embeddings of the mirrored images")
-    parts = (dataset.train_images, dataset.test_images)
+    parts = [dataset.train_images, dataset.test_images][: 1 + with_test]
     looks = [read_thumbnails(images, folder=folder, progress=progress) for images in parts]
     contents = [Contents.of(one.digests) for one in looks]
-    kinds: list[list[NDArray[np.float32]]] = [[], []]
-    mirrored: list[NDArray[np.float32] | None] = [None, None]
+    kinds: list[list[NDArray[np.float32]]] = [[] for _ in parts]
+    mirrored: list[NDArray[np.float32] | None] = [None for _ in parts]
     if thumbnails:
         whitening = _whitening(parts[0], looks[0], contents[0], mirror, seed)
         small = [one.values[content.first] for one, content in zip(looks, contents, strict=True)]
@@ -76,15 +83,18 @@ def describe(
         if mirror:
             mirrored = [whitening(np.ascontiguousarray(values[:, :, ::-1])) for values in small]
     if embeddings is not None:
-        values = _checked(embeddings, sum(len(images) for images in parts), "training and test images")
-        num_train = len(parts[0])
-        for kind, content, begin in zip(kinds, contents, (0, num_train), strict=True):
-            kind.append(unit_rows(values[begin + content.first]))
-    train, test = (
+        if with_test and test_embeddings is None:
+            raise ValueError("embeddings of the test images are missing: compare train-train only")
+        names = ("training images", "test images")
+        for kind, content, rows, name in zip(kinds, contents, (embeddings, test_embeddings), names, strict=False):
+            kind.append(unit_rows(_checked(rows, content.of_row.size, name)[content.first]))
+        if len({kind[-1].shape[1] for kind in kinds}) > 1:
+            raise ValueError("embeddings of training and test images must have one width")
+    found = [
         Described(content, np.hstack(kind) / np.float32(np.sqrt(len(kind))), other)
         for content, kind, other in zip(contents, kinds, mirrored, strict=True)
-    )
-    return train, test
+    ]
+    return found[0], found[1] if with_test else None
 
 
 def describe_rows(embeddings: ArrayLike) -> Described:
@@ -111,14 +121,14 @@ def _whitening(images: Any, looks: Thumbnails, contents: Contents, mirror: bool,
     )
 
 
-def _checked(embeddings: ArrayLike, num: int | None, of: str) -> NDArray[np.floating]:
+def _checked(embeddings: ArrayLike | None, num: int | None, of: str) -> NDArray[np.floating]:
     values = np.asanyarray(embeddings)
     if values.ndim != 2 or values.shape[1] == 0 or values.dtype.kind != "f":
         raise ValueError(
             f"embeddings must be floating-point of shape (num, width), got {values.dtype} of shape {values.shape}"
         )
     if len(values) == 0 or (num is not None and len(values) != num):
-        wanted = "at least one row" if num is None else f"a row for each of the {num} {of}, training images first"
+        wanted = "at least one row" if num is None else f"a row for each of the {num} {of}"
         raise ValueError(f"embeddings must have {wanted}, got {len(values)}")
     for start in range(0, len(values), 8192):
         lengths = np.linalg.norm(values[start : start + 8192].astype(np.float64), axis=1)

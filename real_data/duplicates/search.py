@@ -31,6 +31,7 @@ def find_duplicates(
     *,
     thumbnails: bool = True,
     embeddings: ArrayLike | None = None,
+    test_embeddings: ArrayLike | None = None,
     scores: ArrayLike | None = None,
     folder: Path | None = None,
     progress: bool = False,
@@ -48,8 +49,9 @@ def find_duplicates(
         dataset: the images; None where there are only embeddings, all of them of training examples.
         config: which are duplicates, and which of them are kept.
         thumbnails: whether to compare thumbnails, where there are images.
-        embeddings: one row for each training image, then one for each test image; of anything where there is no data
-            set, texts for example.
+        embeddings: of the training images, shape (num_train, width); of anything where there is no data set, texts for
+            example.
+        test_embeddings: of the test images, shape (num_test, width).
         scores: difficulty of each training image, to keep the hardest or easiest.
         folder: where thumbnails of image files are kept, so that an interrupted search goes on from there.
         progress: whether to show bars on stderr.
@@ -61,7 +63,7 @@ def find_duplicates(
     Raises:
         ValueError: there is nothing to compare, ``flag`` is more than there are images, or arguments do not fit.
     """
-    train, test = _described(dataset, config, thumbnails, embeddings, folder, progress)
+    train, test = _described(dataset, config, thumbnails, (embeddings, test_embeddings), folder, progress)
     rows = train.contents.of_row
     num_cells = usual_num_cells(len(train.features)) if config.num_cells is None else config.num_cells
     cells = None
@@ -113,30 +115,31 @@ def _described(
     dataset: ImageDataset | None,
     config: DuplicateConfig,
     thumbnails: bool,
-    embeddings: ArrayLike | None,
+    embeddings: tuple[ArrayLike | None, ArrayLike | None],
     folder: Path | None,
     progress: bool,
 ) -> tuple[Described, Described | None]:
     """What is compared: training images, and test images if they are."""
     if dataset is None:
-        if embeddings is None:
+        if embeddings[0] is None:
             raise ValueError("embeddings must be given where there is no data set")
         if config.where != ("train-train",) or config.mirror:
             raise ValueError(
                 "embeddings without a data set have no test examples and no mirrored ones: where must be train-train, "
                 "mirror False"
             )
-        return describe_rows(embeddings), None
-    train, test = describe(
+        return describe_rows(embeddings[0]), None
+    return describe(
         dataset,
         thumbnails=thumbnails,
-        embeddings=embeddings,
+        embeddings=embeddings[0],
+        test_embeddings=embeddings[1],
+        with_test="train-test" in config.where,
         mirror=config.mirror,
         seed=config.seed,
         folder=folder,
         progress=progress,
     )
-    return train, test if "train-test" in config.where else None
 
 
 def _to_centroid(train: Described, cells: Cells | None, homes: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from real_data import DuplicateConfig, Duplicates, ImageDataset, find_duplicates, load
+from real_data.__main__ import cli
 from real_data.duplicates import candidates
 from real_data.duplicates.candidates import PairList, all_blocks, nearest, pairs_above
 from real_data.duplicates.cells import Cells, usual_num_cells
@@ -206,7 +207,7 @@ def test_training_images_like_test_images_are_dropped_and_no_others_for_it():
     pixels = pictures(5, 0)
     data = dataset(pixels[[0, 1, 0, 2]], pixels[3:5])
     found = find_duplicates(
-        data, DuplicateConfig(0.8, keep="first"), thumbnails=False, embeddings=np.concatenate([train, test])
+        data, DuplicateConfig(0.8, keep="first"), thumbnails=False, embeddings=train, test_embeddings=test
     )
     np.testing.assert_array_equal(found.kept, [False, True, False, True])
     rows = [(int(p.image), int(p.of), bool(p.in_test)) for p in (found.dropped[n] for n in range(2))]
@@ -216,7 +217,7 @@ def test_training_images_like_test_images_are_dropped_and_no_others_for_it():
         data,
         DuplicateConfig(0.8, where=("train-train",), keep="first"),
         thumbnails=False,
-        embeddings=np.concatenate([train, test]),
+        embeddings=train,
     )
     np.testing.assert_array_equal(apart.kept, [True, False, False, True])
     assert apart.nearest_test is None
@@ -307,7 +308,7 @@ def test_files_hold_pairs_and_a_list_that_others_read(tmp_path):
         find_duplicates(dataset(TRAIN[:4], TRAIN[:4]), DuplicateConfig()).save(tmp_path / "all")
 
 
-def test_image_files_are_looked_at_once_and_an_interrupted_search_goes_on(tmp_path, monkeypatch):
+def test_image_files_are_looked_at_once_and_an_interrupted_search_goes_on(tmp_path, monkeypatch, capsys):
     pixels = pictures(12, 0)
     for part, chosen in (("train", range(9)), ("test", range(9, 12))):
         (tmp_path / part / "a").mkdir(parents=True)
@@ -319,6 +320,19 @@ def test_image_files_are_looked_at_once_and_an_interrupted_search_goes_on(tmp_pa
     np.testing.assert_array_equal(one.values, other.values)
     np.testing.assert_array_equal(one.digests, other.digests)
     assert len(list(kept.iterdir())) == 1
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    out = ["duplicates", "--dataset", "folder", "--path", str(tmp_path), "--image-size", "32", "--out"]
+    with monkeypatch.context() as patch:
+        patch.setattr("real_data.duplicates.described.fit_whitening", interrupted)
+        with pytest.raises(SystemExit):
+            cli.main([*out, str(tmp_path / "out")])
+    assert "thumbnails of image files are saved" in capsys.readouterr().err
+    assert (tmp_path / "out" / "unfinished").is_dir()
+    cli.main([*out, str(tmp_path / "out")])
+    assert not (tmp_path / "out" / "unfinished").exists()
     monkeypatch.setattr("real_data.datasets.image_files.center_crop", None)  # they are not decoded again
     np.testing.assert_array_equal(read_thumbnails(files.train_images, folder=kept).values, one.values)
 
@@ -327,9 +341,10 @@ def test_embeddings_alone_or_with_thumbnails():
     """With both, the cosine is the mean of the two."""
     data, rng = dataset(TRAIN[:80], TRAIN[80:120]), np.random.default_rng(0)
     rows = rng.standard_normal((120, 6)).astype(np.float16)
+    both, config = (rows[:80], rows[80:]), DuplicateConfig(-0.99, where=("train-test",))
     near = [
-        find_duplicates(data, DuplicateConfig(-0.99, where=("train-test",)), thumbnails=t, embeddings=e).pairs
-        for t, e in ((True, None), (False, rows), (True, rows))
+        find_duplicates(data, config, thumbnails=t, embeddings=e[0], test_embeddings=e[1]).pairs
+        for t, e in ((True, (None, None)), (False, both), (True, both))
     ]
     cosines = np.zeros((3, 80, 40))
     for k, pairs in enumerate(near):
@@ -344,12 +359,16 @@ def test_embeddings_alone_or_with_thumbnails():
     for embeddings, message in ((bad, "row 7"), (rows[0], "shape"), (rows.astype(int), "floating-point")):
         with pytest.raises(ValueError, match=message):
             find_duplicates(None, config, embeddings=embeddings)
-    with pytest.raises(ValueError, match="a row for each of the 120"):
-        find_duplicates(data, config, embeddings=rows[:80])
+    with pytest.raises(ValueError, match="a row for each of the 80 training images"):
+        find_duplicates(data, config, embeddings=rows)
+    with pytest.raises(ValueError, match="a row for each of the 40 test images"):
+        find_duplicates(data, DuplicateConfig(), embeddings=rows[:80], test_embeddings=rows)
+    with pytest.raises(ValueError, match="embeddings of the test images are missing"):
+        find_duplicates(data, DuplicateConfig(), embeddings=rows[:80])
     with pytest.raises(ValueError, match="must be train-train"):
         find_duplicates(None, DuplicateConfig(), embeddings=rows)
     with pytest.raises(ValueError, match="no embeddings of the mirrored"):
-        find_duplicates(data, DuplicateConfig(mirror=True), embeddings=rows)
+        find_duplicates(data, DuplicateConfig(mirror=True), embeddings=rows[:80])
 
 
 @pytest.mark.parametrize("size", [8, 5, 45])
@@ -381,3 +400,31 @@ def test_images_that_do_not_differ_are_refused():
 def test_settings_that_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         DuplicateConfig(**settings)
+
+
+def test_the_command_writes_files_that_prune_takes(tmp_path, capsys):
+    """Embeddings of training images in which the first two rows are alike, with thumbnails or alone, and of texts."""
+    rows = np.random.default_rng(0).standard_normal((1200, 20)).astype(np.float32)
+    rows[1] = 2 * rows[0] + 0.01
+    np.save(tmp_path / "rows.npy", rows)
+    file, out = str(tmp_path / "rows.npy"), tmp_path / "out"
+    cli.main(["duplicates", "--features", file, "--where", "train-train", "--threshold", "0.95", "--out", str(out)])
+    said = capsys.readouterr().out
+    assert "1,199 of 1,200 training images kept" in said
+    assert "1 of near-duplicates with a cosine of 0.9500 or more" in said
+    cli.main(
+        ["duplicates", "--dataset", "none", "--features", file, "--flag", "2", "--keep", "first", "--out", str(out)]
+    )
+    assert "1,199 of 1,200 training images kept" in capsys.readouterr().out
+    kept = [int(line) for line in (out / "kept.txt").read_text().splitlines()]
+    assert kept == [0, *range(2, 1200)]
+    cli.main(["score", "--metrics", "random", "--out", str(tmp_path), "--quiet"])
+    pruned = tmp_path / "pruned.txt"
+    scores = str(tmp_path / "digits-random.nc")
+    cli.main(["prune", scores, "--fraction", "1", "--among", str(out / "kept.txt"), "--out", str(pruned)])
+    assert [int(line) for line in pruned.read_text().splitlines()] == kept
+    words = ["--keep", "hardest", "--scores", scores, "--mirror", "--num-cells", "8", "--flag", "9", "--quiet"]
+    cli.main(["duplicates", *words, "--out", str(out)])
+    said = capsys.readouterr()
+    assert "8 cells lose" in said.out
+    assert "for 9 test images" in said.out or "for 10 test images" in said.out
