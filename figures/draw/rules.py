@@ -47,7 +47,9 @@ def rule_benchmark(results: Results, *, metric: str | None = None) -> Figure:
         raise ValueError(f"metric must be one of {', '.join(metrics)}, got {metric!r}")
     m = 0 if metric is None else metrics.index(metric)
     others = [rule for rule in rules if rule != "random"]
-    by_rank = "test_scores" in results.variables
+    # of scores from files some may not know the test images
+    scored = results["tests_scored"][m] if "tests_scored" in results.variables else True
+    by_rank = "test_scores" in results.variables and bool(scored)
     sizes = np.argsort(results["pool_size"])
     with style():
         figure = new_figure(2.6 * len(sizes) + 1.5 + 3.6 * by_rank, 0.24 * len(others) + 1.6)

@@ -78,7 +78,7 @@ class Experiment:
         score_files: files of scores of all training images, as ``python -m real_data score`` writes them, beside
             ``scores`` or in place of them, each metric once.  They are the same for all seeds, so that intervals over
             seeds hold for pool and retraining alone.  Data sets without a test set are then divided in the same way
-            for every seed.
+            for every seed; with ``holdout`` the networks behind the scores have seen the images that are set aside.
         model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
     """
