@@ -87,7 +87,7 @@ def describe(
             raise ValueError("embeddings of the test images are missing: compare train-train only")
         names = ("training images", "test images")
         for kind, content, rows, name in zip(kinds, contents, (embeddings, test_embeddings), names, strict=False):
-            kind.append(unit_rows(_checked(rows, content.of_row.size, name)[content.first]))
+            kind.append(unit_rows(_checked(rows, content.of_row.size, name), content.first))
         if len({kind[-1].shape[1] for kind in kinds}) > 1:
             raise ValueError("embeddings of training and test images must have one width")
     found = [
@@ -108,7 +108,7 @@ def describe_rows(embeddings: ArrayLike) -> Described:
     """
     values = _checked(embeddings, None, "rows")
     contents = Contents.of(digests_of(values))
-    return Described(contents, unit_rows(values[contents.first]))
+    return Described(contents, unit_rows(values, contents.first))
 
 
 def _whitening(images: Any, looks: Thumbnails, contents: Contents, mirror: bool, seed: int) -> Whitening:

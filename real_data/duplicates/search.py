@@ -18,6 +18,7 @@ from real_data.duplicates.preference import preferences
 from real_data.duplicates.report import Duplicates
 from real_data.duplicates.stars import stars
 from real_data.duplicates.table import Found, pair_table
+from real_data.duplicates.thumbnails import software
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
@@ -107,6 +108,7 @@ def find_duplicates(
         "fingerprint": None if dataset is None else dataset.fingerprint,
         "threshold": threshold,
         "num_cells": num_cells,
+        "software": software(),
     }
     return Duplicates(table, of_images, threshold, nearest_train, nearest_test, record, num_cells, tuple(lost))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from tqdm import tqdm
 
 from data_pruning import Results
 from data_pruning.records.fingerprint import sha256_of
+from data_pruning.records.settings import digest_of
+from data_pruning.records.software import source_digest, versions
 from real_data.datasets.image_files import ImageFiles
 from real_data.duplicates.exact_copies import digests_of
 
-__all__ = ["SIZE", "Boxes", "Thumbnails", "area_means", "read_thumbnails"]
+__all__ = ["SIZE", "Boxes", "Thumbnails", "area_means", "read_thumbnails", "software"]
 
 SIZE = 8
 """Width and height of thumbnails."""
@@ -111,7 +114,7 @@ def read_thumbnails(images: Any, *, folder: Path | None = None, progress: bool =
             file = None
             if folder is not None and from_files:
                 part = images.subset(np.arange(start, end))
-                file = folder / f"thumbnails-{sha256_of(part)[:16]}-{SIZE}.nc"
+                file = folder / f"thumbnails-{digest_of([sha256_of(part), SIZE, software()])}.nc"
             if file is not None and file.exists():
                 saved = Results.load(file)
                 values[start:end], digests[start:end] = saved["thumbnail"], saved["digest"].astype("S32")
@@ -124,6 +127,13 @@ def read_thumbnails(images: Any, *, folder: Path | None = None, progress: bool =
                     _save(file, values[start:end], digests[start:end])
             bar.update(end - start)
     return Thumbnails(values, digests)
+
+
+@cache
+def software() -> dict[str, str]:
+    """Versions and sources that determine what is found."""
+    sources = source_digest("real_data.datasets", "real_data.duplicates", "real_data.embeddings")
+    return versions(("numpy", "scipy"), optional=("pillow",)) | {"source": sources}
 
 
 def _save(file: Path, values: NDArray[np.float32], digests: NDArray[np.bytes_]) -> None:

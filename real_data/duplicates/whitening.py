@@ -125,10 +125,17 @@ def changed_thumbnails(images: Any, rows: NDArray[np.int64], seed: int) -> NDArr
     return thumbnails + (CAST * usual * rng.standard_normal((rows.size, 1, 1, channels))).astype(np.float32)
 
 
-def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Rows over their lengths; zero where a row is zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+def unit_rows(rows: NDArray[np.floating], chosen: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Rows, or those chosen, over their lengths, float32; zero where a row is zero."""
+    num = len(rows) if chosen is None else chosen.size
+    found = np.empty((num, rows.shape[1]), np.float32)
+    step = max(1, AT_ONCE // rows.shape[1])
+    for start in range(0, num, step):
+        part = slice(start, start + step)
+        block = rows[part if chosen is None else chosen[part]].astype(np.float64)  # squares may overflow in float16
+        lengths = np.linalg.norm(block, axis=1, keepdims=True)
+        found[part] = block / np.where(lengths > 0, lengths, 1)
+    return found
 
 
 def _without_mean(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -340,7 +340,7 @@ def test_image_files_are_looked_at_once_and_an_interrupted_search_goes_on(tmp_pa
 def test_embeddings_alone_or_with_thumbnails():
     """With both, the cosine is the mean of the two."""
     data, rng = dataset(TRAIN[:80], TRAIN[80:120]), np.random.default_rng(0)
-    rows = rng.standard_normal((120, 6)).astype(np.float16)
+    rows = (300 * rng.standard_normal((120, 6))).astype(np.float16)  # their squares are infinite in this type
     both, config = (rows[:80], rows[80:]), DuplicateConfig(-0.99, where=("train-test",))
     near = [
         find_duplicates(data, config, thumbnails=t, embeddings=e[0], test_embeddings=e[1]).pairs
@@ -351,6 +351,8 @@ def test_embeddings_alone_or_with_thumbnails():
         assert len(pairs) > 3000
         cosines[k, pairs.image, pairs.of] = pairs.similarity
     np.testing.assert_allclose(cosines[2], cosines[:2].mean(axis=0), atol=1e-5)
+    exact = rows.astype(float) / np.linalg.norm(rows.astype(float), axis=1, keepdims=True)
+    np.testing.assert_allclose(cosines[1], np.where(cosines[1] == 0, 0, exact[:80] @ exact[80:].T), atol=1e-5)
     config = DuplicateConfig(where=("train-train",))
     texts = find_duplicates(None, config, embeddings=np.concatenate([rows, rows[:4]]))
     assert np.flatnonzero(~texts.kept).tolist() == [120, 121, 122, 123]
