@@ -282,6 +282,16 @@ def test_a_network_that_diverges_does_not_disturb_its_neighbours(monkeypatch):
         scores_of_networks(replace(networks, observed=found), ["aum"], DATA.train_images, DATA.train_labels)
 
 
+def test_no_more_than_windows_of_numbers_is_held():
+    """A few numbers per example and epoch of a window, whatever the number of classes, and the weights once."""
+    networks = observed()
+    observer = course.Course.of(METRICS, DATA.train_images, DATA.train_labels, 64).begin(networks)
+    held = sum(array.size for array in jax.tree.leaves(observer.memory()))
+    weights = sum(array.size for array in jax.tree.leaves((networks.params, networks.batch_stats)))
+    rings = 2 * course.WINDOW + (course.WINDOW - 1)
+    assert held - weights <= 2 * 150 * (rings + 4) + 10  # two networks; four sums
+
+
 def _with_nan(tree, network):
     def spoiled(array):
         array = np.array(array)
