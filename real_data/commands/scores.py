@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,10 @@ from real_data.commands.options import (
     resolved,
     say_recipe,
 )
+from real_data.commands.subset_options import SubsetOptions, Subsets
+from real_data.models.config import ModelConfig
 from real_data.scores.config import MetricName, ScoreConfig
+from real_data.scores.families import family_of
 
 __all__ = ["score"]
 
@@ -27,9 +33,10 @@ __all__ = ["score"]
 def score(
     images: ImageOptions = Images(),  # noqa: B008  (frozen)
     metrics: tuple[MetricName, ...] = ("el2n",),
-    num_networks: int = 10,
+    num_networks: int | None = None,
     model: ModelOptions = ModelOptions(),  # noqa: B008
     training: TrainingOptions = TrainingOptions(),  # noqa: B008
+    subsets: SubsetOptions = Subsets(),  # noqa: B008
     seed: int = 0,
     from_csv: Path | None = None,
     name_column: str = "name",
@@ -40,14 +47,20 @@ def score(
 ) -> None:
     """Score the training examples of a data set; writes OUT/DATASET-METRIC.nc for every metric.
 
-    Run again after Ctrl-C to continue.  Scores of other images or settings are not overwritten.
+    Run again after Ctrl-C to continue.  Scores of other images or settings are not overwritten.  memorization,
+    influence-max, influence-sum, ddd, entropy, mutual-information, variation-ratio, consistency, el2n-held-out and
+    margin-held-out come from the same networks, each trained on a random share of the images, which are kept in
+    OUT/subset-trainings; what they take is said before they begin.
 
     Args:
         images: the images.
-        metrics: el2n, grand, forgetting, margin, confidence, prototypes, moderate, random.
-        num_networks: networks that a score is averaged over.
+        metrics: el2n, grand, forgetting, margin, confidence, prototypes, moderate, aum, dyn-unc, tdds, dual, those
+            above, random.
+        num_networks: networks that a score is averaged over; 100 for the metrics of random shares, 10 for the others.
         model: the network.
-        training: its training; long for forgetting, short for the others.
+        training: its training; that of the recipe is short, or for the metrics of random shares as long as that on
+            kept images; long is right for forgetting, aum, dyn-unc, tdds and dual.
+        subsets: the scores of random shares.
         seed: seed of the networks, at least 0.
         from_csv: take published scores from this file, one row per image, instead of training; writes
             OUT/DATASET-published.nc.
@@ -57,31 +70,110 @@ def score(
         out: folder for the scores.
         quiet: no progress bar.
     """
-    from real_data.scores import score_all, scores_from_csv
-    from real_data.scores.score_file import taken
+    from real_data.scores import scores_from_csv
 
     check_folder("out", out)
+    recipe = images.chosen_recipe
+    network = resolved(recipe.model, model)
+    scoring, whole = resolved(recipe.scoring, training), resolved(recipe.training, training)
+    configs = [
+        subsets.config(metric, num_networks, whole if family_of(metric) == "subsets" else scoring) for metric in metrics
+    ]
+    of_subsets = [config for config in configs if family_of(config.metric) == "subsets"]
+    if subsets.plan and not of_subsets:
+        raise ValueError(f"--plan is for the scores of random shares, as memorization: got {', '.join(metrics)}")
+    if subsets.kinds and len(of_subsets) < len(configs):
+        raise ValueError(f"--kinds is for the scores of random shares, as ddd: got {', '.join(metrics)}")
+    if subsets.plan_images is not None:
+        print(subsets.sized_plan(images, subsets.models(network), of_subsets))
+        return
     data = images.load()
     if from_csv is not None:
-        columns = {"name_column": name_column, "score_column": score_column}
-        found = [scores_from_csv(from_csv, data, higher_is_harder=not lower_is_harder, **columns)]
-    else:
-        recipe = images.chosen_recipe
-        network, trained = resolved(recipe.model, model), resolved(recipe.scoring, training)
-        say_recipe(images, {"model": network, "training": trained})
-        configs = [ScoreConfig(metric, num_networks, trained) for metric in metrics]
-        paths = [out / f"{images.dataset}-{config.metric}.nc" for config in configs]
-        open_configs = [c for c, path in zip(configs, paths, strict=True) if not taken(path, data, c, network, seed)]
-        if not open_configs:
-            print(f"all there already: {', '.join(map(str, paths))}")
-            return
-        name = digest_of([data.train_fingerprint, [config.metric for config in open_configs], seed])
-        checkpoints = out / f"unfinished-{images.dataset}-{name}"
-        found = score_all(data, open_configs, model=network, seed=seed, folder=checkpoints, progress=not quiet)
+        columns: dict[str, Any] = {"name_column": name_column, "score_column": score_column}
+        _say(scores_from_csv(from_csv, data, higher_is_harder=not lower_is_harder, **columns), images, out)
+        return
+    if subsets.plan:
+        print(subsets.checked_plan(data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
+        return
+    kinds: Any = subsets.models(network) if subsets.kinds else network
+    open_configs = _open(configs, data, images, out, kinds, seed)
+    rest = [config for config in open_configs if config not in of_subsets]
+    shares = [config for config in open_configs if config in of_subsets]
+    if rest:
+        _score_whole_pool(data, rest, images, network, seed, out, quiet)
+    if shares:
+        _score_shares(data, shares, images, kinds, subsets, seed, out, quiet)
+
+
+def _open(configs: list[ScoreConfig], data: Any, images: Images, out: Path, kinds: Any, seed: int) -> list[ScoreConfig]:
+    """The scores that are not there yet."""
+    from real_data.scores.score_file import taken
+
+    paths = [out / f"{images.dataset}-{config.metric}.nc" for config in configs]
+    found = [c for c, path in zip(configs, paths, strict=True) if not taken(path, data, c, kinds, seed)]
+    if not found:
+        print(f"all there already: {', '.join(map(str, paths))}")
+    return found
+
+
+def _score_whole_pool(
+    data: Any, configs: list[ScoreConfig], images: Images, network: ModelConfig, seed: int, out: Path, quiet: bool
+) -> None:
+    from real_data.scores import score_all
+
+    say_recipe(images, {"model": network, "training": configs[0].training})
+    name = digest_of([data.train_fingerprint, [config.metric for config in configs], seed])
+    checkpoints = out / f"unfinished-{images.dataset}-{name}"
+    for scores in score_all(data, configs, model=network, seed=seed, folder=checkpoints, progress=not quiet):
+        _say(scores, images, out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _score_shares(
+    data: Any,
+    configs: list[ScoreConfig],
+    images: Images,
+    kinds: Any,
+    subsets: Subsets,
+    seed: int,
+    out: Path,
+    quiet: bool,
+) -> None:
+    """Scores of networks that are trained on random shares, on an executor if one is asked for."""
+    from real_data.datasets import load
+    from real_data.experiments.execution import executor_named
+    from real_data.scores import score_all
+
+    models = (kinds,) if isinstance(kinds, ModelConfig) else kinds
+    for one in models:
+        say_recipe(images, {"model": one, "training": configs[0].training})
+    folder = out / "subset-trainings"
+    with executor_named(subsets.executor, folder) as executor:
+        print(subsets.checked_plan(data, models, configs, seed, folder), file=sys.stderr)
+        found = score_all(
+            data,
+            configs,
+            model=kinds,
+            seed=seed,
+            folder=folder,
+            test_images=True,
+            executor=executor,
+            source=partial(load, images.dataset, images.path, **images.reading),
+            progress=not quiet,
+        )
     for scores in found:
-        file = scores.save(out / f"{images.dataset}-{scores.metric}.nc")
-        low, middle, high = np.quantile(scores.values, [0.05, 0.5, 0.95])
-        print(f"{scores.metric}: {scores.values.size} scores, quantiles 5 % {low:.4g}, 50 % {middle:.4g}, ", end="")
-        print(f"95 % {high:.4g}; saved in {file}")
-    if from_csv is None:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        _say(scores, images, out)
+
+
+def _say(scores: Any, images: Images, out: Path) -> None:
+    """Save scores, and print how they are distributed."""
+    file = scores.save(out / f"{images.dataset}-{scores.metric}.nc")
+    low, middle, high = np.quantile(scores.values, [0.05, 0.5, 0.95])
+    line = f"{scores.metric}: {scores.values.size} scores, quantiles 5 % {low:.4g}, 50 % {middle:.4g}, 95 % {high:.4g}"
+    if scores.standard_error is not None:
+        line += f", standard error {np.median(scores.standard_error):.2g} in the middle"
+    if scores.noise_floor is not None:
+        line += f", noise alone {np.median(scores.noise_floor):.3g}"
+    if scores.tied:
+        line += f", {100 * scores.tied:.0f} % share theirs with others"
+    print(f"{line}; saved in {file}")

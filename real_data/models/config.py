@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from data_pruning.arguments import check_choice, check_integer, check_real, check_tuple
 
-__all__ = ["LEAST_FOR_PATCHES", "ModelConfig"]
+__all__ = ["LEAST_FOR_PATCHES", "Kind", "ModelConfig"]
 
 LEAST_FOR_PATCHES = 8  # pixels of height and width that patch-features need
 

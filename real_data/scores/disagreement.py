@@ -37,9 +37,9 @@ def wrong_counts(wrong: ArrayLike) -> NDArray[np.int64]:
 def held_out_disagreement(right: Bits | ArrayLike, members: Bits | ArrayLike) -> Estimate:
     """Share of the networks that have not seen an example and are wrong about it: DDD of subset trainings.
 
-    A share, as the number of such networks differs from example to example.  With networks of one kind it is
-    :func:`real_data.scores.consistency.inconsistency`, and the same numbers; what makes it DDD is an ensemble of several
-    kinds.
+    A share, as the number of such networks differs from example to example.  It is
+    :func:`real_data.scores.consistency.inconsistency`, the same numbers; what makes it DDD is an ensemble of networks
+    of several kinds.
 
     Args:
         right: whether each network is right about each example, shape (num_networks, num_examples).

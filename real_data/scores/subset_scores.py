@@ -90,8 +90,10 @@ def scores_of_outcomes(
         if config.metric.startswith("influence"):
             if config.test_classes not in influences:
                 same = config.test_classes == "same"
-                classes = {"labels": labels, "test_labels": test_labels} if same else {}
-                influences[config.test_classes] = influence(outcomes.test_right, outcomes.members, **classes)
+                classes = (labels, test_labels) if same else (None, None)
+                influences[config.test_classes] = influence(
+                    outcomes.test_right, outcomes.members, labels=classes[0], test_labels=classes[1]
+                )
                 _save_influences(influences[config.test_classes], outcomes, config)
             found[config] = _of_influence(influences[config.test_classes], config, outcomes.seeds)
             continue

@@ -1,0 +1,92 @@
+"""How fast networks train and answer here: a few steps of each kind, measured after compilation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from real_data import models
+from real_data.models.config import ModelConfig
+from real_data.subset_trainings.group import NETWORKS_PER_FILE
+from real_data.subset_trainings.settings import SubsetTrainings
+from real_data.training.config import TrainingConfig
+from real_data.training.learning_check import FEWEST
+from real_data.training.train import STEPS_AT_ONCE, default_networks_at_once, train
+
+__all__ = ["Rates", "measured_rates"]
+
+FEW_STEPS = 2  # of networks with convolutions, which are trained step by step
+MOST_NUMBERS = (
+    2**20
+)  # pixels times channels of a batch that is measured; larger batches are taken to cost in proportion
+ASKED = 64  # images
+SOLVED_FOR = 2000  # images that a readout is solved for
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of one network of each kind, in the order in which they take turns.
+
+    Attributes:
+        per_step: of a training step.
+        per_solved_image: of solving for a readout, for each image that it is trained on, beside the steps.
+        per_answer: of the logits of one image.
+    """
+
+    per_step: tuple[float, ...]
+    per_solved_image: tuple[float, ...]
+    per_answer: tuple[float, ...]
+
+
+def measured_rates(
+    settings: SubsetTrainings, image_shape: tuple[int, int, int], num_classes: int, num_kinds: int
+) -> Rates:
+    """Seconds per step and per answer of the networks of the settings, on random images, with what JAX finds here.
+
+    Args:
+        settings: the networks and their trainings.
+        image_shape: height, width and channels.
+        num_classes: number of classes.
+        num_kinds: how many kinds take turns; network k < num_kinds is measured for each.
+    """
+    found: dict[Any, tuple[float, float, float]] = {}
+    each = []
+    for network in range(num_kinds):
+        kind = settings.kind(network)
+        if kind not in found:
+            found[kind] = _measured(*kind, image_shape, num_classes, -(-NETWORKS_PER_FILE // num_kinds))
+        each.append(found[kind])
+    steps, solved, answers = zip(*each, strict=True)
+    return Rates(steps, solved, answers)
+
+
+def _measured(
+    config: ModelConfig, training: TrainingConfig, shape: tuple[int, int, int], num_classes: int, networks: int
+) -> tuple[float, float, float]:
+    rng = np.random.default_rng(0)
+    # of few examples it is not asked whether the network has learned
+    number = SOLVED_FOR if config.solved_for else FEWEST - 1
+    images = rng.integers(0, 256, (number, *shape), dtype=np.uint8)
+    labels = np.arange(number) % num_classes
+    model = models.build(config, shape, num_classes)
+    at_once = min(default_networks_at_once(model, images), networks)
+    steps = STEPS_AT_ONCE if at_once > 1 else FEW_STEPS
+    batch_size = max(1, min(training.batch_size, MOST_NUMBERS // int(np.prod(shape))))
+    short = replace(training, num_steps=steps, num_epochs=None, batch_size=batch_size, learning_rate=1e-6)
+    subsets = [np.arange(number)] * at_once
+    seconds = []
+    for again in range(2):  # the first time, programs are compiled
+        began = time.perf_counter()
+        found = train(model, images, labels, subsets, seeds=range(again * at_once, (again + 1) * at_once), config=short)
+        seconds.append(time.perf_counter() - began)
+    asked = images[: max(4, min(ASKED, MOST_NUMBERS // int(np.prod(shape))))]
+    found.logits(asked)
+    began = time.perf_counter()
+    found.logits(asked)
+    answer = (time.perf_counter() - began) / (len(asked) * at_once)
+    if config.solved_for:
+        return 0.0, seconds[1] / (number * at_once), answer
+    return seconds[1] / (steps * at_once) * training.batch_size / batch_size, 0.0, answer

@@ -1,0 +1,376 @@
+"""Subset trainings: who is trained on what, files that go on, several kinds of networks, and the scores from them."""
+
+import itertools
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_pruning import Results
+from real_data import ModelConfig, ScoreConfig, TrainingConfig, load_digits, score_all
+from real_data.datasets import ImageDataset
+from real_data.scores.families import FAMILIES
+from real_data.scores.predictions import error_norm, margin
+from real_data.scores.subset_plan import plan_subsets
+from real_data.subset_trainings import PackedBits, SubsetTrainings, group, train_on_subsets, trainings
+from real_data.subset_trainings.packing import from_words, num_words, to_words
+from real_data.subset_trainings.predictions import predictions_of
+from real_data.subset_trainings.rates import Rates
+from real_data.subset_trainings.settings import check_memberships
+from real_data.training.ensemble import Ensemble
+from real_data.training.train import train
+
+TRAINING = TrainingConfig(num_steps=60)
+SETTINGS = SubsetTrainings((ModelConfig(),), (TRAINING,), share=0.5)
+
+
+def digits(number=300, num_wrong=30):
+    """Digits of which some are labelled wrongly, and which."""
+    rng = np.random.default_rng(0)
+    data = load_digits(0)
+    chosen = rng.choice(1200, number, replace=False)
+    labels = data.train_labels[chosen]
+    wrong = rng.choice(number, num_wrong, replace=False)
+    labels[wrong] = (labels[wrong] + rng.integers(1, 10, num_wrong)) % 10
+    tests = data.test_images[:90], data.test_labels[:90]
+    return ImageDataset("digits", data.train_images[chosen], labels, *tests, 10), wrong
+
+
+DATA, WRONG = digits()
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The seeds of the networks that are trained."""
+    seeds = []
+
+    def recorded(*arguments, **settings):
+        seeds.extend(settings["seeds"])
+        return train(*arguments, **settings)
+
+    monkeypatch.setattr(group, "train", recorded)
+    return seeds
+
+
+def test_bits_and_numbers_come_back_from_words():
+    rng = np.random.default_rng(0)
+    for columns in (1, 7, 8, 31, 33, 64, 100):
+        bits = rng.random((3, columns)) < 0.5
+        words = to_words(bits)
+        assert words.shape == (3, num_words(columns, bool))
+        assert words.dtype == np.int32
+        np.testing.assert_array_equal(PackedBits(from_words(words.astype(int), bool, columns), columns).all(), bits)
+        packed = PackedBits.of(bits)
+        assert packed.shape == bits.shape
+        for first, stop in itertools.combinations((0, 3, 8, 17, columns), 2):
+            np.testing.assert_array_equal(packed.columns(first, stop), bits[:, first:stop])
+        chosen = rng.integers(0, columns, 9)
+        np.testing.assert_array_equal(packed.picked(chosen), bits[:, chosen])
+        for kind in (np.uint8, np.uint16, np.float16, np.float32):
+            numbers = rng.uniform(0, 200, (3, columns)).astype(kind)
+            found = from_words(to_words(numbers).astype(np.int64), kind, columns)
+            assert found.dtype == kind
+            np.testing.assert_array_equal(found, numbers)
+
+
+def test_shares_are_of_one_size_and_do_not_depend_on_one_another():
+    settings = SubsetTrainings(share=0.3, seed=5)
+    members = np.stack([settings.members(k, 101) for k in range(200)])
+    assert np.all(members.sum(axis=1) == 30)
+    # each example in 200 * 30/101 = 59.4 of them, deviation 6.5: the bound is five of these, 101 examples
+    assert np.all(np.abs(members.sum(axis=0) - 59.4) < 33)
+    assert len({settings.training_seed(k) for k in range(200)}) == 200
+    assert not np.array_equal(members[0], replace(settings, seed=6).members(0, 101))
+    np.testing.assert_array_equal(settings.members(7, 101), SubsetTrainings(share=0.3, seed=5).members(7, 101))
+    for share, number in ((0.001, 100), (0.999, 100)):
+        with pytest.raises(ValueError, match="share must leave some of the 100 examples out and some in"):
+            SubsetTrainings(share=share).num_seen(number)
+
+
+def test_too_few_networks_are_refused_before_any_training(trained):
+    with pytest.raises(
+        ValueError, match=r"in the share of all K = num_networks = 5 networks.*subset_share s = 0.5.*K = 15"
+    ):
+        train_on_subsets(DATA, SETTINGS, num_networks=5)
+    check_memberships(SETTINGS, 15, 300)  # as many as the message says
+    with pytest.raises(ValueError, match="num_networks must be at least 2, got 1"):
+        train_on_subsets(DATA, SETTINGS, num_networks=1)
+    assert not trained
+
+
+def test_files_go_on_and_are_extended(tmp_path, trained, monkeypatch):
+    """15 networks, interrupted after ten; then 19; then a file is lost; nothing else is trained twice."""
+    calls = itertools.count()
+
+    def interrupted(*arguments):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return group.run_group(*arguments)
+
+    monkeypatch.setattr(trainings, "run_group", interrupted)
+    with pytest.raises(KeyboardInterrupt, match=r"10 of 15 networks finished; saved in .*Run the same again"):
+        train_on_subsets(DATA, SETTINGS, num_networks=15, folder=tmp_path)
+    assert len(trained) == 10
+    first = train_on_subsets(DATA, SETTINGS, num_networks=15, folder=tmp_path)
+    assert trained == [SETTINGS.training_seed(k) for k in range(15)]
+    more = train_on_subsets(DATA, SETTINGS, num_networks=19, folder=tmp_path)
+    assert trained == [SETTINGS.training_seed(k) for k in range(19)]
+    (folder,) = tmp_path.glob("subsets-*")
+    assert [path.stem for path in more.files] == [
+        "networks-00000-00009",
+        "networks-00010-00014",
+        "networks-00015-00018",
+    ]
+    for name in ("members", "right", "test_right"):
+        np.testing.assert_array_equal(getattr(more, name).all()[:15], getattr(first, name).all())
+    assert more.seeds[:15] == first.seeds
+    more.files[1].unlink()
+    again = train_on_subsets(DATA, SETTINGS, num_networks=19, folder=tmp_path)
+    assert trained[19:] == [SETTINGS.training_seed(k) for k in range(10, 15)]
+    np.testing.assert_array_equal(again.right.all(), more.right.all())
+    # other settings have a folder of their own
+    train_on_subsets(DATA, replace(SETTINGS, seed=1), num_networks=19, folder=tmp_path)
+    assert len(list(tmp_path.glob("subsets-*"))) == 2
+    # a damaged file is no result
+    path = more.files[0]
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(ValueError, match=r"networks-00000-00009\.nc is not a result file"):
+        train_on_subsets(DATA, SETTINGS, num_networks=19, folder=tmp_path)
+    assert folder.is_dir()
+
+
+def test_open_groups():
+    """Files cover networks in their order, none twice; what is missing is aligned to tens."""
+
+    class Folder:
+        def __init__(self, *names):
+            self.paths = [Path(f"networks-{a:05d}-{b:05d}.nc") for a, b in names]
+
+        def glob(self, pattern):
+            return self.paths
+
+    assert trainings.open_groups(Folder(), 23) == [range(10), range(10, 20), range(20, 23)]
+    some = Folder((0, 9), (10, 14), (20, 22))
+    assert trainings.open_groups(some, 30) == [range(15, 20), range(23, 30)]
+    assert trainings.open_groups(some, 5) == [range(5)]  # sums of ten networks are no sums of five
+    assert trainings.open_groups(some, 15) == []
+    both = Folder((0, 4), (0, 9), (5, 6), (10, 11))
+    assert [path.stem[-5:] for path in trainings.covering(both, 12)] == ["00009", "00011"]
+    assert [path.stem[-5:] for path in trainings.covering(both, 7)] == ["00004", "00006"]
+
+
+def test_what_is_saved_is_what_the_networks_say():
+    """Against logits and the scores of :mod:`real_data.scores.predictions`, for one network."""
+    outcomes = train_on_subsets(DATA, SETTINGS, num_networks=19)
+    k = 13
+    network = train(
+        group.models.build(ModelConfig(), DATA.train_images.shape[1:], 10),
+        DATA.train_images,
+        DATA.train_labels,
+        [SETTINGS.subset(k, 300)],
+        seeds=[SETTINGS.training_seed(k)],
+        config=TRAINING,
+    )
+    assert outcomes.seeds[k] == SETTINGS.training_seed(k)
+    np.testing.assert_array_equal(outcomes.members.all()[k], SETTINGS.members(k, 300))
+    for tests, images, labels in (
+        (False, DATA.train_images, DATA.train_labels),
+        (True, DATA.test_images, DATA.test_labels),
+    ):
+        logits = network.logits(images)[0].astype(float)
+        right = (outcomes.test_right if tests else outcomes.right).all()[k]
+        assert np.mean(right != (logits.argmax(axis=-1) == labels)) <= 0.01  # trained beside others: rounding
+        for name, function in (("el2n", error_norm), ("margin", margin)):
+            said = np.concatenate([values for _, values in outcomes.each(name, tests=tests)])[k]
+            np.testing.assert_allclose(said, function(logits, labels), atol=4e-3)
+        predicted = np.concatenate([values for _, values in outcomes.each("predicted", tests=tests)])
+        np.testing.assert_array_equal(predicted == labels, (outcomes.test_right if tests else outcomes.right).all())
+        assert all(seen.any() != tests for seen, _ in outcomes.each("predicted", tests=tests))
+        # sums of probabilities over networks that have not seen an image, and of entropies
+        for group_sums, (seen, entropy) in zip(
+            outcomes.sums(tests=tests), outcomes.each("entropy", tests=tests), strict=True
+        ):
+            np.testing.assert_array_equal(group_sums.numbers, (~seen).sum(axis=0))
+            np.testing.assert_allclose(group_sums.probabilities.sum(axis=1), group_sums.numbers, rtol=1e-5)
+            np.testing.assert_allclose(group_sums.entropies, (entropy.astype(float) * ~seen).sum(axis=0), atol=0.01)
+
+
+def test_predictions_are_those_of_the_scores():
+    rng = np.random.default_rng(1)
+    logits, labels = rng.normal(0, 8, (3, 50, 4)).astype(np.float32), rng.integers(0, 4, 50)
+    found = predictions_of(logits, labels)
+    np.testing.assert_allclose(found.el2n, error_norm(logits, labels), rtol=2e-6)
+    np.testing.assert_allclose(found.margin, margin(logits, labels), rtol=2e-6, atol=1e-7)
+    p = found.probabilities.astype(float)
+    np.testing.assert_allclose(found.entropy, -np.sum(p * np.log(np.maximum(p, 1e-300)), axis=-1), atol=2e-6)
+    with pytest.raises(FloatingPointError, match="a logit of a network is not finite"):
+        predictions_of(np.full((1, 2, 3), np.nan, np.float32), np.zeros(2, int))
+
+
+def test_several_kinds_take_turns(tmp_path):
+    kinds = (ModelConfig("mlp"), ModelConfig("random-features", width=0.2), ModelConfig("mlp", hidden=(16,)))
+    settings = SubsetTrainings(kinds, (TRAINING, replace(TRAINING, learning_rate=0.05)), share=0.5)
+    assert settings.kind(7) == (kinds[1], settings.trainings[1])
+    together = train_on_subsets(DATA, settings, num_networks=15, folder=tmp_path)
+    alone = train_on_subsets(DATA, replace(SETTINGS, models=(kinds[1],)), num_networks=15)
+    # network 4 is a readout, whatever is trained beside it
+    np.testing.assert_array_equal(together.right.all()[4], alone.right.all()[4])
+    assert np.any(together.right.all()[3] != alone.right.all()[3])
+    assert together.settings == settings
+    found = score_all(DATA, [ScoreConfig("ddd", 15, TRAINING, 0.5)], model=kinds)[0]
+    assert [one["kind"] for one in found.config["model"]] == ["mlp", "random-features", "mlp"]
+    with pytest.raises(ValueError, match=r"networks of several kinds \(mlp, random-features, mlp\) are for the scores"):
+        score_all(DATA, [ScoreConfig("el2n", 2, TRAINING)], model=kinds)
+
+
+def test_an_ensemble_answers_in_its_order():
+    images, labels = DATA.train_images, DATA.train_labels
+    groups = []
+    for config, seeds in ((ModelConfig(), (3, 4)), (ModelConfig("random-features", width=0.2), (5,))):
+        model = group.models.build(config, images.shape[1:], 10)
+        groups.append(train(model, images, labels, [np.arange(300)] * len(seeds), seeds=seeds, config=TRAINING))
+    ensemble = Ensemble(tuple(groups), ((0, 2), (1,)))
+    assert ensemble.seeds == (3, 5, 4)
+    assert ensemble.num_networks == 3
+    assert ensemble.num_classes == 10
+    logits = ensemble.logits(DATA.test_images)
+    np.testing.assert_array_equal(logits[[0, 2]], groups[0].logits(DATA.test_images))
+    np.testing.assert_array_equal(logits[1], groups[1].logits(DATA.test_images)[0])
+    np.testing.assert_allclose(ensemble.probabilities(DATA.test_images).sum(axis=-1), 1, rtol=1e-12)
+    wrong = ensemble.wrong(DATA.test_images, DATA.test_labels)
+    np.testing.assert_array_equal(wrong, logits.argmax(axis=-1) != DATA.test_labels)
+    np.testing.assert_array_equal(ensemble.errors(DATA.test_images, DATA.test_labels), wrong.mean(axis=1))
+    assert ensemble.learned.all()
+    assert Ensemble(tuple(groups)).seeds == (3, 4, 5)
+    with pytest.raises(ValueError, match=r"positions must be 0 to 2, each once"):
+        Ensemble(tuple(groups), ((0, 1), (1,)))
+    with pytest.raises(ValueError, match="positions must be one for each network"):
+        Ensemble(tuple(groups), ((0,), (1, 2)))
+    with pytest.raises(ValueError, match="groups must be at least one"):
+        Ensemble(())
+
+
+def test_networks_that_know_nothing_are_refused(tmp_path):
+    """At a learning rate of nothing no network learns: the first is named, and no file is left."""
+    settings = replace(SETTINGS, trainings=(replace(TRAINING, learning_rate=1e-9, num_steps=20),))
+    with pytest.raises(RuntimeError, match=r"network 0 of the subset trainings \(mlp, seed \d+\) is no better than"):
+        train_on_subsets(DATA, settings, num_networks=19, folder=tmp_path)
+    assert not list(tmp_path.glob("*/networks-*"))
+
+
+def test_on_an_executor(tmp_path):
+    """Ten networks in each call; its workers load the data themselves, and notice if these are others."""
+    reference = train_on_subsets(DATA, SETTINGS, num_networks=19)
+    with ThreadPoolExecutor(2) as executor:
+        found = train_on_subsets(
+            DATA, SETTINGS, num_networks=19, folder=tmp_path, executor=executor, source=lambda: digits()[0]
+        )
+        np.testing.assert_array_equal(found.right.all(), reference.right.all())
+        group._LAST.clear()
+        with pytest.raises(ValueError, match="is not that of the subset trainings"):
+            train_on_subsets(
+                DATA,
+                replace(SETTINGS, seed=2),
+                num_networks=19,
+                folder=tmp_path,
+                executor=executor,
+                source=lambda: digits(200, 5)[0],
+            )
+        with pytest.raises(ValueError, match="an executor needs folder"):
+            train_on_subsets(DATA, SETTINGS, num_networks=19, executor=executor)
+
+
+def test_long_trainings_leave_no_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr(group, "CHECKPOINT_EVERY", 25)
+    kept: list[list[Path]] = []
+    discard = shutil.rmtree
+
+    def rmtree(path, **how):
+        if Path(path).parent.name == "checkpoints" and Path(path).name.startswith("networks-"):
+            kept.append(list(Path(path).rglob("50")))
+        discard(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    train_on_subsets(DATA, SETTINGS, num_networks=19, folder=tmp_path)
+    assert [bool(found) for found in kept] == [True, True]
+    assert not list(tmp_path.rglob("50"))
+
+
+METRICS = FAMILIES["subsets"]
+
+
+def test_every_score_of_the_family(tmp_path, trained):
+    """All from one set of trainings; wrong labels are hard where labels play a part.
+
+    Areas under the curve for 30 wrong labels of 300, with networks of seeds 20 to 27: memorization, ddd and consistency
+    0.981, deviation 0.0044; el2n and margin 0.989, 0.0015; entropy, mutual information and variation ratio 0.53 to
+    0.55, 0.018.  The bounds are at least five deviations away.
+    """
+    whole = replace(TRAINING, num_steps=300)
+    configs = [ScoreConfig(metric, 40, whole) for metric in METRICS]
+    assert ScoreConfig("ddd").num_networks == 100
+    assert ScoreConfig("el2n").num_networks == 10
+    found = score_all(DATA, configs, model=ModelConfig(), folder=tmp_path, test_images=True)
+    assert len(trained) == 40
+    areas = {}
+    for scores, metric in zip(found, METRICS, strict=True):
+        assert scores.metric == metric
+        assert scores.values.shape == scores.standard_error.shape == (300,)
+        assert len(scores.seeds) == 40
+        assert (scores.noise_floor is not None) == metric.startswith("influence")
+        assert (scores.test_values is None) == (metric.startswith("influence") or metric == "memorization")
+        if scores.test_values is not None:
+            assert scores.test_values.shape == (90,)
+        wrong, right = scores.values[WRONG][:, None], np.delete(scores.values, WRONG)
+        areas[metric] = np.mean((right < wrong) + 0.5 * (right == wrong))
+    for metric in ("memorization", "ddd", "consistency", "el2n-held-out", "margin-held-out"):
+        assert areas[metric] > 0.95, areas
+    for metric in ("entropy", "mutual-information", "variation-ratio"):  # labels play no part
+        assert 0.43 < areas[metric] < 0.67, areas
+    by_name = dict(zip(METRICS, found, strict=True))
+    np.testing.assert_array_equal(by_name["ddd"].values, by_name["consistency"].values)
+    influence_file = Results.load(next(tmp_path.rglob("influence-all-40.nc")))
+    np.testing.assert_allclose(influence_file["influence"][:, 0], by_name["influence-max"].values)
+    # of the same class, and without the noise; from the files
+    more = [
+        ScoreConfig("influence-sum", 40, whole, test_classes="same"),
+        ScoreConfig("influence-sum", 40, whole, subtract_noise=True),
+    ]
+    same, without = score_all(DATA, more, model=ModelConfig(), folder=tmp_path)
+    assert len(trained) == 40
+    assert np.mean(same.noise_floor) < np.mean(by_name["influence-sum"].noise_floor) / 5
+    np.testing.assert_allclose(without.values, by_name["influence-sum"].values - by_name["influence-sum"].noise_floor)
+    assert without.notes == ("the noise floor has been taken off influence-sum",)
+
+
+def test_a_plan_counts():
+    """ImageNet, K = 2,000, by hand."""
+    settings = SubsetTrainings((ModelConfig("resnet50"),), (TrainingConfig(None, 90, batch_size=256),))
+    sizes = {"num_networks": 2000, "num_examples": 1_281_167, "num_tests": 50_000, "num_classes": 1000}
+    rates = Rates((0.1,), (0.0,), (0.001,))
+    plan = plan_subsets(settings, **sizes, rates=rates, influence_classes="all", seconds_per_pair=1e-8)
+    assert plan.num_seen == 896_817
+    assert plan.steps == 2000 * 315_288  # ceil(90 * 896,817 / 256)
+    assert plan.training_seconds == pytest.approx(0.1 * plan.steps)
+    assert plan.answering_seconds == pytest.approx(2000 * 1_331_167 * 0.001)
+    assert plan.influence_entries == 1_281_167 * 50_000
+    assert plan.influence_seconds == pytest.approx(640.58, rel=1e-4)
+    assert plan.influence_bytes < 3e8
+    assert not plan.keeps_sums
+    assert "too many images times classes for entropy" in str(plan)
+    same = plan_subsets(settings, **sizes, influence_classes="same", num_open=10)
+    assert same.influence_entries == 64_058_350
+    assert same.training_seconds is None
+    assert "1990 of them are there" in str(same)
+    few = plan_subsets(settings, **(sizes | {"num_networks": 20}))
+    assert "fewer than 53 networks: some images may be in the share of all or none" in str(few)
+
+
+def test_a_plan_knows_the_size_of_the_files(tmp_path):
+    outcomes = train_on_subsets(DATA, SETTINGS, num_networks=20, folder=tmp_path)
+    plan = plan_subsets(SETTINGS, num_networks=20, num_examples=300, num_tests=90, num_classes=10)
+    size = sum(path.stat().st_size for path in outcomes.files)
+    assert plan.disk_bytes < size < plan.disk_bytes + 2 * 6000  # names and settings
