@@ -1,4 +1,4 @@
-"""Cells of similar rows, so that only neighbours are compared: all pairs of a million images would take hours.
+"""Cells of similar rows, so that only neighbours are compared: the work of all pairs grows with the square of images.
 
 Source: Abbas et al., *SemDeDup: data-efficient learning at web-scale through semantic deduplication* (2023): spherical
 k-means, pairs inside a cell.  Here every row is compared with the rows of several cells, its nearest ones, as pairs at
