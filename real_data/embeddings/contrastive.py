@@ -33,7 +33,7 @@ from real_data.training.networks import Params, architecture_of
 from real_data.training.run_folder import RunFolder
 from real_data.training.train import initial_weights
 
-__all__ = ["ContrastiveEncoder", "train_encoder"]
+__all__ = ["ContrastiveEncoder", "check_images", "train_encoder"]
 
 STEPS_AT_ONCE = 20  # that the device may be behind
 NUM_CLASSES = 2  # of a layer that takes no part: networks are built with one
@@ -91,13 +91,7 @@ def train_encoder(
         FloatingPointError: the loss is no longer finite.
         KeyboardInterrupt: interrupted; the message says what is saved.
     """
-    if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
-        raise ValueError(
-            "images must be uint8 or float32 of shape (num_images, height, width, channels), got "
-            f"{images.dtype} of shape {images.shape}"
-        )
-    if config.num_steps and len(images) < config.batch_size:
-        raise ValueError(f"images must be at least batch_size, {config.batch_size}, got {len(images)}")
+    check_images(images, config)
     check_integer("seed", seed, 0, 2**32 - 1)
     check_integer("checkpoint_every", checkpoint_every, 1)
     model = models.build(config.model, images.shape[1:], NUM_CLASSES)
@@ -121,6 +115,17 @@ def train_encoder(
         raise KeyboardInterrupt(where) from None
     params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
     return ContrastiveEncoder(architecture.graphdef, params, batch_stats, standardization, losses)
+
+
+def check_images(images: Any, config: ContrastiveConfig) -> None:
+    """Raise a ``ValueError`` unless these are images, at least as many as a batch has."""
+    if len(images.shape) != 4 or images.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            "images must be uint8 or float32 of shape (num_images, height, width, channels), got "
+            f"{images.dtype} of shape {images.shape}"
+        )
+    if config.num_steps and len(images) < config.batch_size:
+        raise ValueError(f"images must be at least batch_size, {config.batch_size}, got {len(images)}")
 
 
 def _fit(

@@ -87,10 +87,12 @@ def encoder_of(
 def _contrastive(
     dataset: ImageDataset, config: ContrastiveConfig, seed: int, folder: Path | None, progress: bool
 ) -> Encoder:
-    from real_data.embeddings.contrastive import train_encoder
+    from real_data.embeddings.contrastive import check_images, train_encoder
+
+    images = dataset.train_images
+    check_images(images, config)
 
     def build() -> tuple[Features, Features]:
-        images = dataset.train_images
         trained = train_encoder(images, config, seed=seed, folder=folder, progress=progress)
         return trained.features, train_encoder(images, replace(config, num_steps=0), seed=seed).features
 
