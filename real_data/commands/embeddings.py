@@ -1,21 +1,19 @@
-"""The commands that embed images, and score by clusters of embeddings."""
+"""The command that embeds images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data_pruning.arguments import check_integer
 from data_pruning.command_line import table
 from data_pruning.records.writable import check_folder
 from real_data.commands.options import ImageOptions, Images, ModelOptions, cli, resolved
-from real_data.embeddings.config import ClusterConfig, ContrastiveConfig
+from real_data.embeddings.config import ContrastiveConfig
 from real_data.embeddings.encoders import check_encoder
 from real_data.models.config import ModelConfig
 
-__all__ = ["embed", "prototypes"]
+__all__ = ["embed"]
 
 
 @cli.command
@@ -98,73 +96,3 @@ def _say(about: dict[str, Any]) -> None:
     print(table(["features", "right, with 95 %", "lead of the encoder"], rows))
     if about["used_labels"]:
         print("labels took part in the training of this encoder: scores by it are not self-supervised")
-
-
-@cli.command
-def prototypes(
-    embeddings: Path,
-    images: ImageOptions = Images(),  # noqa: B008  (frozen)
-    num_clusters: tuple[int, ...] = (),
-    euclidean: bool = False,
-    num_starts: int = 1,
-    max_iterations: int = 100,
-    seed: int = 0,
-    out: Path = Path("results/scores"),
-    quiet: bool = False,
-) -> None:
-    """Score the training images by their distance to clusters of embeddings, without labels (metric ssl-prototypes).
-
-    Writes OUT/DATASET-ssl-prototypes.nc; with several numbers of clusters OUT/DATASET-ssl-prototypes-NUMBER.nc for
-    each, and a table of rank correlations with as many clusters as there are classes.
-
-    Args:
-        embeddings: FILE.npy (test images in FILE-test.npy, if it is there) or FILE.npz, of the command embed or your
-            own: one row per image in the order of the data set.
-        images: the images that they are of.
-        num_clusters: numbers of clusters; as many as there are classes, if left out.
-        euclidean: Euclidean distances, not 1 - cosine.
-        num_starts: how often k-means begins anew; the best clusters are taken.
-        max_iterations: most iterations of k-means.
-        seed: of its first centroids.
-        out: folder for the scores.
-        quiet: no progress bar.
-    """
-    check_folder("out", out)
-    config = ClusterConfig(not euclidean, seed, num_starts, max_iterations)
-    if len(set(num_clusters)) < len(num_clusters):
-        raise ValueError(f"num_clusters must be different ones, got {' '.join(map(str, num_clusters))}")
-    from real_data.embeddings.embedding_file import read_embedding
-    from real_data.scores.self_supervised import check_not_lost, self_supervised_prototypes
-
-    data = images.load()
-    embedding = read_embedding(embeddings, data)
-    found = self_supervised_prototypes(
-        data,
-        embedding,
-        num_clusters,
-        config=config,
-        progress=not quiet,
-    )
-    rows = []
-    for scores in found:
-        number = scores.config["num_clusters"]
-        name = f"{images.dataset}-{scores.metric}" + (f"-{number}" if len(found) > 1 else "")
-        path = out / f"{name}.nc"
-        check_not_lost(path, scores)
-        scores.save(path)
-        rho = scores.config.get("rank_correlation_with_classes")
-        low, middle, high = np.quantile(scores.values, [0.05, 0.5, 0.95])
-        rows.append(
-            [
-                str(number),
-                f"{scores.config['inertia']:.6g}",
-                str(scores.config["num_iterations"]) + ("" if scores.config["converged"] else " (not converged)"),
-                f"{low:.3g}, {middle:.3g}, {high:.3g}",
-                "" if rho is None else f"{rho:.3f}",
-                str(path),
-            ]
-        )
-    titles = ["clusters", "inertia", "iterations", "quantiles 5, 50, 95 %", f"rank correlation with {data.num_classes}"]
-    print(table([*titles, "saved in"], rows))
-    if embedding.about.get("used_labels"):
-        print("labels took part in the training of this encoder: these scores are not self-supervised")

@@ -12,6 +12,7 @@ import numpy as np
 
 from data_pruning.records.settings import digest_of
 from data_pruning.records.writable import check_folder
+from real_data.commands.cluster_options import METRIC, ClusterOptions, Clusters
 from real_data.commands.options import (
     ImageOptions,
     Images,
@@ -37,6 +38,7 @@ def score(
     model: ModelOptions = ModelOptions(),  # noqa: B008
     training: TrainingOptions = TrainingOptions(),  # noqa: B008
     subsets: SubsetOptions = Subsets(),  # noqa: B008
+    clusters: ClusterOptions = Clusters(),  # noqa: B008
     seed: int = 0,
     from_csv: Path | None = None,
     name_column: str = "name",
@@ -50,17 +52,19 @@ def score(
     Run again after Ctrl-C to continue.  Scores of other images or settings are not overwritten.  memorization,
     influence-max, influence-sum, ddd, entropy, mutual-information, variation-ratio, consistency, el2n-held-out and
     margin-held-out come from the same networks, each trained on a random share of the images, which are kept in
-    OUT/subset-trainings; what they take is said before they begin.
+    OUT/subset-trainings; what they take is said before they begin.  ssl-prototypes comes from embeddings, without
+    labels, and needs --embeddings.
 
     Args:
         images: the images.
         metrics: el2n, grand, forgetting, margin, confidence, prototypes, moderate, aum, dyn-unc, tdds, dual, those
-            above, random.
+            above, ssl-prototypes, random.
         num_networks: networks that a score is averaged over; 100 for the metrics of random shares, 10 for the others.
         model: the network.
         training: its training; that of the recipe is short, or for the metrics of random shares as long as that on
             kept images; long is right for forgetting, aum, dyn-unc, tdds and dual.
         subsets: the scores of random shares.
+        clusters: the score of embeddings.
         seed: seed of the networks, at least 0.
         from_csv: take published scores from this file, one row per image, instead of training; writes
             OUT/DATASET-published.nc.
@@ -73,11 +77,14 @@ def score(
     from real_data.scores import scores_from_csv
 
     check_folder("out", out)
+    clusters.check(metrics)
     recipe = images.chosen_recipe
     network = resolved(recipe.model, model)
     scoring, whole = resolved(recipe.scoring, training), resolved(recipe.training, training)
     configs = [
-        subsets.config(metric, num_networks, whole if family_of(metric) == "subsets" else scoring) for metric in metrics
+        subsets.config(metric, num_networks, whole if family_of(metric) == "subsets" else scoring)
+        for metric in metrics
+        if metric != METRIC
     ]
     of_subsets = [config for config in configs if family_of(config.metric) == "subsets"]
     if subsets.plan and not of_subsets:
@@ -95,6 +102,8 @@ def score(
     if subsets.plan:
         print(subsets.checked_plan(data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
         return
+    if METRIC in metrics:
+        clusters.score(data, images, seed, out, quiet)
     kinds: Any = subsets.models(network) if subsets.kinds else network
     open_configs = _open(configs, data, images, out, kinds, seed)
     rest = [config for config in open_configs if config not in of_subsets]
@@ -111,7 +120,7 @@ def _open(configs: list[ScoreConfig], data: Any, images: Images, out: Path, kind
 
     paths = [out / f"{images.dataset}-{config.metric}.nc" for config in configs]
     found = [c for c, path in zip(configs, paths, strict=True) if not taken(path, data, c, kinds, seed)]
-    if not found:
+    if configs and not found:
         print(f"all there already: {', '.join(map(str, paths))}")
     return found
 

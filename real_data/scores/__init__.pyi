@@ -18,6 +18,7 @@ from .score_file import Scores as Scores
 from .scoring import el2n as el2n
 from .scoring import score as score
 from .scoring import score_all as score_all
+from .self_supervised import self_supervised_prototypes as self_supervised_prototypes
 from .training_dynamics import area_under_margin as area_under_margin
 from .training_dynamics import difficulty_and_uncertainty as difficulty_and_uncertainty
 from .training_dynamics import dynamic_uncertainty as dynamic_uncertainty

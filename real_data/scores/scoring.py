@@ -203,8 +203,11 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
 
 
 def _of_embeddings(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
-    """Scores of embeddings that somebody has."""
-    raise ValueError(f"{', '.join(FAMILIES['embeddings'])} needs embeddings")
+    """Refused: embeddings are files, which settings of experiments do not name."""
+    raise ValueError(
+        f"{', '.join(FAMILIES['embeddings'])} needs embeddings: python -m real_data embed makes them, python -m real_data "
+        "prototypes scores by them, and its file of scores goes to run and benchmark as any other"
+    )
 
 
 def el2n(

@@ -208,7 +208,7 @@ def test_the_commands_embed_and_score(tmp_path, capsys, monkeypatch):
     cli.main(words)
     assert capsys.readouterr().out == shown
     assert read_embedding("emb/digits.npy", real_data.load("digits")).train.shape == (1200, 8)
-    score = ["prototypes", "--embeddings", "emb/digits.npy", "--out", "scores", "--quiet"]
+    score = ["score", "--metrics", "ssl-prototypes", "--embeddings", "emb/digits.npy", "--out", "scores", "--quiet"]
     cli.main(score)
     cli.main([*score, "--num-clusters", "5", "10", "20"])
     assert "rank correlation with 10" in capsys.readouterr().out
