@@ -205,8 +205,8 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
 def _of_embeddings(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
     """Refused: embeddings are files, which settings of experiments do not name."""
     raise ValueError(
-        f"{', '.join(FAMILIES['embeddings'])} needs embeddings: python -m real_data embed makes them, python -m real_data "
-        "prototypes scores by them, and its file of scores goes to run and benchmark as any other"
+        f"{', '.join(FAMILIES['embeddings'])} needs embeddings: python -m real_data embed makes them, score --metrics "
+        "ssl-prototypes --embeddings FILE scores by them, and its file goes to run and benchmark as any other"
     )
 
 
