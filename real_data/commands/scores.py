@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ def score(
     subsets: SubsetOptions = Subsets(),  # noqa: B008
     clusters: ClusterOptions = Clusters(),  # noqa: B008
     seed: int = 0,
+    on_embeddings: Path | None = None,
     from_csv: Path | None = None,
     name_column: str = "name",
     score_column: str = "score",
@@ -66,6 +69,8 @@ def score(
         subsets: the scores of random shares.
         clusters: the score of embeddings.
         seed: seed of the networks, at least 0.
+        on_embeddings: train on these in place of the images: OUT/DATASET.npy of the command embed, or any array with
+            NAME-test.npy beside it; a hundred small networks on embeddings take a minute.
         from_csv: take published scores from this file, one row per image, instead of training; writes
             OUT/DATASET-published.nc.
         name_column: column of the file with the images' file names.
@@ -94,52 +99,92 @@ def score(
     if subsets.plan_images is not None:
         print(subsets.sized_plan(images, subsets.models(network), of_subsets))
         return
-    data = images.load()
+    data: Any = images.load()
     if from_csv is not None:
         columns: dict[str, Any] = {"name_column": name_column, "score_column": score_column}
         _say(scores_from_csv(from_csv, data, higher_is_harder=not lower_is_harder, **columns), images, out)
         return
+    seen = Seen.of(data, images, on_embeddings)
     if subsets.plan:
-        print(subsets.checked_plan(data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
+        print(subsets.checked_plan(seen.data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
         return
     if METRIC in metrics:
         clusters.score(data, images, seed, out, quiet)
     kinds: Any = subsets.models(network) if subsets.kinds else network
-    open_configs = _open(configs, data, images, out, kinds, seed)
+    open_configs = _open(configs, seen, images, out, kinds, seed)
     rest = [config for config in open_configs if config not in of_subsets]
     shares = [config for config in open_configs if config in of_subsets]
     if rest:
-        _score_whole_pool(data, rest, images, network, seed, out, quiet)
+        _score_whole_pool(seen, rest, images, network, seed, out, quiet)
     if shares:
-        _score_shares(data, shares, images, kinds, subsets, seed, out, quiet)
+        _score_shares(seen, shares, images, kinds, subsets, seed, out, quiet)
 
 
-def _open(configs: list[ScoreConfig], data: Any, images: Images, out: Path, kinds: Any, seed: int) -> list[ScoreConfig]:
+@dataclass(frozen=True)
+class Seen:
+    """What the networks see.
+
+    Attributes:
+        images: the data set that is scored.
+        data: what networks are trained on: the images, or their embeddings.
+        source: loads that, on a worker of an executor.
+        embeddings: what the scores say of the embeddings; None where there are none.
+    """
+
+    images: Any
+    data: Any
+    source: Callable[[], Any]
+    embeddings: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, data: Any, images: Images, embeddings: Path | None) -> Seen:
+        """The images, or embeddings of them from a file."""
+        from real_data.datasets import load
+        from real_data.embeddings.embedded_dataset import embedded, embedding_settings, load_embedded
+
+        source = partial(load, images.dataset, images.path, **images.reading)
+        if embeddings is None:
+            return cls(data, data, source, None)
+        rows = embedded(data, embeddings)
+        return cls(data, rows, partial(load_embedded, embeddings, source), embedding_settings(rows, embeddings))
+
+    def scores(self, found: Any) -> Any:
+        """Scores of what the networks saw, as scores of the images."""
+        if self.embeddings is None:
+            return found
+        config = {**found.config, "embeddings": self.embeddings}
+        return replace(found, fingerprint=self.images.train_fingerprint, config=config)
+
+
+def _open(
+    configs: list[ScoreConfig], seen: Seen, images: Images, out: Path, kinds: Any, seed: int
+) -> list[ScoreConfig]:
     """The scores that are not there yet."""
     from real_data.scores.score_file import taken
 
     paths = [out / f"{images.dataset}-{config.metric}.nc" for config in configs]
-    found = [c for c, path in zip(configs, paths, strict=True) if not taken(path, data, c, kinds, seed)]
+    about = kinds, seed, seen.embeddings
+    found = [c for c, path in zip(configs, paths, strict=True) if not taken(path, seen.images, c, *about)]
     if configs and not found:
         print(f"all there already: {', '.join(map(str, paths))}")
     return found
 
 
 def _score_whole_pool(
-    data: Any, configs: list[ScoreConfig], images: Images, network: ModelConfig, seed: int, out: Path, quiet: bool
+    seen: Seen, configs: list[ScoreConfig], images: Images, network: ModelConfig, seed: int, out: Path, quiet: bool
 ) -> None:
     from real_data.scores import score_all
 
     say_recipe(images, {"model": network, "training": configs[0].training})
-    name = digest_of([data.train_fingerprint, [config.metric for config in configs], seed])
+    name = digest_of([seen.data.train_fingerprint, [config.metric for config in configs], seed])
     checkpoints = out / f"unfinished-{images.dataset}-{name}"
-    for scores in score_all(data, configs, model=network, seed=seed, folder=checkpoints, progress=not quiet):
-        _say(scores, images, out)
+    for scores in score_all(seen.data, configs, model=network, seed=seed, folder=checkpoints, progress=not quiet):
+        _say(seen.scores(scores), images, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _score_shares(
-    data: Any,
+    seen: Seen,
     configs: list[ScoreConfig],
     images: Images,
     kinds: Any,
@@ -149,7 +194,6 @@ def _score_shares(
     quiet: bool,
 ) -> None:
     """Scores of networks that are trained on random shares, on an executor if one is asked for."""
-    from real_data.datasets import load
     from real_data.experiments.execution import executor_named
     from real_data.scores import score_all
 
@@ -158,20 +202,20 @@ def _score_shares(
         say_recipe(images, {"model": one, "training": configs[0].training})
     folder = out / "subset-trainings"
     with executor_named(subsets.executor, folder) as executor:
-        print(subsets.checked_plan(data, models, configs, seed, folder), file=sys.stderr)
+        print(subsets.checked_plan(seen.data, models, configs, seed, folder), file=sys.stderr)
         found = score_all(
-            data,
+            seen.data,
             configs,
             model=kinds,
             seed=seed,
             folder=folder,
             test_images=True,
             executor=executor,
-            source=partial(load, images.dataset, images.path, **images.reading),
+            source=seen.source,
             progress=not quiet,
         )
     for scores in found:
-        _say(scores, images, out)
+        _say(seen.scores(scores), images, out)
 
 
 def _say(scores: Any, images: Images, out: Path) -> None:

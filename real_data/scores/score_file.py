@@ -168,14 +168,25 @@ def _beside(name: str, values: np.ndarray, size: int) -> np.ndarray:
     return found
 
 
-def settings_of(config: ScoreConfig, model: ModelConfig | Sequence[ModelConfig], seed: int) -> dict[str, Any]:
+def settings_of(
+    config: ScoreConfig,
+    model: ModelConfig | Sequence[ModelConfig],
+    seed: int,
+    embeddings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The settings that scores were computed with, as they stand in :attr:`Scores.config`."""
     networks = [to_json(one) for one in model] if isinstance(model, Sequence) else to_json(model)
-    return {"score": to_json(config), "model": networks, "seed": int(seed)}
+    settings = {"score": to_json(config), "model": networks, "seed": int(seed)}
+    return settings if embeddings is None else settings | {"embeddings": dict(embeddings)}
 
 
 def taken(
-    path: Path, dataset: ImageDataset, config: ScoreConfig, model: ModelConfig | Sequence[ModelConfig], seed: int
+    path: Path,
+    dataset: ImageDataset,
+    config: ScoreConfig,
+    model: ModelConfig | Sequence[ModelConfig],
+    seed: int,
+    embeddings: Mapping[str, Any] | None = None,
 ) -> bool:
     """Whether a file has these scores already; False if there is no such file.
 
@@ -185,6 +196,7 @@ def taken(
         config: the score.
         model: the networks, of one kind or several.
         seed: seed of the networks.
+        embeddings: what the networks saw in place of the images, None where they saw these.
 
     Raises:
         ValueError: the file has other scores, which would be lost, or is no file of scores.
@@ -192,7 +204,7 @@ def taken(
     if not path.exists():
         return False
     about = Results.load(path).config
-    settings = settings_of(config, model, seed)
+    settings = settings_of(config, model, seed, embeddings)
     if about.get("fingerprint") != dataset.train_fingerprint or about.get("settings") != settings:
         what = "images" if about.get("fingerprint") != dataset.train_fingerprint else "settings"
         raise ValueError(f"{path} holds scores of other {what}, which would be lost: give another folder")
