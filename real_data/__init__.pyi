@@ -7,6 +7,7 @@ from .datasets import load_digits as load_digits
 from .duplicates.config import DuplicateConfig as DuplicateConfig
 from .duplicates.report import Duplicates as Duplicates
 from .duplicates.search import find_duplicates as find_duplicates
+from .embeddings.embedding_file import read_embedding as read_embedding
 from .experiments.config import Experiment as Experiment
 from .experiments.config import TrainingRun as TrainingRun
 from .experiments.experiment import run_experiment as run_experiment
@@ -27,6 +28,7 @@ from .scores import score as score
 from .scores import score_all as score_all
 from .scores import scores_from_csv as scores_from_csv
 from .scores import scores_from_folder as scores_from_folder
+from .scores import self_supervised_prototypes as self_supervised_prototypes
 from .scores.config import METRICS as METRICS
 from .scores.config import ScoreConfig as ScoreConfig
 from .selection.pruning import Selection as Selection
