@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["RowOrder", "blocks", "row_order"]
 
 NUMBERS_AT_ONCE = 2**22  # numbers of a block of rows, or of their products with centroids
+SHORTEST, LONGEST = 1e-18, 1e18  # lengths whose products with one another are numbers of single precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ def row_order(rows: np.ndarray, *, seed: int, without_zeros: bool) -> RowOrder:
         without_zeros: leave out rows that are all zero.
 
     Raises:
-        ValueError: a number is not finite; the message names the first row with one.
+        ValueError: a row has numbers that are not finite, or far too large or small; the message names the first.
     """
     key = seed.to_bytes(8, "little")
     digests = np.empty((len(rows), 2), np.uint64)
@@ -59,9 +60,13 @@ def row_order(rows: np.ndarray, *, seed: int, without_zeros: bool) -> RowOrder:
         block = np.ascontiguousarray(rows[part])
         values = block.astype(np.float64)
         lengths[part] = np.sqrt(np.einsum("ij,ij->i", values, values))
-        bad = np.flatnonzero(~np.isfinite(lengths[part]))
+        possible = (lengths[part] == 0) | ((lengths[part] >= SHORTEST) & (lengths[part] <= LONGEST))
+        bad = np.flatnonzero(~possible)  # NaN too
         if bad.size:
-            raise ValueError(f"rows must be finite and not too long, but row {part.start + bad[0]} is not")
+            raise ValueError(
+                f"rows must be finite, of length 0 or in [{SHORTEST:g}, {LONGEST:g}], but row {part.start + bad[0]} "
+                f"has length {lengths[part][bad[0]]:g}"
+            )
         block = block + block.dtype.type(0)  # -0 is 0
         for i, row in enumerate(block, part.start):
             digest = hashlib.blake2b(row.data, digest_size=16, key=key).digest()
