@@ -10,7 +10,7 @@ import pytest
 from data_pruning import Results
 from real_data import ImageDataset, ModelConfig, ScoreConfig, TrainingConfig
 from real_data.__main__ import cli
-from real_data.commands import advice, options, scores, training
+from real_data.commands import advice, options, pruning, scores, training
 from real_data.commands.options import Images, ModelOptions, TrainingOptions, any_given, resolved
 from real_data.recipes import RECIPES, default_recipe, pilot_network, recipe_named
 from real_data.scores.score_file import Scores, taken
@@ -152,7 +152,7 @@ def test_prune_writes_names_beside_positions(tmp_path, monkeypatch, capsys):
     data = replace(DATA, train_names=names)
     monkeypatch.setattr(options.Images, "load", lambda self: data)
     Scores("random", np.arange(8.0), "x", data.train_fingerprint).save(tmp_path / "scores.nc")
-    scores.prune(tmp_path / "scores.nc", rule="hard", fraction=0.5, out=tmp_path / "kept.txt")
+    pruning.prune(tmp_path / "scores.nc", rule="hard", fraction=0.5, out=tmp_path / "kept.txt")
     positions = [int(line) for line in (tmp_path / "kept.txt").read_text().split()]
     assert positions == [4, 5, 6, 7]
     assert (tmp_path / "kept.names.txt").read_text().splitlines() == [names[i] for i in positions]
