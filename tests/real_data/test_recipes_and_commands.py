@@ -10,7 +10,7 @@ import pytest
 from data_pruning import Results
 from real_data import ImageDataset, ModelConfig, ScoreConfig, TrainingConfig
 from real_data.__main__ import cli
-from real_data.commands import advice, options, pruning, scores, training
+from real_data.commands import advice, options, pruning, training
 from real_data.commands.options import Images, ModelOptions, TrainingOptions, any_given, resolved
 from real_data.recipes import RECIPES, default_recipe, pilot_network, recipe_named
 from real_data.scores.score_file import Scores, taken
