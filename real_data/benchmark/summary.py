@@ -51,7 +51,8 @@ def summarised(measured: Results, test_labels: np.ndarray, class_names: Sequence
         (metric): the score itself, or the first that knows them.
 
         With four seeds or more, over (fraction): ``best_error`` and ``best_excess``, with half widths, of the score and
-        rule that the other half of the seeds finds best; ``best_at_even`` and ``best_at_odd`` name them.
+        rule that the other half of the seeds finds best; ``best_at_even`` and ``best_at_odd`` name them, or say ``none
+        learned``, with the numbers of random in their place, where no networks did or those of random did not.
 
     Raises:
         ValueError: random is missing, there are several pools, or other test labels than test images.
