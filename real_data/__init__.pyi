@@ -41,6 +41,9 @@ from .studies.model_sizes import ModelSizes as ModelSizes
 from .studies.model_sizes import measure_model_sizes as measure_model_sizes
 from .studies.recommendation import Recommendation as Recommendation
 from .studies.recommendation import recommend as recommend
+from .subset_trainings import SubsetOutcomes as SubsetOutcomes
+from .subset_trainings import SubsetTrainings as SubsetTrainings
+from .subset_trainings import train_on_subsets as train_on_subsets
 from .training.config import TrainingConfig as TrainingConfig
 from .training.examples import Examples as Examples
 from .training.networks import TrainedNetworks as TrainedNetworks

@@ -92,8 +92,11 @@ def score(
         if metric != METRIC
     ]
     of_subsets = [config for config in configs if family_of(config.metric) == "subsets"]
-    if subsets.plan and not of_subsets:
-        raise ValueError(f"--plan is for the scores of random shares, as memorization: got {', '.join(metrics)}")
+    if subsets != Subsets() and not of_subsets:
+        given = ", ".join(
+            f"--{name}".replace("_", "-") for name, value in vars(subsets).items() if value != getattr(Subsets(), name)
+        )
+        raise ValueError(f"{given}: for the scores of random shares, as memorization, not for {', '.join(metrics)}")
     if subsets.kinds and len(of_subsets) < len(configs):
         raise ValueError(f"--kinds is for the scores of random shares, as ddd: got {', '.join(metrics)}")
     if subsets.plan_images is not None:

@@ -13,6 +13,7 @@ from data_pruning.arguments import check_integer, check_real
 from real_data.commands.options import Images
 from real_data.models.config import Kind, ModelConfig
 from real_data.scores.config import MetricName, ScoreConfig
+from real_data.scores.families import family_of
 from real_data.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Subsets:
     def config(self, metric: MetricName, num_networks: int | None, training: TrainingConfig) -> ScoreConfig:
         """The settings of a score."""
         number = {} if num_networks is None else {"num_networks": num_networks}
+        if family_of(metric) != "subsets":
+            return ScoreConfig(metric, training=training, **number)
         return ScoreConfig(
             metric,
             training=training,
@@ -121,7 +124,7 @@ class Subsets:
         if self.seconds_per_step is not None:  # an answer is a third of a step of one image: no gradient
             answer = self.seconds_per_step / (3 * first.training.batch_size)
             number = len(models)
-            rates = Rates((self.seconds_per_step,) * number, (0.0,) * number, (answer,) * number)
+            rates = Rates((0.0,) * number, (self.seconds_per_step,) * number, (0.0,) * number, (answer,) * number)
         elif num_open != 0:
             rates = measured_rates(settings, image_shape, sizes[2], len(models))
         influence = any(config.metric.startswith("influence") for config in configs)

@@ -129,7 +129,8 @@ def plan_subsets(
             steps += round(recipe.steps_for(seen) * networks)
         if rates is not None:
             i = kind % len(rates.per_step)
-            training += networks * (rates.per_step[i] * recipe.steps_for(seen) + rates.per_solved_image[i] * seen)
+            of_steps = rates.per_step[i] * recipe.steps_for(seen)
+            training += networks * (rates.per_network[i] + of_steps + rates.per_solved_image[i] * seen)
             answering += networks * number * rates.per_answer[i]
     keeps_sums = num_examples * num_classes <= MOST_SUMS
     per_network = 2 * num_examples / 8 + num_tests / 8 + number * (3 * 2 + class_type(num_classes).itemsize)

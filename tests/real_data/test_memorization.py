@@ -99,6 +99,13 @@ def test_networks_that_agree_are_not_certain():
     assert found.standard_error[0] == pytest.approx(np.sqrt(0.875 * 0.125 / 3 + 0.75 * 0.25), rel=1e-12)
 
 
+def test_standard_errors_of_numbers_by_hand():
+    """Seen: 1, 2, 6, of mean 3 and variance 7; not seen: 0, 4, of mean 2 and variance 8."""
+    found = memorization(np.array([[1.0], [2], [6], [0], [4]]), np.arange(5)[:, None] < 3)
+    assert found.values[0] == 1
+    assert found.standard_error[0] == pytest.approx(np.sqrt(7 / 3 + 8 / 2), rel=1e-12)
+
+
 def test_standard_errors_are_what_they_say():
     """Of 4,000 examples without memorization, K = 100: the score in units of its standard error has deviation 1.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data_pruning import Results
-from real_data import ModelConfig, ScoreConfig, TrainingConfig, load_digits, score_all
+from real_data import Experiment, ModelConfig, ScoreConfig, TrainingConfig, load_digits, run_experiment, score_all
 from real_data.datasets import ImageDataset
 from real_data.scores.families import FAMILIES
 from real_data.scores.predictions import error_norm, margin
@@ -18,7 +18,7 @@ from real_data.scores.subset_plan import plan_subsets
 from real_data.subset_trainings import PackedBits, SubsetTrainings, group, train_on_subsets, trainings
 from real_data.subset_trainings.packing import from_words, num_words, to_words
 from real_data.subset_trainings.predictions import predictions_of
-from real_data.subset_trainings.rates import Rates
+from real_data.subset_trainings.rates import Rates, measured_rates
 from real_data.subset_trainings.settings import check_memberships
 from real_data.training.ensemble import Ensemble
 from real_data.training.train import train
@@ -346,15 +346,36 @@ def test_every_score_of_the_family(tmp_path, trained):
     assert without.notes == ("the noise floor has been taken off influence-sum",)
 
 
+def test_experiments_prune_by_them():
+    config = Experiment(
+        rules=("hard",),
+        fractions=(0.5,),
+        pool_sizes=(120,),
+        num_seeds=2,
+        scores=(ScoreConfig("memorization", 15, TrainingConfig(num_steps=30), 0.5),),
+        retraining=TrainingConfig(num_steps=20),
+    )
+    results = run_experiment(config, progress=False)
+    assert np.all(results["errors"] < 0.9)
+    assert results.config["experiment"]["scores"][0]["subset_share"] == 0.5
+
+
+def test_rates_are_positive_where_they_belong():
+    settings = SubsetTrainings((ModelConfig("random-features", width=0.1), ModelConfig()), (TRAINING,))
+    rates = measured_rates(settings, (8, 8, 1), 10, 2)
+    assert rates.per_step[0] == rates.per_network[0] == rates.per_solved_image[1] == 0
+    assert min(rates.per_solved_image[0], rates.per_step[1], *rates.per_answer) > 0
+
+
 def test_a_plan_counts():
     """ImageNet, K = 2,000, by hand."""
     settings = SubsetTrainings((ModelConfig("resnet50"),), (TrainingConfig(None, 90, batch_size=256),))
     sizes = {"num_networks": 2000, "num_examples": 1_281_167, "num_tests": 50_000, "num_classes": 1000}
-    rates = Rates((0.1,), (0.0,), (0.001,))
+    rates = Rates((3.0,), (0.1,), (0.0,), (0.001,))
     plan = plan_subsets(settings, **sizes, rates=rates, influence_classes="all", seconds_per_pair=1e-8)
     assert plan.num_seen == 896_817
     assert plan.steps == 2000 * 315_288  # ceil(90 * 896,817 / 256)
-    assert plan.training_seconds == pytest.approx(0.1 * plan.steps)
+    assert plan.training_seconds == pytest.approx(0.1 * plan.steps + 6000)
     assert plan.answering_seconds == pytest.approx(2000 * 1_331_167 * 0.001)
     assert plan.influence_entries == 1_281_167 * 50_000
     assert plan.influence_seconds == pytest.approx(640.58, rel=1e-4)
