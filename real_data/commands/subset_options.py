@@ -67,7 +67,7 @@ class Subsets:
 
     def config(self, metric: MetricName, num_networks: int | None, training: TrainingConfig) -> ScoreConfig:
         """The settings of a score."""
-        number = {} if num_networks is None else {"num_networks": num_networks}
+        number: dict[str, Any] = {} if num_networks is None else {"num_networks": num_networks}
         if family_of(metric) != "subsets":
             return ScoreConfig(metric, training=training, **number)
         return ScoreConfig(
