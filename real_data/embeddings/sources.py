@@ -7,7 +7,9 @@ from real_data.software import software
 
 __all__ = ["sources"]
 
+SOURCES = ("data_pruning", "real_data.datasets", "real_data.models", "real_data.training", "real_data.embeddings")
+
 
 def sources() -> dict[str, str]:
-    """As :func:`real_data.software.software`, with a digest of the sources of embeddings."""
-    return software() | {"embeddings": source_digest("real_data.embeddings")}
+    """As :func:`real_data.software.software`, of the sources that embeddings come from, not those of scores."""
+    return software() | {"source": source_digest(*SOURCES)}
