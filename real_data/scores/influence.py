@@ -18,6 +18,7 @@ __all__ = ["Influence", "influence", "influence_of_each"]
 
 ROWS_AT_ONCE = 4096
 TESTS_AT_ONCE = 2048
+SORTED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def influence(
     """Largest influence of each example, and sum of its influences, without the matrix of all of them.
 
     The influences of ``rows_at_once`` examples on ``tests_at_once`` test images are in memory at a time: of 4,096 and
-    2,048 about 150 MB, whatever the numbers of examples and test images.  With labels, an example's influence is looked
+    2,048 about 110 MB, whatever the numbers of examples and test images.  With labels, an example's influence is looked
     for on the test images of its own class only, whose noise is less; examples of a class without test images have
     influence 0.
 
@@ -187,14 +188,22 @@ def _influences(
         c = _picked(outcomes, some)
         kind = np.float32 if c.dtype == np.bool_ else np.float64  # float32 counts exactly up to 2^24 networks
         products = split.astype(kind).T @ c.astype(kind)
-        total = c.sum(axis=0, dtype=np.float64)
-        if c.dtype == np.bool_:
-            values = products.astype(np.float64)
-            values *= (1 / seen + 1 / held)[:, None]
-            values -= total * (1 / held)[:, None]
-        else:
-            values = products / seen[:, None] - (total - products) / held[:, None]
+        values = _of_products(products, c.sum(axis=0, dtype=np.float64), seen, held)
+        del products  # one block is in memory at a time
         yield some, values
+        del values
+
+
+def _of_products(
+    products: np.ndarray, total: NDArray[np.float64], seen: NDArray[np.int64], held: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    if products.dtype == np.float64:
+        return products / seen[:, None] - (total - products) / held[:, None]
+    values = products.astype(np.float64)
+    values *= (1 / seen + 1 / held)[:, None]
+    for row, part in zip(values, 1 / held, strict=True):  # row by row, as there is no room for another block
+        row -= total * part
+    return values
 
 
 def _fill(
@@ -212,17 +221,31 @@ def _fill(
     best, which = np.full((rows.size, top), -np.inf), np.full((rows.size, top), -1)
     total = np.zeros(rows.size)
     for some, values in _influences(outcomes, split, tests, tests_at_once, seen):
-        total += np.abs(values).sum(axis=1)
         better = np.flatnonzero(values.max(axis=1) > best[:, -1])  # few, once some test images have been looked at
-        kept = min(top, some.size)
-        new = np.argpartition(values[better], some.size - kept, axis=1)[:, some.size - kept :]
-        together = np.concatenate([best[better], np.take_along_axis(values[better], new, axis=1)], axis=1)
-        images = np.concatenate([which[better], some[new]], axis=1)
-        order = np.argsort(-together, axis=1, kind="stable")[:, :top]
-        best[better], which[better] = (np.take_along_axis(each, order, axis=1) for each in (together, images))
+        for first in range(0, better.size, SORTED_AT_ONCE):
+            _merge(best, which, better[first : first + SORTED_AT_ONCE], values, some)
+        total += np.abs(values, out=values).sum(axis=1)
+        del values
     result.total[rows], result.largest[rows] = total, best[:, 0]
     result.top_tests[rows, :top], result.top_values[rows, :top] = which, best
     result.largest_error[rows] = _error_of_one(outcomes, split, which[:, 0], seen)
+
+
+def _merge(
+    best: NDArray[np.float64],
+    which: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    values: NDArray[np.float64],
+    tests: NDArray[np.int64],
+) -> None:
+    """Put the largest of new values among the best so far of some rows, in place."""
+    top, new = best.shape[1], values[rows]
+    kept = min(top, tests.size)
+    places = np.argpartition(new, tests.size - kept, axis=1)[:, tests.size - kept :]
+    together = np.concatenate([best[rows], np.take_along_axis(new, places, axis=1)], axis=1)
+    images = np.concatenate([which[rows], tests[places]], axis=1)
+    order = np.argsort(-together, axis=1, kind="stable")[:, :top]
+    best[rows], which[rows] = (np.take_along_axis(each, order, axis=1) for each in (together, images))
 
 
 def _error_of_one(

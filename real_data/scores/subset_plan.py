@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_pruning.arguments import check_integer
-from real_data.scores.influence import ROWS_AT_ONCE, TESTS_AT_ONCE, influence
+from real_data.scores.influence import ROWS_AT_ONCE, SORTED_AT_ONCE, TESTS_AT_ONCE, influence
 from real_data.subset_trainings.group import MOST_SUMS, NETWORKS_PER_FILE, class_type
 from real_data.subset_trainings.rates import Rates
 from real_data.subset_trainings.settings import SubsetTrainings
@@ -151,7 +151,7 @@ def plan_subsets(
         round(num_networks * per_network + files * beside),
         pairs,
         None if seconds_per_pair is None else pairs * seconds_per_pair,
-        20 * rows * tests + 6 * num_networks * (rows + tests),
+        12 * rows * tests + 16 * min(rows, SORTED_AT_ONCE) * tests + 6 * num_networks * (rows + tests),
         math.ceil(num_networks * (2 * num_examples + num_tests) / 8),
         math.ceil(math.log(num_examples / 0.01) / -math.log(share)),
         keeps_sums,

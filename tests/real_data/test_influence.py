@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from real_data.scores.influence import influence, influence_of_each
 from real_data.scores.influence_noise import largest_of_normals
-from real_data.subset_trainings import PackedBits
+from real_data.scores.subset_plan import plan_subsets
+from real_data.subset_trainings import PackedBits, SubsetTrainings
 
 
 def random_outcomes(seed, num_networks=60, n=37, num_tests=29):
@@ -147,6 +148,9 @@ def test_the_matrix_is_never_in_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * 20_000 * 8000 / 8
+    settings, sizes = SubsetTrainings(), {"num_examples": 1024, "num_tests": 8000, "num_classes": 10}
+    plan = plan_subsets(settings, num_networks=24, influence_classes="all", **sizes)
+    assert 0.8 < plan.influence_bytes / peak < 1.2  # what the plan says of a block of 1,024
     some = np.sort(rng.choice(keep.size, 20, replace=False))
     expected = influence_of_each(right.all(), members.picked(some))
     np.testing.assert_allclose(found.total[some], np.abs(expected).sum(axis=1), rtol=1e-10)
