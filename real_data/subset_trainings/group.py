@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ MOST_SUMS = 2**27
 
 _NUMBERS_AT_ONCE = 2**23
 """Most logits, of all networks and classes, that are held at a time."""
+
+_PIXELS_AT_ONCE = 2**27
+"""Most pixels times channels of images that are held at a time, where they are read from files."""
 
 SOURCES = ("data_pruning", "real_data.datasets", "real_data.models", "real_data.training", "real_data.subset_trainings")
 
@@ -210,7 +214,10 @@ class _Answers:
 def _answers(ensemble: Ensemble, images: Any, labels: np.ndarray, asked: np.ndarray | None) -> _Answers:
     """What is saved of the networks' answers about images; sums are over the networks where ``asked``, None all."""
     number, num_classes = len(labels), ensemble.num_classes
-    size = max(64, _NUMBERS_AT_ONCE // (ensemble.num_networks * num_classes) // 1024 * 1024)
+    most = min(
+        _NUMBERS_AT_ONCE // (ensemble.num_networks * num_classes), _PIXELS_AT_ONCE // math.prod(images.shape[1:])
+    )
+    size = max(64, most // 1024 * 1024)
     parts: list[Predictions] = []
     sums = np.zeros((number, num_classes), np.float32) if number * num_classes <= MOST_SUMS else None
     entropy_sum = np.zeros(number)

@@ -198,6 +198,15 @@ def test_what_is_saved_is_what_the_networks_say():
             np.testing.assert_allclose(group_sums.entropies, (entropy.astype(float) * ~seen).sum(axis=0), atol=0.01)
 
 
+def test_portions_of_images_change_nothing(monkeypatch):
+    whole = train_on_subsets(DATA, SETTINGS, num_networks=15)
+    monkeypatch.setattr(group, "_PIXELS_AT_ONCE", 1)  # 64 images at a time
+    parts = train_on_subsets(DATA, SETTINGS, num_networks=15)
+    np.testing.assert_array_equal(parts.right.all(), whole.right.all())
+    for one, other in zip(parts.sums(), whole.sums(), strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
 def test_predictions_are_those_of_the_scores():
     rng = np.random.default_rng(1)
     logits, labels = rng.normal(0, 8, (3, 50, 4)).astype(np.float32), rng.integers(0, 4, 50)
