@@ -96,14 +96,14 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_weights(tmp_path, m
 
     def interrupted(self, step, tree):
         save(self, step, tree)
-        if step == 20:
+        if step == 15:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "save", interrupted)
         with pytest.raises(KeyboardInterrupt, match="run it again to go on from the last checkpoint"):
-            train_encoder(IMAGES, TINY, seed=5, folder=tmp_path, checkpoint_every=20)
-    again = train_encoder(IMAGES, TINY, seed=5, folder=tmp_path, checkpoint_every=20)
+            train_encoder(IMAGES, TINY, seed=5, folder=tmp_path, checkpoint_every=15)
+    again = train_encoder(IMAGES, TINY, seed=5, folder=tmp_path, checkpoint_every=15)
     np.testing.assert_array_equal(again.losses, straight.losses)
     jax.tree.map(np.testing.assert_array_equal, again.params, straight.params)
     with pytest.raises(ValueError, match="belongs to other settings"):
