@@ -8,6 +8,12 @@ at its own (``whole``: greedy k-means++ here and in scikit-learn, rows at random
 ratios taken within a round, in seconds of the processor.  scikit-learn gets rows of length 1 and is Euclidean; faiss
 gets ``spherical=True`` and all rows (by default it would take 256 per centroid).  Quality is the sum over rows of 1 -
 cosine to the nearest centroid, computed alike for all.
+
+Measured once (one of two shared cores, a processor with AVX-512, scikit-learn 1.9.1, faiss-cpu 1.15.1, NumPy 2.4.6, 25
+iterations, faiss's default).  The same first centroids: ours 7.4 s, scikit-learn 13.3 s, faiss 11.7 s; inertia 28,863
+for ours and faiss, 30,085 for scikit-learn, whose centroids are not of length 1 while it iterates.  Each from its own
+first centroids: 9.5 s, 41.3 s, 11.3 s; inertia 28,821, 29,824, 28,857.  With 10 iterations, before few centroids move,
+ours takes 1.13 times faiss's time (5.5 and 4.8 s), the inertia being equal.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ PARSER = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 PARSER.add_argument("--rows", type=int, default=50_000)
 PARSER.add_argument("--width", type=int, default=512)
 PARSER.add_argument("--clusters", type=int, default=1000)
-PARSER.add_argument("--iterations", type=int, default=10, help="iterations of Lloyd")
+PARSER.add_argument("--iterations", type=int, default=25, help="iterations of Lloyd")
 PARSER.add_argument("--rounds", type=int, default=3, help="interleaved repeats")
 PARSER.add_argument("--json", type=Path, help="file that the numbers are written to as well")
 OPTIONS = PARSER.parse_args() if __name__ == "__main__" else PARSER.parse_args([])
