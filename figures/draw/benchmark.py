@@ -178,7 +178,12 @@ def _sizes(axes: Axes, results: Results, m: int, rule: int, k: int) -> None:
 
 
 def _shown(results: Results, m: int, k: int) -> list[str]:
-    """The rules of the pictures of classes and ranks: the first that look at the score, and random by error."""
+    """The rules of the pictures of classes and ranks: the first that look at the score, and random by error.
+
+    None where networks trained on random examples did not learn: nothing can be compared with them.
+    """
+    if results["num_failed"][m, results["rule"].tolist().index("random"), k]:
+        return []
     names = {str(rule): r for r, rule in enumerate(results["rule"]) if results["num_failed"][m, r, k] == 0}
     of_score = [rule for rule in names if looks_at_scores(rule)][:SHOWN]
     return of_score + [rule for rule in names if looks_at_recalls(rule) and rule not in of_score]

@@ -11,6 +11,7 @@ from scipy import stats
 
 from data_pruning import Results
 from real_data.findings.best_choice import LEVEL, cross_judged
+from real_data.findings.errors_by_rank import hardest_first
 from real_data.selection.candidates import BASELINES
 from real_data.selection.methods import looks_at_scores
 
@@ -46,7 +47,7 @@ def summarised(measured: Results, test_labels: np.ndarray, class_names: Sequence
         ``worst_class_error``, ``class_spread``, the standard deviation over classes, ``share_losing``, the share of
         classes above random beyond the interval, and ``share_above``, that of those above it at all.
 
-        Where a score knows the test images, with a last axis ``bin``: ``rank_error``, ``rank_excess`` and
+        Where a score knows the test images, ten or more, with a last axis ``bin``: ``rank_error``, ``rank_excess`` and
         ``rank_excess_half_width`` in ten bins of difficulty of the test images, hardest first, ranked by ``ranked_by``
         (metric): the score itself, or the first that knows them.
 
@@ -82,7 +83,7 @@ def summarised(measured: Results, test_labels: np.ndarray, class_names: Sequence
     _add_best(results, errors, failed, whole)
     wrong, wrong_all = measured["wrong"][:, 0], measured["wrong_all"][0]
     _add_classes(results, wrong, wrong_all, test_labels, at_random)
-    if "test_scores" in measured.variables:
+    if "test_scores" in measured.variables and wrong.shape[-1] >= NUM_BINS:
         _add_ranks(results, measured, wrong, at_random)
     return results
 
@@ -191,8 +192,8 @@ def _add_ranks(results: Results, measured: Results, wrong: np.ndarray, at_random
     by = [m if known[m] else int(np.argmax(known)) for m in range(len(metrics))]
     errors = np.empty((*wrong.shape[:3], NUM_BINS, wrong.shape[3]))
     for m, ranker in enumerate(by):
-        hardest_first = np.argsort(-measured["test_scores"][ranker, 0], axis=-1, kind="stable")  # (seed, test)
-        ordered = np.take_along_axis(wrong[m], hardest_first[None, None], axis=-1)
+        order = hardest_first(measured["test_scores"][ranker, 0])  # (seed, test)
+        ordered = np.take_along_axis(wrong[m], order[None, None], axis=-1)
         bins = np.array_split(ordered, NUM_BINS, axis=-1)
         errors[m] = np.stack([part.mean(axis=-1) for part in bins], axis=-2)
     results.add("ranked_by", "metric", [metrics[m] for m in by], "", "score that ranks the test images for each score")

@@ -42,6 +42,12 @@ def _rows(results: Results) -> list[tuple[int, int, str, str]]:
     ]
 
 
+def _without_comparison(results: Results) -> np.ndarray:
+    """Whether networks of a cell, or of random examples beside it, did not learn; (metric, rule, fraction)."""
+    at_random = [str(rule) for rule in results["rule"]].index("random")
+    return np.asarray(results["num_failed"] + results["num_failed"][:, [at_random]] > 0)
+
+
 def _percent(value: float, half_width: float, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
     return f"{100 * value:{sign}.2f} +- {100 * half_width:.2f}"
@@ -75,7 +81,7 @@ def _errors(results: Results, rows: list[tuple[int, int, str, str]]) -> str:
 
 def _excesses(results: Results, rows: list[tuple[int, int, str, str]]) -> str:
     at_random = [str(rule) for rule in results["rule"]].index("random")
-    failed = results["num_failed"] + results["num_failed"][:, [at_random]]
+    failed = _without_comparison(results)
     entries, number, outside = [], 0, 0
     for m, r, metric, rule in rows:
         if r == at_random:
@@ -84,10 +90,12 @@ def _excesses(results: Results, rows: list[tuple[int, int, str, str]]) -> str:
         for k, (excess, width) in enumerate(
             zip(results["excess"][m, r], results["excess_half_width"][m, r], strict=True)
         ):
+            if failed[m, r, k]:
+                line.append("failed ")
+                continue
             number, beyond = number + 1, abs(excess) > width
-            outside += beyond and not failed[m, r, k]
-            mark = "*" if beyond else " "
-            line.append("failed " if failed[m, r, k] else f"{_percent(excess, width, signed=True)}{mark}")
+            outside += beyond
+            line.append(f"{_percent(excess, width, signed=True)}{'*' if beyond else ' '}")
         entries.append(line)
     if not entries:
         return "No rule but random."
@@ -117,6 +125,7 @@ def _classes(results: Results, rows: list[tuple[int, int, str, str]], k: int) ->
     names, tested = results["class_name"], results["tested_class"]
     sized = [str(rule) for rule in results["sized_rule"]] if "sized_rule" in results.variables else []
     shares = results["min_class_share"] if sized else np.zeros(0)
+    alone = _without_comparison(results)[..., k]
     entries = []
     for m, r, metric, rule in rows:
         if results["num_failed"][m, r, k]:
@@ -130,8 +139,10 @@ def _classes(results: Results, rows: list[tuple[int, int, str, str]], k: int) ->
                 f"{100 * results['worst_class_error'][m, r, k]:.1f}",
                 str(names[int(results["worst_class"][m, r, k])]),
                 f"{100 * results['class_spread'][m, r, k]:.1f}",
-                f"{round(results['share_losing'][m, r, k] * tested.size)}",
-                f"{round(results['share_above'][m, r, k] * tested.size)}",
+                *(
+                    "failed" if alone[m, r] else f"{round(results[share][m, r, k] * tested.size)}"
+                    for share in ("share_losing", "share_above")
+                ),
                 *(f"{of.min()}-{of.max()}" for of in (() if sizes is None else sizes)),
                 *([""] * len(shares) if sizes is None else []),
             ]
@@ -147,11 +158,13 @@ def _classes(results: Results, rows: list[tuple[int, int, str, str]], k: int) ->
 def _ranks(results: Results, rows: list[tuple[int, int, str, str]], k: int) -> str:
     excess, width = results["rank_excess"], results["rank_excess_half_width"]
     num_bins = excess.shape[-1]
-    entries, widest = [], 0.0
+    alone = _without_comparison(results)[..., k]
+    entries, widest, number, outside = [], 0.0, 0, 0
     for m, r, metric, rule in rows:
-        if rule == "random" or results["num_failed"][m, r, k]:
+        if rule == "random" or alone[m, r]:
             continue
         beyond = np.abs(excess[m, r, k]) > width[m, r, k]
+        number, outside = number + num_bins, outside + int(beyond.sum())
         widest = max(widest, float(width[m, r, k].max()))
         entries.append(
             [
@@ -161,11 +174,14 @@ def _ranks(results: Results, rows: list[tuple[int, int, str, str]], k: int) -> s
                 *(f"{100 * x:+.1f}{'*' if b else ' '}" for x, b in zip(excess[m, r, k], beyond, strict=True)),
             ]
         )
+    if not entries:
+        return f"Ranks of the test images at f = {results['fraction'][k]:g}: no networks to compare learned."
     heads = ["score", "rule", "ranked by", *(f"{i / num_bins:.1f}- " for i in range(num_bins))]
     return (
         f"Test error less random's in points by difficulty rank of the test images (0 = hardest), at f = "
         f"{results['fraction'][k]:g}; * beyond its 95 % interval, which is at most +- {100 * widest:.1f}\n"
-        f"{table(heads, entries)}"
+        f"{table(heads, entries)}\n{outside} of {number} differences are; where there were none, "
+        f"{0.05 * number:.1f} would be expected"
     )
 
 

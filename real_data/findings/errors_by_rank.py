@@ -11,7 +11,7 @@ from scipy import stats
 
 from data_pruning import Results
 
-__all__ = ["ErrorsByRank", "errors_by_rank", "rank_table"]
+__all__ = ["ErrorsByRank", "errors_by_rank", "hardest_first", "rank_table"]
 
 CONFIDENCE = 0.95
 NUM_BINS = 10
@@ -57,16 +57,28 @@ def errors_by_rank(
         else _index("pool_size", results["pool_size"], pool_size)
     )
     k = _index("fraction", results["fraction"], fraction)
-    hardest_first = np.argsort(-results["test_scores"][m, p], axis=-1, kind="stable")  # (seed, test)
+    order = hardest_first(results["test_scores"][m, p])  # (seed, test)
     found = ErrorsByRank({}, {})
     num_seeds = results.sizes["seed"]
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, num_seeds - 1)) / math.sqrt(num_seeds)
     for r, rule in enumerate(results["rule"]):
-        sorted_wrong = np.take_along_axis(results["wrong"][m, p, r, k], hardest_first, axis=-1)
+        sorted_wrong = np.take_along_axis(results["wrong"][m, p, r, k], order, axis=-1)
         bins = np.stack([part.mean(axis=-1) for part in np.array_split(sorted_wrong, NUM_BINS, axis=-1)], axis=-1)
         found.mean[str(rule)] = bins.mean(axis=0)
         found.half_width[str(rule)] = quantile * bins.std(axis=0, ddof=1)
     return found
+
+
+def hardest_first(test_scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The test images of each seed from the hardest to the easiest, equal ones in random order.
+
+    The order of the data set says more than nothing: images of a folder are sorted by class.
+
+    Args:
+        test_scores: higher = harder, shape (num_seeds, num_test).
+    """
+    at_random = np.random.default_rng(0).permutation(test_scores.shape[-1])
+    return np.stack([np.lexsort((at_random, -of_seed)) for of_seed in test_scores])
 
 
 def _index(name: str, values: np.ndarray, wanted: object) -> int:

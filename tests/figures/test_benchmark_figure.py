@@ -40,6 +40,13 @@ def benchmark(*, ranks=True):
     return results
 
 
+def test_nothing_is_compared_with_failed_random():
+    results = benchmark()
+    results["num_failed"][:, 2, 1] = 1
+    for figure in (benchmark_classes(results), benchmark_ranks(results)):
+        assert not any(axes.containers for axes in figure.axes)
+
+
 def bars(axes, label):
     return next(container for container in axes.containers if container.get_label() == label)
 

@@ -1,5 +1,6 @@
 """The benchmark of scores: differences, classes and ranks by hand; measured, resumed and shown."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -141,7 +142,37 @@ def test_failed_trainings_are_never_best():
     learned[:, 0, 1, 1] = 0  # random at the other fraction: nothing can be compared with it
     found = summarised(altered(measured, errors=errors, learned=learned), labels, NAMES)
     assert found["best_at_odd"].tolist() == ["hard by b", "none learned"]
-    assert "none learned" in score_benchmark_table(found)
+    text = score_benchmark_table(found)
+    assert "none learned" in text
+    assert re.search(r"\d of 1 differences are; where there were none, 0.1 would", text)  # the other three failed
+    at_other = text[text.index("Classes at f = 0.6") :]
+    row = next(line for line in at_other.splitlines() if line.split()[:2] == ["b", "hard"])
+    assert row.split()[5:] == ["failed", "failed"]  # worst class and spread are its own
+
+
+def test_ranks_beside_failed_random_are_not_shown():
+    measured, labels = made_up(fractions=(0.2,))
+    tests = np.tile(np.arange(40.0), (2, 1, 4, 1))
+    measured.add("test_scores", ("metric", "pool", "seed", "test"), tests, "1", "")
+    text = score_benchmark_table(summarised(measured, labels, NAMES))
+    assert re.search(r"\d+ of 20 differences are; where there were none, 1.0 would", text)
+    learned = measured["learned"].copy()
+    learned[:, 0, 1, 0] = 0
+    text = score_benchmark_table(summarised(altered(measured, learned=learned), labels, NAMES))
+    assert "Ranks of the test images at f = 0.2: no networks to compare learned" in text
+
+
+def test_equally_hard_test_images_are_not_ranked_in_their_order():
+    """Images of a folder are sorted by class: with ties in that order a class would fill a bin."""
+    measured, labels = made_up(num_test=400, fractions=(0.2,))
+    labels = np.tile(np.repeat([0, 1], 200), (4, 1))
+    tests = np.zeros((2, 1, 4, 400))
+    measured.add("test_scores", ("metric", "pool", "seed", "test"), tests, "1", "")
+    wrong = measured["wrong"].copy()
+    wrong[:, 0, 0, 0], wrong[:, 0, 1, 0] = labels == 1, False
+    found = summarised(altered(measured, wrong=wrong), labels, NAMES)
+    # 40 of 400 images: standard deviation 0.075, beyond four in 20 bins with probability 1e-3; the seed is fixed
+    assert np.all(np.abs(found["rank_excess"][:, 0, 0] - 0.5) < 0.3)
 
 
 def test_what_cannot_be_summarised():
