@@ -138,8 +138,14 @@ def human_errors_of_tests(
     """
     votes = _array(counts)
     shape = (len(data.test_labels), data.num_classes)
-    if votes.shape != shape or votes.dtype.kind not in "fiu" or np.any(votes < 0) or np.any(votes.sum(axis=1) <= 0):
-        raise ValueError(f"{counts} must be votes of shape {shape}, at least one for each image, got {votes.shape}")
+    if votes.shape != shape or votes.dtype.kind not in "fiu":
+        raise ValueError(f"{counts} must be votes, numbers of shape {shape}, got {votes.dtype} of shape {votes.shape}")
+    bad = np.flatnonzero(~np.all(np.isfinite(votes) & (votes >= 0), axis=1) | (votes.sum(axis=1) <= 0))
+    if bad.size:
+        raise ValueError(
+            f"{counts} must be votes, finite, at least 0, and one or more for each image, but {bad.size} of {shape[0]} "
+            f"images have others: votes[{bad[0]}] = {votes[bad[0]]}"
+        )
     test_labels = np.asarray(data.test_labels, np.int64)
     if labels is None:
         if data.train_names is not None:

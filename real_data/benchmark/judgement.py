@@ -60,7 +60,8 @@ def judge(
 
     Raises:
         ValueError: no scores, scores or references of another length, or that are all equal; references under human
-            labels; test errors where no score knows the test images; neither labels nor test errors.
+            labels; labels of a kind of which fewer than two are wrong or right; test errors where no score knows the
+            test images; neither labels nor test errors.
     """
     if not scores or (labels is None and test_errors is None):
         raise ValueError("scores must be at least one, and labels or test_errors must be given")
@@ -85,6 +86,13 @@ def judge(
         kinds = [kind for kind in labels.given if labels.trained_on in ("clean", kind)]
         results.add("score", "score", list(named), "", "score of difficulty")
         results.add("kind", "kind", kinds, "", "kind of human label")
+        for kind in kinds:
+            number = int(labels.wrong(kind).sum())
+            if not 2 <= number <= labels.clean.size - 2:
+                raise ValueError(
+                    f"the human labels {kind} must be wrong twice at least, and right twice, for an area under the "
+                    f"curve: {number} of {labels.clean.size} are wrong; leave them out"
+                )
         shares = [float(labels.wrong(kind).mean()) for kind in kinds]
         results.add("wrong_share", "kind", shares, "1", "share of them that are wrong")
         if doubt is not None:

@@ -68,7 +68,7 @@ def rank_agreement(scores: ArrayLike, doubt: ArrayLike, *, num_resamples: int = 
         scores: higher = harder, shape (num_examples,), finite.
         doubt: the number or share of people who disagree, shape (num_examples,), finite.
         num_resamples: samples of as many examples, drawn with replacement, of whose correlations the interval has the
-            percentiles; at least 100.
+            percentiles; at least 100.  Samples of equal scores or equal doubts alone have none and are left out.
         seed: non-negative integer.
 
     Raises:

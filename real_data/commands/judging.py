@@ -49,6 +49,8 @@ def judge(
         raise ValueError("give --human-labels, for the training images, or --human-counts, for the test images")
     if reference is not None and human_labels is None:
         raise ValueError("--reference needs --human-labels")
+    if test_labels is not None and human_counts is None:
+        raise ValueError("--test-labels needs --human-counts")
     if not scores:
         raise ValueError("scores must be at least one file")
     check_folder("out", out)

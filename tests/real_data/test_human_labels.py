@@ -206,6 +206,9 @@ def test_two_tables_for_two_questions(tmp_path, people):
         judge([scores_of(noisy, values)], labels, references={"c": values})
     with pytest.raises(ValueError, match="el2n: scores must not be all equal"):
         judge([scores_of(clean, np.zeros(60))], read_human_labels(tmp_path / "l.npz", clean))
+    np.savez(tmp_path / "right.npz", **{**people, "aggregate": people["clean"]})
+    with pytest.raises(ValueError, match=r"human labels aggregate must be wrong twice at least.*: 0 of 60 are wrong"):
+        judge([scores_of(clean, values)], read_human_labels(tmp_path / "right.npz", clean))
     with pytest.raises(ValueError, match="scores must be at least one, and labels or test_errors"):
         judge([scores_of(clean, values)])
 
@@ -244,7 +247,7 @@ def test_votes_on_test_images(tmp_path, people):
     for arguments, message in (
         ((tmp_path / "columns.npy", None), "aligned by class and number: give their labels too"),
         ((tmp_path / "columns.npy", tmp_path / "t.npy"), None),
-        ((tmp_path / "t.npy", tmp_path / "names.npy"), r"must be votes of shape \(4, 3\)"),
+        ((tmp_path / "t.npy", tmp_path / "names.npy"), r"must be votes, numbers of shape \(4, 3\)"),
         ((tmp_path / "columns.npy", tmp_path / "columns.npy"), r"labels must be integers of shape \(4,\)"),
     ):
         if message is None:  # other numbers of each class
@@ -252,6 +255,12 @@ def test_votes_on_test_images(tmp_path, people):
             message = "has other numbers of each class"
         with pytest.raises(ValueError, match=message):
             human_errors_of_tests(*arguments, data)
+    for bad in (np.nan, np.inf, -1):
+        spoiled = votes[:, ::-1].astype(float)
+        spoiled[2, 1] = bad
+        np.save(tmp_path / "bad.npy", spoiled)
+        with pytest.raises(ValueError, match=r"finite, at least 0, .* but 1 of 4 images have others: votes\[2\]"):
+            human_errors_of_tests(tmp_path / "bad.npy", tmp_path / "names.npy", data)
     scores = [scores_of(data, np.arange(60.0), test_values=np.array([3.0, 1, 4, 2])), scores_of(data, np.arange(60.0))]
     judged = judge(scores, test_errors=found)
     assert judged["tested_score"].tolist() == ["el2n (1)"]
@@ -271,3 +280,6 @@ def test_the_command_judges(tmp_path, people, capsys):
     shown = capsys.readouterr().out
     assert "reference c" in shown
     assert (tmp_path / "out" / "folder-judgement.nc").exists()
+    with pytest.raises(SystemExit):
+        cli.main([*words.split(), "--test-labels", str(tmp_path / "c.npz"), "--out", str(tmp_path / "out")])
+    assert "--test-labels needs --human-counts" in capsys.readouterr().err
