@@ -71,11 +71,14 @@ def duplicates(
     """
     only_embeddings = images.dataset == ONLY_EMBEDDINGS
     usual: tuple[Where, ...] = ("train-train",) if only_embeddings else ("train-test", "train-train")
-    config = DuplicateConfig(threshold, flag, where or usual, keep, mirror, num_cells, num_probes, seed)
+    places = usual if where is None else where
+    config = DuplicateConfig(threshold, flag, places, keep, mirror, num_cells, num_probes, seed)
     check_folder("out", out)
     file = _file_of(features)
     if only_embeddings and (scores is not None or "thumbnails" in features):
         raise ValueError("--dataset none has neither thumbnails nor scores: give --features FILE.npy alone")
+    if only_embeddings and images != ImageFiles(ONLY_EMBEDDINGS):
+        raise ValueError("--dataset none reads no images: leave out --path, --image-size and the like")
     if (keep in ("hardest", "easiest")) != (scores is not None):
         raise ValueError(f"--keep {keep} {'takes no' if scores else 'needs'} --scores")
     from real_data.duplicates.search import find_duplicates
@@ -122,6 +125,8 @@ def _file_of(features: tuple[str, ...]) -> Path | None:
 
 def _say(found: Duplicates, data: ImageDataset | None) -> None:
     """The curve, what was found, and what is to be looked at."""
+    from real_data.duplicates.cells import PLANTED
+
     titles = ["cosine", "test images flagged", "training images flagged"]
     rows = [
         [f"{threshold:.3f}", *("" if number is None else f"{number:,}" for number in numbers)]
@@ -140,10 +145,8 @@ def _say(found: Duplicates, data: ImageDataset | None) -> None:
         f"{found.num_flagged:,} test images, {int(np.sum(~found.kept)) - of_test:,} for other training images"
     )
     for cosine, share, error in found.lost:
-        print(
-            f"{found.num_cells:,} cells lose {100 * share:.2f} ± {100 * error:.2f} % of copies planted at a cosine of "
-            f"{cosine:.4f}"
-        )
+        lose = f"{100 * share:.2f} ± {100 * error:.2f} % of copies" if share else f"none of {PLANTED:,} copies"
+        print(f"{found.num_cells:,} cells lose {lose} planted at a cosine of {cosine:.4f}")
     if data is not None:
         differ = np.flatnonzero(found.disagree(data))
         if differ.size:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from real_data.duplicates.candidates import Blocks, split_block
 from real_data.duplicates.whitening import unit_rows
 
-__all__ = ["Cells", "usual_num_cells"]
+__all__ = ["PLANTED", "Cells", "usual_num_cells"]
 
 ALL_PAIRS = 100_000
 """Rows up to which all pairs are compared."""
@@ -24,6 +24,7 @@ SAMPLE_PER_CELL = 64  # rows that the centroids are fitted to
 ITERATIONS = 20
 AT_ONCE = 4096
 PLANTED = 2000
+"""Copies whose cells are looked at."""
 
 
 def usual_num_cells(num_rows: int) -> int:
@@ -61,6 +62,8 @@ class Cells:
         """
         from real_data.embeddings.k_means import k_means
 
+        if num_cells > len(rows):
+            raise ValueError(f"num_cells must be at most the number of different rows, {len(rows)}, got {num_cells}")
         sample = rows[: SAMPLE_PER_CELL * num_cells]
         found = k_means(sample, num_cells, seed=seed, max_iterations=ITERATIONS, progress=progress)
         return cls(found.centroids.astype(np.float32), min(num_probes, num_cells))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from real_data.duplicates.exact_copies import Contents, digests_of
-from real_data.duplicates.thumbnails import Thumbnails, read_thumbnails
+from real_data.duplicates.thumbnails import read_thumbnails
 from real_data.duplicates.whitening import CHANGED, Whitening, changed_thumbnails, fit_whitening, unit_rows
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def describe(
     kinds: list[list[NDArray[np.float32]]] = [[] for _ in parts]
     mirrored: list[NDArray[np.float32] | None] = [None for _ in parts]
     if thumbnails:
-        whitening = _whitening(parts[0], looks[0], contents[0], mirror, seed)
         small = [one.values[content.first] for one, content in zip(looks, contents, strict=True)]
+        whitening = _whitening(parts[0], small[0], contents[0], mirror, seed)
         kinds = [[whitening(values)] for values in small]
         if mirror:
             mirrored = [whitening(np.ascontiguousarray(values[:, :, ::-1])) for values in small]
@@ -91,7 +91,7 @@ def describe(
         if len({kind[-1].shape[1] for kind in kinds}) > 1:
             raise ValueError("embeddings of training and test images must have one width")
     found = [
-        Described(content, np.hstack(kind) / np.float32(np.sqrt(len(kind))), other)
+        Described(content, kind[0] if len(kind) == 1 else np.hstack(kind) / np.float32(np.sqrt(len(kind))), other)
         for content, kind, other in zip(contents, kinds, mirrored, strict=True)
     ]
     return found[0], found[1] if with_test else None
@@ -111,14 +111,12 @@ def describe_rows(embeddings: ArrayLike) -> Described:
     return Described(contents, unit_rows(values, contents.first))
 
 
-def _whitening(images: Any, looks: Thumbnails, contents: Contents, mirror: bool, seed: int) -> Whitening:
+def _whitening(images: Any, thumbnails: NDArray[np.float32], contents: Contents, mirror: bool, seed: int) -> Whitening:
     """Fitted to the different training images; those that are changed are the first by digest, which is at random."""
-    changed = contents.first[:CHANGED]
-    times = -(-min(LEAST_CHANGES, CHANGED) // changed.size)
-    again = np.tile(changed, times)
-    return fit_whitening(
-        looks.values[contents.first], looks.values[again], changed_thumbnails(images, again, seed), mirror=mirror
-    )
+    number = min(CHANGED, contents.first.size)
+    again = np.tile(np.arange(number), -(-min(LEAST_CHANGES, CHANGED) // number))
+    changed = changed_thumbnails(images, contents.first[again], seed)
+    return fit_whitening(thumbnails, thumbnails[again], changed, mirror=mirror)
 
 
 def _checked(embeddings: ArrayLike | None, num: int | None, of: str) -> NDArray[np.floating]:

@@ -13,13 +13,14 @@ itself found fewer known pairs here than the cosine).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from real_data.duplicates.thumbnails import AT_ONCE, SIZE, Boxes, area_means
+from real_data.duplicates.thumbnails import AT_ONCE, PART, SIZE, Boxes, area_means
 
 __all__ = ["Whitening", "changed_thumbnails", "fit_whitening", "unit_rows"]
 
@@ -53,7 +54,10 @@ class Whitening:
 
     def __call__(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
         """Unit vectors that describe thumbnails, shape (num, num_numbers); their products are cosines."""
-        return unit_rows((_at_unit_contrast(thumbnails, self.contrast) - self.mean) @ self.matrix)
+        found = np.empty((len(thumbnails), self.matrix.shape[1]), np.float32)
+        for part in _parts(len(thumbnails)):
+            found[part] = unit_rows((_at_unit_contrast(thumbnails[part], self.contrast) - self.mean) @ self.matrix)
+        return found
 
 
 def fit_whitening(
@@ -76,18 +80,19 @@ def fit_whitening(
         The map.
 
     Raises:
-        ValueError: nothing tells the images apart.
+        ValueError: nothing tells the images apart, or there is one only.
     """
     from scipy.linalg import eigh
 
+    if len(thumbnails) < 2:
+        raise ValueError("thumbnails need two different training images at least, to be told apart")
     if mirror:
-        thumbnails, originals, changed = (np.concatenate([x, x[:, :, ::-1]]) for x in (thumbnails, originals, changed))
-    contrast = float(np.median(np.linalg.norm(_without_mean(thumbnails), axis=1)))
+        originals, changed = (np.concatenate([x, x[:, :, ::-1]]) for x in (originals, changed))
+    contrasts = [np.linalg.norm(_without_mean(thumbnails[part]), axis=1) for part in _parts(len(thumbnails))]
+    contrast = float(np.median(np.concatenate(contrasts)))
     if contrast == 0:
         raise ValueError("half of the images or more are of one colour: thumbnails do not tell them apart")
-    flat = _at_unit_contrast(thumbnails, contrast)
-    mean = flat.mean(axis=0, dtype=np.float64)
-    covariance = np.cov(flat - mean.astype(np.float32), rowvar=False)
+    mean, covariance = _moments(thumbnails, contrast, mirror=mirror)
     change = _at_unit_contrast(changed, contrast) - _at_unit_contrast(originals, contrast)
     of_changes = (change.T @ change).astype(np.float64) / (2 * len(change))  # both of a pair may be changed
     noise = NOISE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
@@ -136,6 +141,30 @@ def unit_rows(rows: NDArray[np.floating], chosen: NDArray[np.int64] | None = Non
         lengths = np.linalg.norm(block, axis=1, keepdims=True)
         found[part] = block / np.where(lengths > 0, lengths, 1)
     return found
+
+
+def _moments(
+    thumbnails: NDArray[np.float32], contrast: float, *, mirror: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance at unit contrast, part by part: a million thumbnails are a gigabyte."""
+
+    def at_unit_contrast() -> Iterator[NDArray[np.float32]]:
+        for part in _parts(len(thumbnails)):
+            yield _at_unit_contrast(thumbnails[part], contrast)
+            if mirror:
+                yield _at_unit_contrast(thumbnails[part][:, :, ::-1], contrast)
+
+    width, number = thumbnails[0].size, len(thumbnails) * (1 + mirror)
+    mean = sum((flat.sum(axis=0, dtype=np.float64) for flat in at_unit_contrast()), np.zeros(width)) / number
+    covariance = np.zeros((width, width))
+    for flat in at_unit_contrast():
+        apart = flat - mean
+        covariance += apart.T @ apart
+    return mean, covariance / (number - 1)
+
+
+def _parts(number: int) -> list[slice]:
+    return [slice(start, start + PART) for start in range(0, number, PART)]
 
 
 def _without_mean(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:

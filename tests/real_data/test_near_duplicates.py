@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from real_data.duplicates.cells import Cells, usual_num_cells
 from real_data.duplicates.exact_copies import Contents, digests_of
 from real_data.duplicates.stars import stars
 from real_data.duplicates.thumbnails import Boxes, area_means, read_thumbnails
-from real_data.duplicates.whitening import unit_rows
+from real_data.duplicates.whitening import fit_whitening, unit_rows
 from real_data.selection.kept_list import read_kept
 
 
@@ -183,6 +184,8 @@ def test_cells_lose_little_and_say_how_much():
     lost = np.mean(near < 0.8 - 1e-5)
     bound = 4 * np.hypot(shares[2][1], np.sqrt(lost * (1 - lost) / 1000))  # false alarms: 1 in 10,000
     assert abs(lost - shares[2][0]) < bound
+    with pytest.raises(ValueError, match="num_cells must be at most the number of different rows, 3000, got 3001"):
+        Cells.fit(rows, 3001, 2, 0)
     assert [usual_num_cells(n) for n in (100_000, 1_000_000)] == [1, 1414]
 
 
@@ -382,7 +385,32 @@ def test_gray_images_of_any_size(size):
     assert dict(zip(best.image.tolist(), best.of.tolist(), strict=True)) == {n: n for n in range(10)}
 
 
+def test_whitening_holds_no_second_copy_of_the_thumbnails():
+    """A million thumbnails are 0.8 GB, and their covariance in double precision by numpy.cov three more."""
+    rng = np.random.default_rng(0)
+    thumbnails = rng.random((40_000, 8, 8, 3), np.float32)
+    changed = thumbnails[:500] + 0.1 * rng.random((500, 8, 8, 3), np.float32)
+    tracemalloc.start()
+    whitening = fit_whitening(thumbnails, thumbnails[:500], changed)
+    assert tracemalloc.get_traced_memory()[1] < 1.8 * thumbnails.nbytes  # eight thousand in double precision
+    tracemalloc.reset_peak()
+    found = whitening(thumbnails)
+    assert tracemalloc.get_traced_memory()[1] < found.nbytes + 1.2 * thumbnails.nbytes
+    tracemalloc.stop()
+    flat = thumbnails.reshape(len(thumbnails), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    flat = flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 0.1 * whitening.contrast)
+    np.testing.assert_allclose(whitening.mean, flat.mean(axis=0), atol=1e-6)
+    numbers = (flat - flat.mean(axis=0)) @ whitening.matrix
+    # V^T (C + noise) V = 1 times the weights; the noise is a thousandth
+    weights = (1 - whitening.noise_share) / (whitening.noise_share + 0.05)
+    np.testing.assert_allclose(np.cov(numbers, rowvar=False), np.diag(weights), rtol=5e-3, atol=5e-3 * weights.max())
+
+
 def test_images_that_do_not_differ_are_refused():
+    one = np.repeat(pictures(1, 0), 3, axis=0)
+    with pytest.raises(ValueError, match="thumbnails need two different training images"):
+        find_duplicates(dataset(one, one), DuplicateConfig(0.9))
     flat = np.broadcast_to(np.arange(9, dtype=np.uint8)[:, None, None, None], (9, 8, 8, 3))
     with pytest.raises(ValueError, match="thumbnails do not tell them apart"):
         find_duplicates(dataset(flat, flat), DuplicateConfig(0.9))
@@ -425,6 +453,13 @@ def test_the_command_writes_files_that_prune_takes(tmp_path, capsys):
     scores = str(tmp_path / "digits-random.nc")
     cli.main(["prune", scores, "--fraction", "1", "--among", str(out / "kept.txt"), "--out", str(pruned)])
     assert [int(line) for line in pruned.read_text().splitlines()] == kept
+    for words, message in (
+        (["--dataset", "none", "--features", file, "--path", "elsewhere"], "--dataset none reads no images"),
+        (["--where"], "where must be different ones"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(["duplicates", *words, "--out", str(out)])
+        assert message in capsys.readouterr().err
     words = ["--keep", "hardest", "--scores", scores, "--mirror", "--num-cells", "8", "--flag", "9", "--quiet"]
     cli.main(["duplicates", *words, "--out", str(out)])
     said = capsys.readouterr()
