@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from data_pruning.records.writable import check_file
 from real_data.commands.options import Fraction, ImageOptions, Images, cli
 
 __all__ = ["prune"]
+
+MOST_NAMED = 5
 
 
 @cli.command
@@ -32,7 +35,7 @@ def prune(
 
     Args:
         scores: a file that ``score`` wrote, for the same data set.
-        rule: keep rule, as for run.
+        rule: keep rule, as for run, but no +by-error, rs2 or infobatch, which need more than scores.
         fraction: fraction kept, in (0, 1]; with among, of the candidates.
         images: the images.
         min_class_share: least share of its proportional part that a class keeps, in [0, 1]; 1 ranks per class.
@@ -56,6 +59,14 @@ def prune(
         if listed.weights is not None:
             raise ValueError(f"among must be a list without weights, but {among} has some")
         candidates = listed.indices
+        lost = np.setdiff1d(data.train_labels, data.train_labels[candidates])
+        if lost.size:
+            named = [str(c) if data.class_names is None else data.class_names[c] for c in lost[:MOST_NAMED].tolist()]
+            print(
+                f"{among} has no image of {lost.size} classes, and none is kept: {', '.join(named)}"
+                f"{', ...' if lost.size > MOST_NAMED else ''}",
+                file=sys.stderr,
+            )
     indices, _, weights = select(
         values, keep, data.train_labels, min_class_share=min_class_share, among=candidates, seed=seed
     )

@@ -172,13 +172,13 @@ def tasks_of(
             tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions, digests))
     if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
         raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
-    if config.min_class_share == 1:  # then the numbers kept of each class do not depend on the scores
-        for task in tasks[: len(config.pool_sizes)]:
-            labels = pool_of(task).train_labels
-            for rule, f in itertools.product(config.rules, config.fractions):
-                if looks_at_recalls(rule):
-                    continue
-                chosen_examples(rule, f, np.arange(labels.size, dtype=float), labels)
+    # whether a class is left empty does not depend on the scores with equal shares, nor on the recalls by error
+    certain = [rule for rule in config.rules if config.min_class_share == 1 or looks_at_recalls(rule)]
+    for task in tasks[: len(config.pool_sizes)] if certain else ():
+        pool = pool_of(task)
+        labels, recalls = pool.train_labels, np.zeros(pool.num_classes)
+        for rule, f in itertools.product(certain, config.fractions):
+            chosen_examples(rule, f, np.arange(labels.size, dtype=float), labels, class_recalls=recalls)
     return tasks
 
 

@@ -150,6 +150,10 @@ def test_the_command_prunes_among_a_list(tmp_path, capsys):
     assert "100 of 400 candidates, of 1200 images, kept" in capsys.readouterr().out
     kept = np.loadtxt(tmp_path / "kept.txt", int)
     assert set(kept) == set(listed[np.argsort(-scores[listed])[:100]])
+    few = np.flatnonzero(~np.isin(data.train_labels, (3, 8)))
+    (tmp_path / "among.txt").write_text("\n".join(map(str, few)))
+    cli.main(command)
+    assert "among.txt has no image of 2 classes, and none is kept: 3, 8\n" in capsys.readouterr().err
     (tmp_path / "among.txt").write_text("\n".join(f"{i}\t1" for i in listed))
     with pytest.raises(SystemExit):
         cli.main(command)
@@ -188,7 +192,7 @@ def test_recalls_are_of_networks_that_have_not_seen_the_image(tmp_path, monkeypa
     np.testing.assert_array_equal(again, found)
 
 
-def test_an_experiment_divides_by_error(tmp_path):
+def test_an_experiment_divides_by_error(tmp_path, monkeypatch):
     config = replace(TINY, rules=("random", "random+by-error"), fractions=(0.3,))
     found = run(config, tmp_path)
     assert found["num_kept"].min() == found["num_kept"].max() == 90
@@ -199,3 +203,8 @@ def test_an_experiment_divides_by_error(tmp_path):
     np.testing.assert_array_equal(
         run(replace(config, rules=("random+by-error",)))["errors"][0, 0, 0], found["errors"][0, 0, 1]
     )
+    with monkeypatch.context() as patch:  # before anything is trained
+        patch.setattr(class_recalls.training, "train", None)
+        for share in (0.5, 1.0):
+            with pytest.raises(ValueError, match="quotas by error leaves no example of class"):
+                run(replace(config, rules=("random+by-error",), fractions=(0.03,), min_class_share=share))
