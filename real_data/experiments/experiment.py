@@ -191,7 +191,10 @@ def _assembled(
     saved: tuple[SavedScore, ...],
 ) -> Results:
     metrics = [*(score.metric for score in config.scores), *(one.metric for one in saved)]
-    of_files = {"score_files": [one.about() for one in saved], "remarks": [SAME_FOR_ALL_SEEDS]} if saved else {}
+    of_files: dict[str, Any] = {}
+    if saved:
+        remarks = [SAME_FOR_ALL_SEEDS, *(remark for one in saved for remark in one.remarks())]
+        of_files = {"score_files": [one.about() for one in saved], "remarks": remarks}
     sizes = list(dict.fromkeys(task.pool_size for task in tasks))
     results = Results(
         f"Test error of a network on {config.dataset}, against the number of training examples kept",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedScore", "same_scores", "saved_scores"]
 
+MANY_TIED = 0.1
+
 
 class SavedScore(NamedTuple):
     """What a file of scores holds, wherever it lies.
@@ -22,12 +24,14 @@ class SavedScore(NamedTuple):
         digest: SHA-256 of the values: what cells are named by.
         settings: how the scores were computed; a JSON value.
         seeds: seeds of the networks that they are averages over.
+        tied: share of the examples whose score others have too.
     """
 
     metric: str
     digest: str
     settings: Any
     seeds: tuple[int, ...]
+    tied: float
 
     def about(self) -> dict[str, Any]:
         """For the reader of results."""
@@ -36,7 +40,14 @@ class SavedScore(NamedTuple):
             "values_sha256": self.digest,
             "settings": self.settings,
             "seeds": list(self.seeds),
+            "tied": self.tied,
         }
+
+    def remarks(self) -> list[str]:
+        """What limits what results say of the score: a score of two values, for example, defines one fraction only."""
+        if self.tied < MANY_TIED:
+            return []
+        return [f"{100 * self.tied:.3g} % of the {self.metric} scores are not unique: of equal ones a rule keeps any"]
 
 
 def saved_scores(paths: Sequence[str], data: ImageDataset, others: Sequence[str] = ()) -> tuple[SavedScore, ...]:
@@ -59,7 +70,7 @@ def saved_scores(paths: Sequence[str], data: ImageDataset, others: Sequence[str]
         if one.metric in known:
             raise ValueError(f"{path}: there are {one.metric} scores already; the metrics must be different")
         settings = dict(one.config)
-        found.append(SavedScore(one.metric, sha256_of(one.values), settings, tuple(map(int, one.seeds))))
+        found.append(SavedScore(one.metric, sha256_of(one.values), settings, tuple(map(int, one.seeds)), one.tied))
     return tuple(found)
 
 

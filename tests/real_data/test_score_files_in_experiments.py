@@ -117,6 +117,10 @@ def test_files_beside_measured_scores(tmp_path, digits):
     only = run(replace(from_files(unknown, known), fractions=(0.3,)), tmp_path / "out")
     assert "hardest, known)" in rank_table(only)
     np.testing.assert_array_equal(only["errors"], found["errors"][1:])
+    assert len(only.config["remarks"]) == 1
+    binary = saved(tmp_path / "binary.nc", digits, "binary", values=np.arange(len(digits.train_labels)) % 2.0)
+    remarks = run(replace(from_files(unknown, binary), fractions=(0.3,)), tmp_path / "out").config["remarks"]
+    assert remarks[1:] == ["100 % of the binary scores are not unique: of equal ones a rule keeps any"]
 
 
 def test_what_is_refused(tmp_path, digits):
