@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from data_pruning import Results
-from real_data.experiments.task import Task, pool_of, recalls_of_pool, scores_of_pool
+from real_data.experiments.pool_scores import recalls_of_pool, scores_of_pool
+from real_data.experiments.task import Task, pool_of
 from real_data.selection.methods import check_method, chosen_examples, looks_at_recalls, looks_at_scores
 from real_data.selection.pruning import class_sizes
 
@@ -32,7 +33,7 @@ def add_class_sizes(results: Results, task: Task, folder: Path) -> None:
     config = task.config
     pool = pool_of(task)
     labels, num_classes = np.asarray(pool.train_labels), pool.num_classes
-    seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()[2]  # as the task prunes
+    seed = task.prune_seed
     rules = [rule for rule in config.rules if check_method(rule, config.fractions[0]) is not None]
     sizes = np.zeros((len(SHARES), task.num_scores, len(rules), len(config.fractions), num_classes), np.int64)
     recalls = recalls_of_pool(task, pool, folder) if any(map(looks_at_recalls, rules)) else None

@@ -16,7 +16,7 @@ from real_data.benchmark.summary import summarised
 from real_data.experiments.config import Experiment
 from real_data.experiments.experiment import run_experiment, tasks_of
 from real_data.experiments.pool import load_for
-from real_data.experiments.task import saved_scores_of
+from real_data.experiments.pool_scores import saved_scores_of
 
 __all__ = ["measure_benchmark"]
 

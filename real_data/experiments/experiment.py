@@ -25,14 +25,9 @@ from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.pool import load_for, source_of
+from real_data.experiments.pool_scores import saved_scores_of, scores_of_tests
 from real_data.experiments.score_files import SavedScore
-from real_data.experiments.task import (
-    Task,
-    pool_of,
-    run_task,
-    saved_scores_of,
-    scores_of_tests,
-)
+from real_data.experiments.task import Task, pool_of, run_task
 from real_data.selection.methods import chosen_examples, looks_at_recalls
 from real_data.software import software
 

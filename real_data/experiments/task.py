@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,34 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from data_pruning import Results
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
-from real_data import datasets, models, scores
+from real_data import datasets, models
+from real_data.experiments import checkpoints
 from real_data.experiments.cells import Cell, CellFolder, Outcome, group_name
-from real_data.experiments.class_recalls import cross_fitted_recalls
 from real_data.experiments.config import Experiment
-from real_data.experiments.pool import divided, load_for, pool_within, whole_data
-from real_data.experiments.score_files import SavedScore, same_scores, saved_scores
-from real_data.scores.config import ScoreConfig
+from real_data.experiments.pool import load_for, pool_within
+from real_data.experiments.pool_scores import difficulties_of_pool, recalls_of_pool
 from real_data.selection import methods
 from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
 
-__all__ = [
-    "Task",
-    "load_for",
-    "pool_of",
-    "recalls_of_pool",
-    "run_task",
-    "saved_scores_of",
-    "scores_of_pool",
-    "scores_of_tests",
-]
+__all__ = ["Task", "load_for", "pool_of", "run_task"]
 
 KEY_SETTINGS = ("model", "retraining", "min_class_share", "label_noise", "holdout")
-CHECKPOINT_EVERY = 1000  # steps
 
 
 @dataclass(frozen=True)
@@ -69,6 +56,26 @@ class Task:
         return f"pool-{self.pool_size}-seed-{self.seed}"
 
     @property
+    def score_seed(self) -> int:
+        """Seed of the networks that score the pool."""
+        return self._seeds[1]
+
+    @property
+    def prune_seed(self) -> int:
+        """Seed of keep rules."""
+        return self._seeds[2]
+
+    @property
+    def train_seed(self) -> int:
+        """Seed of the networks of all cells."""
+        return self._seeds[3]
+
+    @property
+    def _seeds(self) -> list[int]:
+        seeds: list[int] = np.random.SeedSequence(self.seed).generate_state(4).tolist()
+        return seeds
+
+    @property
     def num_scores(self) -> int:
         """How many scores there are, those from files last."""
         return len(self.config.scores) + len(self.config.score_files)
@@ -94,6 +101,16 @@ class Task:
     def domain(self) -> str:
         """Digest of what all cells have in common, whatever the rules, fractions and scores of the experiment."""
         return digest_of(self._shared())
+
+    def provenance(self) -> dict[str, Any]:
+        """What determines the outcomes of the task, for the reader of its files."""
+        return {
+            "experiment": to_json(self.config),
+            "pool_size": self.pool_size,
+            "seed": self.seed,
+            "dataset": {"name": self.config.dataset, "sha256": self.fingerprint},
+            "software": software(),
+        }
 
     def _shared(self) -> dict[str, Any]:
         settings = to_json(self.config)
@@ -125,35 +142,29 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
             return
         data = pool_of(task)
         model = models.build(config.model, data.train_images.shape[1:], data.num_classes)
-        _, score_seed, prune_seed, train_seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()
         used = sorted({cell.score for cell in pending if cell.score is not None})
-        computed = [i for i in used if i < len(config.scores)]
-        difficulty = {i: _of_file(task, i) for i in used if i >= len(config.scores)}
-        found_scores = _scored(task, data, [config.scores[i] for i in computed], score_seed, folder / "scores")
-        for number, found in zip(computed, found_scores, strict=True):
-            _save_test_scores(task, number, found, folder)
-            difficulty[number] = found.values
+        difficulty = difficulties_of_pool(task, used, data, folder)
         by_error = any(methods.looks_at_recalls(cell.rule) for cell in pending)
         recalls = recalls_of_pool(task, data, folder) if by_error else None
-        kept = {cell.key: _kept(task, cell, difficulty, recalls, data, prune_seed) for cell in pending}
+        kept = {cell.key: _kept(task, cell, difficulty, recalls, data) for cell in pending}
         at_once = task.networks_at_once or training.default_networks_at_once(model, data.train_images)
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
         descends = not config.model.solved_for
         groups = _groups(pending, at_once, {key: _kind(one, steps[key]) for key, one in kept.items() if descends})
         while groups:
             cells = groups.pop(0)
-            checkpoints = _checkpoints(folder, group_name(cells), steps[cells[0].key])
+            place = checkpoints.place_of(folder, group_name(cells), steps[cells[0].key])
             try:
                 networks = training.train(
                     model,
                     data.train_images,
                     data.train_labels,
                     [kept[cell.key] for cell in cells],
-                    seeds=[train_seed] * len(cells),
+                    seeds=[task.train_seed] * len(cells),
                     config=config.retraining,
                     networks_at_once=len(cells),
-                    folder=checkpoints,
-                    checkpoint_every=CHECKPOINT_EVERY,
+                    folder=place,
+                    checkpoint_every=checkpoints.CHECKPOINT_EVERY,
                 )
             except FloatingPointError:
                 if len(cells) == 1:
@@ -175,8 +186,8 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
                     cells, wrong, networks.training_errors, networks.learned, networks.learning_rates, strict=True
                 )
             ]
-            store.add(task.name, cells, outcomes, _provenance(task))
-            _discard(checkpoints)
+            store.add(task.name, cells, outcomes, task.provenance())
+            checkpoints.discard(place)
             report(len(cells))
     if failures:
         raise FloatingPointError(
@@ -185,23 +196,12 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         )
 
 
-def _checkpoints(folder: Path, name: str, num_steps: int) -> Path | None:
-    """Where a training keeps its checkpoints; a short one needs none."""
-    return folder / "checkpoints" / name if num_steps > CHECKPOINT_EVERY else None
-
-
-def _discard(checkpoints: Path | None) -> None:
-    if checkpoints is not None and checkpoints.exists():  # what is solved for has none
-        shutil.rmtree(checkpoints)
-
-
 def _kept(
     task: Task,
     cell: Cell,
     difficulty: dict[int, np.ndarray],
     recalls: np.ndarray | None,
     data: datasets.ImageDataset,
-    seed: int,
 ) -> Examples:
     """The examples of the pool that a cell is trained on."""
     values = None if cell.score is None else difficulty[cell.score]
@@ -213,26 +213,8 @@ def _kept(
         data.train_labels,
         min_class_share=share,
         class_recalls=recalls,
-        seed=seed,
+        seed=task.prune_seed,
     )
-
-
-def recalls_of_pool(task: Task, data: datasets.ImageDataset, folder: Path) -> np.ndarray:
-    """How well each class of the pool of a task is recognised, shape (num_classes,); measured unless it is known."""
-    name = f"{task.name}-{digest_of({'task': task.domain(), 'what': 'recalls'})}"
-    num_steps = task.config.retraining.steps_for(len(data.train_labels))
-    checkpoints = _checkpoints(folder, f"recalls-{name}", num_steps)
-    found = cross_fitted_recalls(
-        data,
-        task.config.model,
-        task.config.retraining,
-        seed=int(np.random.SeedSequence([task.seed, 3]).generate_state(1)[0]),
-        path=folder / "recalls" / f"{name}.nc",
-        checkpoints=checkpoints,
-        provenance=_provenance(task),
-    )
-    _discard(checkpoints)
-    return found
 
 
 def _kind(examples: Examples, num_steps: int) -> tuple[int, bool, bool]:
@@ -270,96 +252,3 @@ def pool_of(task: Task) -> datasets.ImageDataset:
     wrong = rng.choice(pool.size, round(config.label_noise * pool.size), replace=False)
     labels[wrong] = (labels[wrong] + rng.integers(1, data.num_classes, wrong.size)) % data.num_classes
     return data.subset(pool, labels)
-
-
-def saved_scores_of(config: Experiment) -> tuple[SavedScore, ...]:
-    """What the files of scores of an experiment hold.
-
-    Raises:
-        FileNotFoundError, ValueError: see :func:`real_data.experiments.score_files.saved_scores`.
-    """
-    if not config.score_files:
-        return ()
-    metrics = [score.metric for score in config.scores]
-    return saved_scores(config.score_files, whole_data(config, config.first_seed), metrics)
-
-
-def _file_of(task: Task, score: int) -> scores.Scores:
-    number = score - len(task.config.scores)
-    whole = whole_data(task.config, task.seed)
-    return same_scores(task.config.score_files[number], whole, task.score_digests[number])
-
-
-def _of_file(task: Task, score: int) -> np.ndarray:
-    """The part of a file's scores that belongs to the pool of a task."""
-    values = _file_of(task, score).values
-    if task.config.holdout > 0:
-        values = values[divided(task.config, whole_data(task.config, task.seed), task.seed)[1]]
-    pool, _ = pool_within(task.config, load_for(task.config, task.seed), task.pool_size, task.seed)
-    return values[pool]
-
-
-def scores_of_pool(task: Task, score: int, data: datasets.ImageDataset, folder: Path) -> np.ndarray:
-    """How difficult the images of the pool of a task are, shape (pool_size,); computed unless the folder has it."""
-    if score >= len(task.config.scores):
-        return _of_file(task, score)
-    seed = np.random.SeedSequence(task.seed).generate_state(4).tolist()[1]
-    return _scored(task, data, [task.config.scores[score]], seed, folder / "scores")[0].values
-
-
-def _scored(
-    task: Task, data: datasets.ImageDataset, wanted: list[ScoreConfig], seed: int, folder: Path
-) -> list[scores.Scores]:
-    """Scores of the pool, from their files where there are some."""
-    key = {"model": to_json(task.config.model), "seed": seed, "data": data.train_fingerprint, "software": task.software}
-    paths = [
-        folder / f"{config.metric}-{task.name}-{digest_of({**key, 'score': to_json(config)})}.nc" for config in wanted
-    ]
-    missing = [(config, path) for config, path in zip(wanted, paths, strict=True) if not path.exists()]
-    if missing:
-        num_steps = max(config.training.steps_for(len(data.train_labels)) for config, _ in missing)
-        checkpoints = _checkpoints(folder.parent, f"scores-{digest_of([path.name for _, path in missing])}", num_steps)
-        settings = [config for config, _ in missing]
-        found = scores.score_all(
-            data, settings, model=task.config.model, seed=seed, folder=checkpoints, test_images=True
-        )
-        for one, (_, path) in zip(found, missing, strict=True):
-            one.save(path)
-        _discard(checkpoints)
-    return [scores.Scores.load(path, data) for path in paths]
-
-
-def _test_scores_path(task: Task, score: int, folder: Path) -> Path:
-    key = digest_of({"task": task.domain(), "score": to_json(task.config.scores[score])})
-    return folder / "test-scores" / f"{task.config.scores[score].metric}-{task.name}-{key}.nc"
-
-
-def _save_test_scores(task: Task, score: int, found: scores.Scores, folder: Path) -> None:
-    path = _test_scores_path(task, score, folder)
-    if found.test_values is None or path.exists():
-        return
-    results = Results("Difficulty of test images", _provenance(task))
-    results.add("test_score", "test", found.test_values, "1", f"{found.metric} of each test image, higher = harder")
-    results.save(path)
-
-
-def scores_of_tests(task: Task, score: int, folder: Path) -> np.ndarray | None:
-    """How difficult each test image is under the networks that scored the pool of a task; None where not known.
-
-    Files of scores know nothing of training images that are set aside to be tested on: their networks have seen them.
-    """
-    if score >= len(task.config.scores):
-        return _file_of(task, score).test_values if task.config.holdout == 0 else None
-    path = _test_scores_path(task, score, folder)
-    return Results.load(path)["test_score"] if path.exists() else None
-
-
-def _provenance(task: Task) -> dict[str, Any]:
-    """What determines the outcomes of a task, for the reader of its files."""
-    return {
-        "experiment": to_json(task.config),
-        "pool_size": task.pool_size,
-        "seed": task.seed,
-        "dataset": {"name": task.config.dataset, "sha256": task.fingerprint},
-        "software": software(),
-    }

@@ -13,7 +13,7 @@ from data_pruning.records.settings import digest_of, from_json
 from data_pruning.rule_names import keep_rule
 from perceptron_theory import Results
 from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits
-from real_data.experiments import task
+from real_data.experiments import checkpoints, task
 from real_data.experiments.task import Task, pool_of
 from real_data.findings.errors_by_rank import errors_by_rank
 from real_data.selection import methods
@@ -264,7 +264,7 @@ def test_cells_that_diverge_are_named_and_the_others_saved(tmp_path, monkeypatch
 
 def test_long_trainings_may_be_grouped_anew_when_they_resume(tmp_path, monkeypatch):
     """Interrupted with checkpoints, the grid grows, or a group diverges: no checkpoint is taken for another group's."""
-    monkeypatch.setattr(task, "CHECKPOINT_EVERY", 10)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", 10)
     train = task.training.train
     sizes = []
 
@@ -308,7 +308,7 @@ def test_results_of_other_images_are_not_replaced(tmp_path):
 
 
 def test_long_trainings_keep_checkpoints_until_they_are_saved(tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "CHECKPOINT_EVERY", 10)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", 10)
     folders = []
     train = task.training.train
 

@@ -13,7 +13,7 @@ from real_data import Scores, load, prune
 from real_data.experiments import task
 from real_data.experiments.experiment import tasks_of
 from real_data.experiments.pool import pool_within
-from real_data.experiments.task import saved_scores_of
+from real_data.experiments.pool_scores import saved_scores_of, scores_of_pool
 from real_data.findings.error_table import error_table
 from real_data.findings.errors_by_rank import errors_by_rank, rank_table
 from real_data.selection import methods
@@ -98,7 +98,7 @@ def test_a_file_may_move_but_not_change(tmp_path, digits, monkeypatch):
     one = tasks_of(config, None, "", saved_scores_of(config))[0]
     shutil.copy(other, moved)
     with pytest.raises(ValueError, match=r"elsewhere.nc holds other scores than when the experiment began"):
-        task.scores_of_pool(one, 0, task.pool_of(one), tmp_path)
+        scores_of_pool(one, 0, task.pool_of(one), tmp_path)
 
 
 def test_files_beside_measured_scores(tmp_path, digits):
