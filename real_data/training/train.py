@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -27,15 +25,11 @@ from tqdm import tqdm
 
 from data_pruning.compilation import quickly_compiled
 from data_pruning.records.fingerprint import sha256_of
-from data_pruning.records.settings import to_json
-from real_data.software import software
-from real_data.training.augmentation import Standardization, standardization_of
-from real_data.training.batch_order import BatchOrder
+from real_data.training.augmentation import standardization_of
 from real_data.training.config import TrainingConfig
-from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.training.examples import Examples, examples_of
+from real_data.training.fit import STEPS_AT_ONCE, Job, fit, random_keys
 from real_data.training.learning_check import label_statistics, stands_still
-from real_data.training.learning_rates import learning_rates
 from real_data.training.networks import (
     Architecture,
     Model,
@@ -46,14 +40,20 @@ from real_data.training.networks import (
     picked,
     replaced,
 )
-from real_data.training.observation import Observation, Observer, epoch_ends
+from real_data.training.observation import Observation
 from real_data.training.readout import solve_readouts
-from real_data.training.run_folder import RunFolder
-from real_data.training.sharding import Placement
 
-__all__ = ["Model", "TrainedNetworks", "TrainingConfig", "initial_weights", "random_keys", "train"]
+__all__ = [
+    "STEPS_AT_ONCE",
+    "Model",
+    "TrainedNetworks",
+    "TrainingConfig",
+    "default_networks_at_once",
+    "initial_weights",
+    "random_keys",
+    "train",
+]
 
-STEPS_AT_ONCE = 64
 MOST_READOUTS = 256  # networks with fixed features that share them
 MOST_RESTARTS = 3
 
@@ -155,7 +155,7 @@ def train(
         networks_at_once = default_networks_at_once(model, images)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray):
         raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
-    job = _Job(
+    job = Job(
         images,
         labels.astype(np.int32),
         config,
@@ -177,53 +177,9 @@ def train(
     return joined(trained)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What all networks of one call of :func:`train` share."""
-
-    images: np.ndarray
-    labels: NDArray[np.int32]
-    config: TrainingConfig
-    architecture: Architecture
-    standardization: Standardization
-    folder: Path | None
-    data: dict[str, str] | None  # digests of images and labels, where there is a folder
-    checkpoint_every: int
-    observation: Observation | None
-
-    def start(
-        self, params: Params, batch_stats: Params, examples: list[Examples], seeds: tuple[int, ...]
-    ) -> TrainedNetworks:
-        """Networks before their first step."""
-        num_networks, num_steps = len(seeds), self.config.steps_for(examples[0].epoch_size)
-        return TrainedNetworks(
-            self.architecture,
-            params,
-            batch_stats,
-            self.standardization,
-            np.zeros((num_networks, num_steps), np.float32),
-            np.zeros((num_networks, num_steps, self.config.batch_size), bool),
-            tuple(examples),
-            seeds,
-            np.array([label_statistics(self.labels[one.indices])[0] for one in examples]),
-            ((),) * num_networks,
-        )
-
-    def run_folder(self, name: str, networks: TrainedNetworks, config: TrainingConfig) -> RunFolder | None:
-        """Where the checkpoints of these networks are."""
-        if self.folder is None or self.data is None:
-            return None
-        digested = [array for one in networks.examples for array in one.digested()]
-        own = {"seeds": list(networks.seeds), "subsets_sha256": sha256_of(*digested)}
-        settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
-        if self.observation is not None:
-            settings["observed"] = self.observation.settings
-        return RunFolder(self.folder / name, settings | {"software": software()})
-
-
-def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> TrainedNetworks:
+def _with_restarts(job: Job, start: TrainedNetworks, name: str, bar: tqdm) -> TrainedNetworks:
     """Networks trained; those that failed from the start again, at a third of the learning rate, a few times."""
-    networks = _fit(job, start, job.config, job.run_folder(name, start, job.config), bar)
+    networks = fit(job, start, job.config, job.run_folder(name, start, job.config), bar)
     for restart in range(1, MOST_RESTARTS + 1):
         failed = np.flatnonzero(_failed(job, networks))
         if failed.size == 0:
@@ -237,7 +193,7 @@ def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> T
             file=sys.stderr,
         )
         bar.total += again.losses.size
-        again = _fit(job, again, config, job.run_folder(f"{name}-restart-{restart}", again, config), bar)
+        again = fit(job, again, config, job.run_folder(f"{name}-restart-{restart}", again, config), bar)
         networks = replaced(networks, failed, again)
     diverged = ~_finite(networks)
     if diverged.any():
@@ -250,7 +206,7 @@ def _with_restarts(job: _Job, start: TrainedNetworks, name: str, bar: tqdm) -> T
     return networks
 
 
-def _failed(job: _Job, networks: TrainedNetworks) -> NDArray[np.bool_]:
+def _failed(job: Job, networks: TrainedNetworks) -> NDArray[np.bool_]:
     """Which networks diverged, or are stuck: no better than the most frequent class, the loss that of no answer."""
     entropy = np.array([label_statistics(job.labels[kept])[1] for kept in networks.subsets])
     return ~_finite(networks) | (~networks.learned & stands_still(networks.losses, entropy))
@@ -280,133 +236,6 @@ def default_networks_at_once(model: Model, images: np.ndarray) -> int:
     return 1 if convolutional or not isinstance(images, np.ndarray) else 64
 
 
-def _fit(
-    job: _Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder | None, bar: tqdm
-) -> TrainedNetworks:
-    """Train one group of networks, from the checkpoint if the folder has one; ends early where all have diverged."""
-    images, checkpoint_every = job.images, job.checkpoint_every
-    architecture, losses, correct = start.architecture, start.losses, start.correct
-    num_networks, num_steps = losses.shape
-    state = initial_state(start.params, start.batch_stats)
-    observer = None if job.observation is None else job.observation.begin(start)
-    ends = epoch_ends(config, start.examples[0].epoch_size) if observer is not None else np.zeros(0, np.int64)
-    step = 0
-    orders = [
-        BatchOrder(one, config.batch_size, num_steps, seed)
-        for one, seed in zip(start.examples, start.seeds, strict=True)
-    ]
-    if run is not None:
-        memories = [order.memory() for order in orders]
-        seen = _seen(observer)
-        step, (state, losses, correct, memories, seen) = run.restore((state, losses, correct, memories, seen))
-        losses, correct = np.array(losses), np.array(correct)
-        for order, memory in zip(orders, memories, strict=True):
-            order.remember(memory)
-        if observer is not None:
-            observer.remember(seen)
-    place = Placement.of(num_networks, config.batch_size)
-    in_memory = isinstance(images, np.ndarray)
-    fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
-    state = place.per_network(state)
-    pool = place.everywhere(images) if in_memory else images
-    targets = place.everywhere(job.labels)
-    keys = place.per_network(random_keys(np.asarray(start.seeds, np.uint32)))
-    rates = learning_rates(config, num_steps)
-    numbers = Hyperparameters(
-        np.float32(config.momentum),
-        np.float32(config.weight_decay),
-        np.float32(np.inf if config.gradient_clip is None else config.gradient_clip),
-        start.standardization,
-    )
-    augmentation = config.augmentation
-    if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
-        augmentation = "flip" if "flip" in augmentation else "none"
-    settings = (architecture.graphdef, augmentation)
-    bar.update(step * num_networks)
-    began = time.perf_counter()
-    while step < num_steps:
-        count = min(STEPS_AT_ONCE, num_steps - step, checkpoint_every - step % checkpoint_every)
-        count = min([count, *(ends[ends > step][:1] - step).tolist()])
-        count = min(order.most_ahead(count) for order in orders)
-        taken = [order.take(step, count) for order in orders]
-        batches = np.stack([one.indices for one in taken])
-        own_weights = [one.importance for one in taken if one.importance is not None]
-        importance = np.stack(own_weights) if own_weights else None
-        part = slice(step, step + count)
-        if fused:
-            short = STEPS_AT_ONCE - count  # always as many, so that one program serves all
-            filled = place.per_example(np.pad(batches, ((0, 0), (0, short), (0, 0))))
-            padded_rates = np.pad(rates[part], (0, short))
-            weights = None
-            if importance is not None:
-                weights = place.per_example(np.pad(importance, ((0, 0), (0, short), (0, 0))))
-            state, loss, right = advance(
-                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers, weights
-            )
-            loss, correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
-        else:
-            found: list[Any] = []
-            for i in range(count):
-                at = place.per_example(batches[:, i])
-                weights = None if importance is None else place.per_example(importance[:, i])
-                rate = rates[step + i]
-                if in_memory:
-                    state, *values = step_on_pool(
-                        *settings, state, pool, targets, at, rate, step + i, keys, numbers, weights
-                    )
-                else:
-                    jax.block_until_ready(found[-3:-2])  # decoding is ahead of the device, by few batches
-                    crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
-                    own = (place.per_example(crops[None]), targets[at])
-                    state, *values = step_on_images(*settings, state, *own, rate, step + i, keys, numbers, weights)
-                found.append(values)
-            loss = np.stack([loss for loss, _ in found], axis=1)
-            correct[:, part] = np.stack([right for _, right in found], axis=1)
-        if importance is not None:  # of each example
-            for order, one in zip(orders, loss, strict=True):
-                order.learn(one)
-            loss = loss.mean(axis=-1)
-        losses[:, part] = loss
-        step += count
-        bar.update(count * num_networks)
-        if observer is not None and step in ends:
-            weights_now, stats_now = jax.tree.map(np.array, (state.params, state.batch_stats))
-            observer.observe(replace(start, params=weights_now, batch_stats=stats_now))
-        if run is not None:
-            run.log(
-                step,
-                loss=float(losses[:, part].mean()),
-                accuracy=float(correct[:, part].mean()),
-                learning_rate=rates[step - 1],
-                images_per_second=count * config.batch_size * num_networks / (time.perf_counter() - began),
-            )
-            began = time.perf_counter()
-            if step % checkpoint_every == 0 or step == num_steps:
-                memories = [order.memory() for order in orders]
-                run.save(step, (jax.tree.map(np.asarray, state), losses, correct, memories, _seen(observer)))
-        if not np.any(np.all(np.isfinite(losses[:, part]), axis=1)):
-            losses[:, step:] = np.nan
-            bar.total -= (num_steps - step) * num_networks
-            break
-    params, batch_stats = jax.tree.map(np.asarray, (state.params, state.batch_stats))
-    rates_so_far = tuple((*rates, config.learning_rate) for rates in start.learning_rates)
-    observed = {} if observer is None else observer.result()
-    return replace(
-        start,
-        params=params,
-        batch_stats=batch_stats,
-        losses=losses,
-        correct=correct,
-        learning_rates=rates_so_far,
-        observed=observed,
-    )
-
-
-def _seen(observer: Observer | None) -> Any:
-    """What a checkpoint holds of an observer; without one nothing, so that the checkpoint is as it always was."""
-    return [] if observer is None else observer.memory()
-
-
 def _check_epochs(architecture: Architecture, examples: Sequence[Examples]) -> None:
     """Raise unless all networks have the same epochs, at the end of which they can be observed."""
     if architecture.readout:
@@ -417,13 +246,6 @@ def _check_epochs(architecture: Architecture, examples: Sequence[Examples]) -> N
     sizes = sorted({one.epoch_size for one in examples})
     if len(sizes) > 1:
         raise ValueError(f"networks that are observed must have epochs of one length, got {sizes} examples")
-
-
-def _decoded(images: Any, batch: np.ndarray, seed: int, step: int, augmentation: str) -> np.ndarray:
-    """Images read from files; with ``crop``, of random sizes, from seeds that depend on network and step alone."""
-    if "crop" not in augmentation:
-        return images[batch]
-    return images.crops(batch, np.random.SeedSequence([seed, step]).generate_state(batch.size))
 
 
 def initial_weights(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
@@ -441,9 +263,3 @@ def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
     _, *states = nnx.split(network, nnx.Param, nnx.BatchStat)
     params, batch_stats = map(nnx.to_pure_dict, states)
     return params, batch_stats
-
-
-@jax.jit
-def random_keys(seeds: jax.Array) -> jax.Array:
-    """Random keys of networks, from their seeds of type uint32, shape (num_networks,)."""
-    return jax.vmap(lambda seed: jax.random.key(seed, impl="threefry2x32"))(seeds)

@@ -16,7 +16,7 @@ from small_normalized_network import SmallNormalizedNetwork
 
 import real_data
 from real_data import MLP, TrainingConfig, train
-from real_data.training import train as training
+from real_data.training import fit
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 200)
@@ -46,7 +46,7 @@ def trained(monkeypatched):
             return after
 
         for step, original in monkeypatched.items():
-            setattr(training, step, partial(recorded, step=original))
+            setattr(fit, step, partial(recorded, step=original))
         config = replace(CONFIG, batch_size=batch_size)
         subsets = [np.arange(120 + 10 * i) for i in range(num_networks)]
         networks = train(model, IMAGES, LABELS, subsets, seeds=range(num_networks), config=config)
@@ -67,7 +67,7 @@ def arrays_of(networks):
 
 
 def main(path):
-    results = trained({name: getattr(training, name) for name in ("advance", "step_on_pool")})
+    results = trained({name: getattr(fit, name) for name in ("advance", "step_on_pool")})
     assert len(jax.devices()) == 8
     saved = {}
     for name, (networks, places) in results.items():

@@ -302,7 +302,7 @@ def _with_nan(tree, network):
 
 
 def test_too_few_epochs_are_refused_before_any_training(monkeypatch):
-    monkeypatch.setattr(training, "_fit", None)
+    monkeypatch.setattr(training, "fit", None)
     short = TrainingConfig(num_steps=46, batch_size=32)  # 9 epochs of 150 are 43 steps, 10 are 47
     message = "needs at least 10 epochs, but a training of 46 steps of 32 of the 150 examples has 9: raise num_epochs"
     for metric in ("dyn-unc", "tdds", "dual"):

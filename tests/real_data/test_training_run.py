@@ -17,6 +17,7 @@ from real_data.commands.options import Images
 from real_data.commands.pruning import prune
 from real_data.experiments import training_run
 from real_data.experiments.config import TrainingRun
+from real_data.training import fit
 from real_data.training import train as training
 
 TINY = TrainingRun(
@@ -137,8 +138,8 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["jax", "source", "device"])
 def test_checkpoints_of_other_software_are_refused(finished, monkeypatch, name):
-    versions = training.software()
-    monkeypatch.setattr(training, "software", lambda: versions | {name: "other"})
+    versions = fit.software()
+    monkeypatch.setattr(fit, "software", lambda: versions | {name: "other"})
     with pytest.raises(ValueError, match=rf"software\.{name} is '.*' there and 'other' now; give another folder"):
         run_training(TINY, out=finished, progress=False)
 
