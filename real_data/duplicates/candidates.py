@@ -158,7 +158,7 @@ def _products(
     products = queries[rows] @ keys[columns].T
     if within:
         _, i, j = np.intersect1d(rows, columns, assume_unique=True, return_indices=True)
-        products[i, j] = -1.0
+        products[i, j] = -2.0  # below any threshold: as many as are to be flagged may bring it to -1
     return products
 
 

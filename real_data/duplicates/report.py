@@ -110,12 +110,14 @@ class Duplicates:
                 "threshold or a smaller flag"
             )
         files = [folder / name for name in ("pairs.csv", "duplicates.nc", "kept.txt")]
+        names = folder / "kept.names.txt"
+        names.unlink(missing_ok=True)  # of an earlier search
         write_atomically(files[0], self._csv(dataset).encode("utf-8", "surrogateescape"))
         self.results().save(files[1])
         write_kept(files[2], Examples(kept))
         if dataset is not None and dataset.train_names is not None:
-            files.append(folder / "kept.names.txt")
-            write_kept(files[3], Examples(kept), dataset.train_names)
+            files.append(names)
+            write_kept(names, Examples(kept), dataset.train_names)
         return files
 
     def results(self) -> Results:

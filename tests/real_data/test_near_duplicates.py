@@ -248,6 +248,14 @@ def test_the_number_flagged_is_that_asked_for():
         find_duplicates(data, DuplicateConfig(flag=201))
 
 
+def test_an_image_is_no_duplicate_of_itself_at_any_threshold():
+    """Two different images are opposite to each other, whitened: the threshold that flags them is below -1."""
+    found = find_duplicates(dataset(TRAIN[:2], TRAIN[2:3]), DuplicateConfig(flag=1, where=("train-train",)))
+    assert found.threshold < -1
+    np.testing.assert_array_equal(np.sort([found.pairs.image, found.pairs.of], axis=0), [[0], [1]])
+    assert found.kept.sum() == 1
+
+
 def test_which_is_kept_is_a_choice(tmp_path):
     """Files of 40, 80 and 60 pixels, of one picture, and others of 40."""
     big = pictures(60, 0, 80)
@@ -304,6 +312,8 @@ def test_files_hold_pairs_and_a_list_that_others_read(tmp_path):
     np.testing.assert_array_equal(again.kept, found.kept)
     with pytest.raises(ValueError, match="fingerprint"):
         again.check(replace(data, name="other", train_images=TRAIN[: len(train)]))
+    assert len(found.save(tmp_path)) == 3
+    assert not files[3].exists()  # names of an earlier search would not be those of kept.txt
     # no pairs, and nothing left
     none = find_duplicates(data, DuplicateConfig())
     assert len(Duplicates.load(none.save(tmp_path / "none", data)[1]).pairs) == 0
