@@ -22,8 +22,9 @@ def score_benchmark_table(results: Results) -> str:
     if "best_error" in results.variables:
         parts.append(_best(results))
     parts += [_classes(results, rows, k) for k in range(results.sizes["fraction"])]
-    if "rank_excess" in results.variables:
-        parts.append(_ranks(results, rows, results.sizes["fraction"] // 2))
+    pruned = np.flatnonzero(results["fraction"] < 1)
+    if "rank_excess" in results.variables and pruned.size:
+        parts.append(_ranks(results, rows, int(pruned[pruned.size // 2])))
     failures = _failures(results, rows)
     if failures:
         parts.append(failures)
@@ -93,8 +94,8 @@ def _excesses(results: Results, rows: list[tuple[int, int, str, str]]) -> str:
             if failed[m, r, k]:
                 line.append("failed ")
                 continue
-            number, beyond = number + 1, abs(excess) > width
-            outside += beyond
+            beyond = abs(excess) > width
+            number, outside = number + bool(excess or width), outside + beyond  # at f = 1 all are the same networks
             line.append(f"{_percent(excess, width, signed=True)}{'*' if beyond else ' '}")
         entries.append(line)
     if not entries:
@@ -164,7 +165,8 @@ def _ranks(results: Results, rows: list[tuple[int, int, str, str]], k: int) -> s
         if rule == "random" or alone[m, r]:
             continue
         beyond = np.abs(excess[m, r, k]) > width[m, r, k]
-        number, outside = number + num_bins, outside + int(beyond.sum())
+        different = (excess[m, r, k] != 0) | (width[m, r, k] != 0)
+        number, outside = number + int(different.sum()), outside + int(beyond.sum())
         widest = max(widest, float(width[m, r, k].max()))
         entries.append(
             [

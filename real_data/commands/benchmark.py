@@ -37,7 +37,8 @@ def benchmark(
         rules: keep rules, as for run; random is added.
         fractions: fractions of the pool kept, in (0, 1].
         class_quotas: error adds random examples of which often misjudged classes keep more (DRoP), as the rule
-            random+by-error; the errors are those of networks trained on other parts of the pool, not of test images.
+            random+by-error; the errors are those of networks trained on other parts of the pool, not of test images,
+            and min_class_share takes no part.
         executor: here, processes:N, dask:ADDRESS, slurm:PARTITION or submitit-local.
         out: folder for the results.
         quiet: no progress bar.

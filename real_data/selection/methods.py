@@ -72,7 +72,7 @@ def chosen_examples(
         f: fraction kept.
         scores: higher = harder, shape (num_examples,); None for methods that do not look at them.
         labels: classes, shape (num_examples,).
-        min_class_share: as for :func:`real_data.prune`.
+        min_class_share: as for :func:`real_data.prune`; not used by rules with +by-error.
         class_recalls: as for :func:`real_data.prune`; needed by rules with +by-error, not used by others.
         seed: as for :func:`real_data.prune`.
 

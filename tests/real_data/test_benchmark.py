@@ -150,6 +150,18 @@ def test_failed_trainings_are_never_best():
     assert row.split()[5:] == ["failed", "failed"]  # worst class and spread are its own
 
 
+def test_the_same_networks_are_no_comparison():
+    """At f = 1 all rules keep all: what is 0 for that reason is neither counted nor shown by rank."""
+    measured, labels = made_up(fractions=(0.2, 1.0))
+    tests = np.tile(np.arange(40.0), (2, 1, 4, 1))
+    measured.add("test_scores", ("metric", "pool", "seed", "test"), tests, "1", "")
+    wrong, errors = measured["wrong"].copy(), measured["errors"].copy()
+    wrong[:, :, :, 1], errors[:, :, :, 1] = measured["wrong_all"][0], measured["errors_all"][0]
+    text = score_benchmark_table(summarised(altered(measured, wrong=wrong, errors=errors), labels, NAMES))
+    assert re.search(r"\d of 2 differences are; where there were none, 0.1 would", text)
+    assert "difficulty rank of the test images (0 = hardest), at f = 0.2" in text
+
+
 def test_ranks_beside_failed_random_are_not_shown():
     measured, labels = made_up(fractions=(0.2,))
     tests = np.tile(np.arange(40.0), (2, 1, 4, 1))
