@@ -35,7 +35,9 @@ def area_under_curve(scores: ArrayLike, wrong: ArrayLike) -> Agreement:
     """Probability that an example with a wrong label has a higher score than one with a right label, ties half.
 
     The area under the receiver operating characteristic, exactly, from mid-ranks; the interval is that of DeLong et al.
-    (1988), by normal approximation, within [0, 1].
+    (1988), by normal approximation, within [0, 1].  Where scores separate wrong and right labels without exception its
+    error is estimated as 0, and the interval is the exact one of n independent pairs that are all in order, n the
+    number of wrong or right labels, whichever is smaller: from 0.025^(1/n) to 1.
 
     Args:
         scores: higher = harder, shape (num_examples,), finite.
@@ -58,7 +60,11 @@ def area_under_curve(scores: ArrayLike, wrong: ArrayLike) -> Agreement:
     area = float(above.mean())
     error = math.sqrt(above.var(ddof=1) / num_wrong + below.var(ddof=1) / num_right)
     width = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
-    return Agreement(area, max(0.0, area - width), min(1.0, area + width))
+    low, high = max(0.0, area - width), min(1.0, area + width)
+    if area in (0.0, 1.0):
+        least = ((1 - CONFIDENCE) / 2) ** (1 / min(num_wrong, num_right))
+        low, high = (least, 1.0) if area == 1 else (0.0, 1 - least)
+    return Agreement(area, low, high)
 
 
 def rank_agreement(scores: ArrayLike, doubt: ArrayLike, *, num_resamples: int = 1000, seed: int = 0) -> Agreement:

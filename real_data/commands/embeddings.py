@@ -11,7 +11,6 @@ from data_pruning.records.writable import check_folder
 from real_data.commands.options import ImageOptions, Images, ModelOptions, cli, resolved
 from real_data.embeddings.config import ContrastiveConfig
 from real_data.embeddings.encoders import check_encoder
-from real_data.models.config import ModelConfig
 
 __all__ = ["embed"]
 
@@ -23,8 +22,8 @@ def embed(
     input_size: int = 128,
     model: ModelOptions = ModelOptions(),  # noqa: B008
     num_steps: int = 4000,
-    batch_size: int = 256,
-    learning_rate: float = 1e-3,
+    batch_size: int = 128,
+    learning_rate: float = 3e-3,
     flip: bool | None = None,
     seed: int = 0,
     half: bool = False,
@@ -42,7 +41,7 @@ def embed(
             network of a folder of the command train; package:efficientnet-lite0, learned on ImageNet with its labels,
             of the extra efficientnet.
         input_size: height and width of the images that the package's network gets.
-        model: network of the contrastive encoder; a cnn, unless something else is given.
+        model: network of the contrastive encoder; a cnn of width 0.5, unless something else is given.
         num_steps: steps of its training.
         batch_size: images per step, each seen twice.
         learning_rate: its highest learning rate.
@@ -55,7 +54,7 @@ def embed(
     check_encoder(encoder)
     check_folder("out", out)
     mirrored = "flip" in images.chosen_recipe.training.augmentation if flip is None else flip
-    network = resolved(ModelConfig("cnn"), model)
+    network = resolved(ContrastiveConfig().model, model)
     config = ContrastiveConfig(network, num_steps, batch_size, learning_rate, flip=mirrored)
     check_integer("seed", seed, 0, 2**32 - 1)
     check_integer("input_size", input_size, 32)

@@ -32,6 +32,13 @@ def test_area_is_the_share_of_pairs_with_ties_half():
         area_under_curve([1.0, 2.0], np.array([0, 1]))
 
 
+def test_perfect_separation_of_a_few_is_not_certain():
+    """By hand: four pairs in order, each with probability A, are all with probability A^4, 0.025 at A = 0.398."""
+    wrong = np.arange(24) >= 20
+    assert area_under_curve(np.arange(24.0), wrong) == pytest.approx((1, 0.025**0.25, 1))
+    assert area_under_curve(-np.arange(24.0), wrong) == pytest.approx((0, 0, 1 - 0.025**0.25))
+
+
 def test_intervals_hold_the_truth():
     """400 samples of 150: both intervals hold the truth in 95 %; below 91.5 % with probability below 0.001 (binomial).
 
