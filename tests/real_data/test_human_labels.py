@@ -25,7 +25,7 @@ def test_area_is_the_share_of_pairs_with_ties_half():
     psi = (pairs + 1) / 2
     error = np.sqrt(psi.mean(axis=1).var(ddof=1) / wrong.sum() + psi.mean(axis=0).var(ddof=1) / (~wrong).sum())
     assert found.high - found.value == pytest.approx(1.959964 * error, rel=1e-6)
-    assert area_under_curve(wrong.astype(int), wrong) == (1, 1, 1)
+    assert area_under_curve(wrong.astype(int), wrong).value == 1
     with pytest.raises(ValueError, match="two wrong and two right labels are needed, got 1 and 2"):
         area_under_curve([1.0, 2.0, 3.0], np.array([True, False, False]))
     with pytest.raises(ValueError, match="wrong must be booleans"):
