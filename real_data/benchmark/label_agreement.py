@@ -35,7 +35,8 @@ def area_under_curve(scores: ArrayLike, wrong: ArrayLike) -> Agreement:
     """Probability that an example with a wrong label has a higher score than one with a right label, ties half.
 
     The area under the receiver operating characteristic, exactly, from mid-ranks; the interval is that of DeLong et al.
-    (1988), by normal approximation, within [0, 1].  Where scores separate wrong and right labels without exception its
+    (1988), by normal approximation, within [0, 1]; for few labels of one kind it is too narrow (normal scores, an area
+    of 0.95: it held the truth in 84 % of 1,500 cases with 20 wrong labels, in 93 % with 100).  Where scores separate wrong and right labels without exception its
     error is estimated as 0, and the interval is the exact one of n independent pairs that are all in order, n the
     number of wrong or right labels, whichever is smaller: from 0.025^(1/n) to 1.
 
