@@ -36,9 +36,10 @@ def area_under_curve(scores: ArrayLike, wrong: ArrayLike) -> Agreement:
 
     The area under the receiver operating characteristic, exactly, from mid-ranks; the interval is that of DeLong et al.
     (1988), by normal approximation, within [0, 1]; for few labels of one kind it is too narrow (normal scores, an area
-    of 0.95: it held the truth in 84 % of 1,500 cases with 20 wrong labels, in 93 % with 100).  Where scores separate wrong and right labels without exception its
-    error is estimated as 0, and the interval is the exact one of n independent pairs that are all in order, n the
-    number of wrong or right labels, whichever is smaller: from 0.025^(1/n) to 1.
+    of 0.95: it held the truth in 84 % of 1,500 cases with 20 wrong labels, in 93 % with 100).  Where scores separate
+    wrong and right labels without exception its error is estimated as 0, and the interval is the exact one of n
+    independent pairs that are all in order, n the number of wrong or right labels, whichever is smaller: from
+    0.025^(1/n) to 1.
 
     Args:
         scores: higher = harder, shape (num_examples,), finite.
