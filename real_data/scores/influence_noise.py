@@ -19,9 +19,15 @@ NUM_PHANTOMS = 256
 
 
 def spread_of(outcomes: Bits) -> NDArray[np.float64]:
-    """Standard deviation over networks of the outcome of each test image, sqrt(q (1 - q)) of right and wrong."""
+    """Standard deviation over networks of the outcome of each test image, of right and wrong sqrt(q (1 - q) K / (K - 1)).
+
+    Unbiased, as which networks have seen an example is drawn among the K that there are: with outcomes as they are, the
+    variance of the difference of two means is this one's square times 1 / a + 1 / (K - a), exactly.
+    """
     starts = range(0, outcomes.shape[1], COLUMNS_AT_ONCE)
-    return np.concatenate([columns_of(outcomes, first, first + COLUMNS_AT_ONCE).std(axis=0) for first in starts])
+    return np.concatenate(
+        [columns_of(outcomes, first, first + COLUMNS_AT_ONCE).std(axis=0, ddof=1) for first in starts]
+    )
 
 
 def largest_of_normals(spread: NDArray[np.float64]) -> float:
