@@ -33,8 +33,8 @@ class Influence:
         total: sum of |influence| over the test images, shape (n,).
         total_error: its standard deviation if there is no influence, from examples that no network has seen, shape
             (n,).
-        total_floor: its mean if there is no influence, sqrt(2 / pi) sum_j sqrt(v_j (1 / a + 1 / (K - a))) with v_j = q_j
-            (1 - q_j) K / (K - 1), the variance over networks; a little low, as counts are discrete: by 0.3 % with 100
+        total_floor: its mean if there is no influence, sqrt(2 / pi) sum_j sqrt(v_j (1 / a + 1 / (K - a))) with v_j the
+            variance over networks, q_j (1 - q_j) K / (K - 1); a little low, as counts are discrete: by 0.3 % with 100
             networks, by 2 % with 20.
         top_tests: the test images that an example has the largest influence on, the largest first, -1 where there are
             not so many; shape (n, top).  Of equal ones, any.

@@ -19,10 +19,11 @@ NUM_PHANTOMS = 256
 
 
 def spread_of(outcomes: Bits) -> NDArray[np.float64]:
-    """Standard deviation over networks of the outcome of each test image, of right and wrong sqrt(q (1 - q) K / (K - 1)).
+    """Standard deviation over networks of the outcome of each test image.
 
-    Unbiased, as which networks have seen an example is drawn among the K that there are: with outcomes as they are, the
-    variance of the difference of two means is this one's square times 1 / a + 1 / (K - a), exactly.
+    Of right and wrong sqrt(q (1 - q) K / (K - 1)): unbiased, as which networks have seen an example is drawn among the
+    K that there are.  With outcomes as they are, the variance of the difference of two means is the square of this one
+    times 1 / a + 1 / (K - a), exactly.
     """
     starts = range(0, outcomes.shape[1], COLUMNS_AT_ONCE)
     return np.concatenate(

@@ -20,7 +20,7 @@ from real_data.scores.families import FAMILIES, OF_WHOLE_POOL, family_of
 from real_data.scores.network_scores import OF_LOGITS, scores_of_networks
 from real_data.scores.request import Found, ScoreRequest
 from real_data.scores.score_file import Scores, settings_of
-from real_data.scores.subset_scores import score_on_subsets
+from real_data.scores.subset_scores import check_subset_scores, score_on_subsets
 from real_data.training.config import TrainingConfig
 from real_data.training.train import Model, TrainedNetworks, train
 
@@ -145,7 +145,9 @@ def score_all(
             _check_forgetting(config.training, len(dataset.train_labels))
         if config.metric in OF_EPOCHS:
             check_epochs(config.metric, config.training, len(dataset.train_labels))
-    families = ((OF_WHOLE_POOL, _of_whole_pool), (("subsets",), score_on_subsets), (("embeddings",), _of_embeddings))
+    check_subset_scores(dataset, kinds, request.seed, configs)
+    # what is refused comes first
+    families = ((("embeddings",), _of_embeddings), (OF_WHOLE_POOL, _of_whole_pool), (("subsets",), score_on_subsets))
     found: dict[ScoreConfig, Found] = {}
     for config in configs:
         if config.metric == "random":

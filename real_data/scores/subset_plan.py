@@ -12,7 +12,7 @@ from data_pruning.arguments import check_integer
 from real_data.scores.influence import ROWS_AT_ONCE, SORTED_AT_ONCE, TESTS_AT_ONCE, influence
 from real_data.subset_trainings.group import MOST_SUMS, NETWORKS_PER_FILE, class_type
 from real_data.subset_trainings.rates import Rates
-from real_data.subset_trainings.settings import SubsetTrainings
+from real_data.subset_trainings.settings import SubsetTrainings, enough_networks
 
 __all__ = ["SubsetPlan", "influence_rate", "plan_subsets"]
 
@@ -132,14 +132,14 @@ def plan_subsets(
             of_steps = rates.per_step[i] * recipe.steps_for(seen)
             training += networks * (rates.per_network[i] + of_steps + rates.per_solved_image[i] * seen)
             answering += networks * number * rates.per_answer[i]
-    keeps_sums = num_examples * num_classes <= MOST_SUMS
+    keeps_sums = max(num_examples, num_tests) * num_classes <= MOST_SUMS
     per_network = 2 * num_examples / 8 + num_tests / 8 + number * (3 * 2 + class_type(num_classes).itemsize)
-    beside = 8 * number + (4 * num_classes * number if keeps_sums else 4 * num_classes * num_tests)
+    beside = 8 * number
+    beside += sum(4 * num_classes * images for images in (num_examples, num_tests) if images * num_classes <= MOST_SUMS)
     files = math.ceil(num_networks / NETWORKS_PER_FILE)
     pairs = 0 if influence_classes is None else num_examples * num_tests
     pairs = pairs // num_classes if influence_classes == "same" else pairs
     rows, tests = min(ROWS_AT_ONCE, num_examples), min(TESTS_AT_ONCE, num_tests)
-    share = max(settings.share, 1 - settings.share)
     return SubsetPlan(
         num_networks,
         still_open,
@@ -153,7 +153,7 @@ def plan_subsets(
         None if seconds_per_pair is None else pairs * seconds_per_pair,
         12 * rows * tests + 16 * min(rows, SORTED_AT_ONCE) * tests + 6 * num_networks * (rows + tests),
         math.ceil(num_networks * (2 * num_examples + num_tests) / 8),
-        math.ceil(math.log(num_examples / 0.01) / -math.log(share)),
+        enough_networks(settings.share, num_examples),
         keeps_sums,
     )
 

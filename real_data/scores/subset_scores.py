@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +14,23 @@ from data_pruning.records.settings import to_json
 from real_data.scores.config import ScoreConfig
 from real_data.scores.consistency import inconsistency
 from real_data.scores.disagreement import held_out_disagreement
+from real_data.scores.families import family_of
 from real_data.scores.held_out import Estimate, held_out_mean
 from real_data.scores.influence import Influence, influence
 from real_data.scores.memorization import memorization
 from real_data.scores.request import Found, ScoreRequest
 from real_data.scores.uncertainty import uncertainty_from_sums, variation_ratio, votes_of
+from real_data.subset_trainings.group import MOST_SUMS
 from real_data.subset_trainings.outcomes import SubsetOutcomes
-from real_data.subset_trainings.settings import SubsetTrainings
+from real_data.subset_trainings.settings import SubsetTrainings, check_memberships
 from real_data.subset_trainings.trainings import train_on_subsets
 from real_data.training.config import TrainingConfig
 
-__all__ = ["score_on_subsets", "scores_of_outcomes", "subset_settings"]
+if TYPE_CHECKING:
+    from real_data.datasets import ImageDataset
+    from real_data.models.config import ModelConfig
+
+__all__ = ["check_subset_scores", "score_on_subsets", "scores_of_outcomes", "subset_settings"]
 
 _OF_TESTS = (
     "ddd",
@@ -36,10 +43,35 @@ _OF_TESTS = (
 )
 """Scores that test images have too: no network has seen them."""
 
+_OF_SUMS = ("entropy", "mutual-information")
+"""Scores that need sums of probabilities."""
+
 
 def subset_settings(request: ScoreRequest, config: ScoreConfig) -> SubsetTrainings:
     """The subset trainings that a score comes from."""
     return SubsetTrainings(request.models, (config.training,), config.subset_share, request.seed)
+
+
+def check_subset_scores(
+    dataset: ImageDataset, models: tuple[ModelConfig, ...], seed: int, configs: Sequence[ScoreConfig]
+) -> None:
+    """Make sure, before any training, that scores of the subset family can be had; others are not looked at.
+
+    Raises:
+        ValueError: too few networks for the number of examples, or too many images times classes for a score.
+    """
+    configs = [config for config in configs if family_of(config.metric) == "subsets"]
+    shared = dict.fromkeys((config.num_networks, config.training, config.subset_share) for config in configs)
+    for number, training, share in shared:
+        check_memberships(SubsetTrainings(models, (training,), share, seed), number, len(dataset.train_labels))
+    of_sums = [config.metric for config in configs if config.metric in _OF_SUMS]
+    images = max(len(dataset.train_labels), len(dataset.test_labels))
+    if of_sums and images * dataset.num_classes > MOST_SUMS:
+        raise ValueError(
+            f"{' and '.join(dict.fromkeys(of_sums))} need sums of probabilities, which are kept of at most "
+            f"{MOST_SUMS:,} images times classes, but there are {images:,} images in {dataset.num_classes:,} classes: take "
+            "variation-ratio"
+        )
 
 
 def score_on_subsets(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dict[ScoreConfig, Found]:
@@ -119,7 +151,7 @@ def _estimate(outcomes: SubsetOutcomes, metric: str, *, tests: bool = False) -> 
         return of_bits(outcomes.right, outcomes.members)
     if metric == "variation-ratio":
         return variation_ratio(votes_of(outcomes.each("predicted", tests=tests), outcomes.num_classes))
-    if metric in ("entropy", "mutual-information"):
+    if metric in _OF_SUMS:
         both = uncertainty_from_sums(lambda: outcomes.sums(tests=tests))
         return both.entropy if metric == "entropy" else both.mutual_information
     return held_out_mean(outcomes.each(metric.removesuffix("-held-out"), tests=tests))

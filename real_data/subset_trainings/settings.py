@@ -12,7 +12,7 @@ from data_pruning.arguments import check_integer, check_real, check_tuple
 from real_data.models.config import ModelConfig
 from real_data.training.config import TrainingConfig
 
-__all__ = ["SubsetTrainings", "check_memberships"]
+__all__ = ["SubsetTrainings", "check_memberships", "enough_networks"]
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,19 @@ def check_memberships(settings: SubsetTrainings, num_networks: int, num_examples
         seen[settings.subset(network, num_examples)] += 1
     always, never = int(np.sum(seen == num_networks)), int(np.sum(seen == 0))
     if always or never:
-        share = max(settings.share, 1 - settings.share)
-        enough = math.ceil(math.log(num_examples / 0.01) / -math.log(share))
         raise ValueError(
             f"of {num_examples} examples {always} are in the share of all K = num_networks = {num_networks} networks "
             f"and {never} in that of none (subset_share s = {settings.share:g}), so that nothing can be said of them: "
-            f"K = {enough} networks are enough with a chance of 99 %"
+            f"K = {enough_networks(settings.share, num_examples)} networks are enough with a chance of 99 %"
         )
+
+
+def enough_networks(share: float, num_examples: int) -> int:
+    """Networks with which, with a chance of 99 %, every example is in the share of one and out of that of another.
+
+    The expected number of examples in the share of all or of none, n (s^K + (1 - s)^K), is then at most 0.01.
+    """
+    number = math.ceil(math.log(num_examples / 0.01) / -math.log(max(share, 1 - share)))
+    while num_examples * (share**number + (1 - share) ** number) > 0.01:
+        number += 1
+    return number

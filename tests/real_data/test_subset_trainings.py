@@ -12,6 +12,7 @@ import pytest
 from data_pruning import Results
 from real_data import Experiment, ModelConfig, ScoreConfig, TrainingConfig, load_digits, run_experiment, score_all
 from real_data.datasets import ImageDataset
+from real_data.scores import scoring, subset_scores
 from real_data.scores.families import FAMILIES
 from real_data.scores.predictions import error_norm, margin
 from real_data.scores.subset_plan import plan_subsets
@@ -55,6 +56,10 @@ def trained(monkeypatch):
     return seeds
 
 
+def train_nothing(*arguments, **settings):
+    raise AssertionError("trained before it was refused")
+
+
 def test_bits_and_numbers_come_back_from_words():
     rng = np.random.default_rng(0)
     for columns in (1, 7, 8, 31, 33, 64, 100):
@@ -90,14 +95,25 @@ def test_shares_are_of_one_size_and_do_not_depend_on_one_another():
             SubsetTrainings(share=share).num_seen(number)
 
 
-def test_too_few_networks_are_refused_before_any_training(trained):
+def test_what_cannot_be_scored_is_refused_before_any_training(trained, monkeypatch):
+    monkeypatch.setattr(scoring, "train", train_nothing)
     with pytest.raises(
-        ValueError, match=r"in the share of all K = num_networks = 5 networks.*subset_share s = 0.5.*K = 15"
+        ValueError, match=r"in the share of all K = num_networks = 5 networks.*subset_share s = 0.5.*K = 16"
     ):
         train_on_subsets(DATA, SETTINGS, num_networks=5)
-    check_memberships(SETTINGS, 15, 300)  # as many as the message says
+    check_memberships(SETTINGS, 16, 300)  # as many as the message says: 2 n 2^-K < 0.01
     with pytest.raises(ValueError, match="num_networks must be at least 2, got 1"):
         train_on_subsets(DATA, SETTINGS, num_networks=1)
+    configs = [ScoreConfig("el2n", 1, TRAINING), ScoreConfig("ddd", 5, TRAINING)]
+    with pytest.raises(ValueError, match=r"in the share of all K = num_networks = 5 networks"):
+        score_all(DATA, configs, model=ModelConfig())
+    with pytest.raises(ValueError, match="ssl-prototypes needs embeddings"):
+        score_all(DATA, [configs[0], ScoreConfig("ssl-prototypes")], model=ModelConfig())
+    monkeypatch.setattr(subset_scores, "MOST_SUMS", 2999)
+    with pytest.raises(
+        ValueError, match=r"entropy need sums of probabilities.* at most 2,999.*300 images in 10 classes"
+    ):
+        score_all(DATA, [configs[0], ScoreConfig("entropy", 40, TRAINING)], model=ModelConfig())
     assert not trained
 
 
