@@ -17,6 +17,7 @@ from real_data.findings.error_table import error_table
 from real_data.models.config import ModelConfig
 from real_data.recipes import Recipe
 from real_data.scores.config import MetricName, ScoreConfig
+from real_data.scores.families import family_of
 from real_data.selection.candidates import candidates_at, rules_for
 
 __all__ = [
@@ -52,7 +53,8 @@ class Design:
             test images.
         model: the network.
         num_score_networks: networks that a measured score is averaged over; None is as for the command score.
-        scoring: training of the networks that score.
+        scoring: training of the networks that score; for the metrics of random shares as long as that on kept images
+            unless given, see the command score.
         retraining: training on the kept examples.
     """
 
@@ -77,11 +79,19 @@ class Design:
         """The experiment with these rules, and what is said on stderr about its settings."""
         recipe = images.chosen_recipe
         score_training = resolved(recipe.scoring, self.scoring)
+        on_shares = resolved(recipe.training, self.scoring)  # a whole training, as in the command score
         metrics: tuple[MetricName, ...] = ("el2n",) if self.metrics is None and not self.scores else self.metrics or ()
         of_scores: Any = {} if self.num_score_networks is None else {"num_networks": self.num_score_networks}
         config = Experiment(
             **images.arguments(),
-            scores=tuple(ScoreConfig(metric, training=score_training, **of_scores) for metric in metrics),
+            scores=tuple(
+                ScoreConfig(
+                    metric,
+                    training=on_shares if family_of(metric) == "subsets" else score_training,
+                    **of_scores,
+                )
+                for metric in metrics
+            ),
             score_files=tuple(map(str, self.scores)),
             rules=rules,
             fractions=fractions,

@@ -27,7 +27,7 @@ from real_data.commands.options import (
 from real_data.commands.subset_options import SubsetOptions, Subsets
 from real_data.models.config import ModelConfig
 from real_data.scores.config import MetricName, ScoreConfig
-from real_data.scores.families import family_of
+from real_data.scores.families import OF_WHOLE_POOL, family_of
 
 __all__ = ["score"]
 
@@ -80,9 +80,12 @@ def score(
         quiet: no progress bar.
     """
     from real_data.scores import scores_from_csv
+    from real_data.scores.subset_scores import check_subset_scores
 
     check_folder("out", out)
     clusters.check(metrics)
+    subsets.check(metrics)
+    _check_seen(metrics, on_embeddings, from_csv, subsets)
     recipe = images.chosen_recipe
     network = resolved(recipe.model, model)
     scoring, whole = resolved(recipe.scoring, training), resolved(recipe.training, training)
@@ -92,13 +95,6 @@ def score(
         if metric != METRIC
     ]
     of_subsets = [config for config in configs if family_of(config.metric) == "subsets"]
-    if subsets != Subsets() and not of_subsets:
-        given = ", ".join(
-            f"--{name}".replace("_", "-") for name, value in vars(subsets).items() if value != getattr(Subsets(), name)
-        )
-        raise ValueError(f"{given}: for the scores of random shares, as memorization, not for {', '.join(metrics)}")
-    if subsets.kinds and len(of_subsets) < len(configs):
-        raise ValueError(f"--kinds is for the scores of random shares, as ddd: got {', '.join(metrics)}")
     if subsets.plan_images is not None:
         print(subsets.sized_plan(images, subsets.models(network), of_subsets))
         return
@@ -111,16 +107,30 @@ def score(
     if subsets.plan:
         print(subsets.checked_plan(seen.data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
         return
-    if METRIC in metrics:
-        clusters.score(data, images, seed, out, quiet)
     kinds: Any = subsets.models(network) if subsets.kinds else network
     open_configs = _open(configs, seen, images, out, kinds, seed)
     rest = [config for config in open_configs if config not in of_subsets]
     shares = [config for config in open_configs if config in of_subsets]
+    check_subset_scores(seen.data, subsets.models(network), seed, shares)
+    if METRIC in metrics:
+        clusters.score(data, images, seed, out, quiet)
     if rest:
         _score_whole_pool(seen, rest, images, network, seed, out, quiet)
     if shares:
         _score_shares(seen, shares, images, kinds, subsets, seed, out, quiet)
+
+
+def _check_seen(metrics: tuple[str, ...], on_embeddings: Path | None, from_csv: Path | None, subsets: Subsets) -> None:
+    """Refuse what would not be looked at."""
+    asked = ", ".join(metrics)
+    if from_csv is not None and (on_embeddings is not None or metrics != ("el2n",)):
+        raise ValueError(
+            f"--from-csv takes the scores from the file, no network is trained: leave out --metrics {asked}"
+        )
+    if on_embeddings is not None and not any(family_of(metric) in (*OF_WHOLE_POOL, "subsets") for metric in metrics):
+        raise ValueError(f"--on-embeddings is for scores of networks, not for {asked}")
+    if on_embeddings is not None and subsets.plan_images is not None:
+        raise ValueError("--plan-images is for images that are not there, of which there are no --on-embeddings")
 
 
 @dataclass(frozen=True)

@@ -68,16 +68,28 @@ class Subsets:
     def config(self, metric: MetricName, num_networks: int | None, training: TrainingConfig) -> ScoreConfig:
         """The settings of a score."""
         number: dict[str, Any] = {} if num_networks is None else {"num_networks": num_networks}
-        if family_of(metric) != "subsets":
-            return ScoreConfig(metric, training=training, **number)
-        return ScoreConfig(
-            metric,
-            training=training,
-            subset_share=self.subset_share,
-            test_classes=self.test_classes,
-            subtract_noise=self.subtract_noise,
-            **number,
-        )
+        if family_of(metric) == "subsets":
+            number["subset_share"] = self.subset_share
+        if metric.startswith("influence"):
+            number["test_classes"] = self.test_classes
+        if metric == "influence-sum":
+            number["subtract_noise"] = self.subtract_noise
+        return ScoreConfig(metric, training=training, **number)
+
+    def check(self, metrics: Sequence[str]) -> None:
+        """Raise a ``ValueError`` where an option is given that none of the metrics looks at."""
+        given = {name: value for name, value in vars(self).items() if value != getattr(Subsets(), name)}
+        of_subsets = [metric for metric in metrics if family_of(metric) == "subsets"]
+        asked = ", ".join(metrics)
+        if given and not of_subsets:
+            names = ", ".join(f"--{name}".replace("_", "-") for name in given)
+            raise ValueError(f"{names}: for the scores of random shares, as memorization, not for {asked}")
+        if self.kinds and len(of_subsets) < len(metrics):
+            raise ValueError(f"--kinds is for the scores of random shares, as ddd: got {asked}")
+        if "test_classes" in given and not any(metric.startswith("influence") for metric in metrics):
+            raise ValueError(f"--test-classes is for influence-max and influence-sum, not for {asked}")
+        if self.subtract_noise and "influence-sum" not in metrics:
+            raise ValueError(f"--subtract-noise is for influence-sum, not for {asked}")
 
     def sized_plan(self, images: Images, models: tuple[ModelConfig, ...], configs: Sequence[ScoreConfig]) -> SubsetPlan:
         """The plan for images that are not there."""
@@ -127,7 +139,7 @@ class Subsets:
             rates = Rates((0.0,) * number, (self.seconds_per_step,) * number, (0.0,) * number, (answer,) * number)
         elif num_open != 0:
             rates = measured_rates(settings, image_shape, sizes[2], len(models))
-        influence = any(config.metric.startswith("influence") for config in configs)
+        influence = next((config for config in configs if config.metric.startswith("influence")), None)
         return plan_subsets(
             settings,
             num_networks=first.num_networks,
@@ -136,7 +148,7 @@ class Subsets:
             num_classes=sizes[2],
             num_open=num_open,
             rates=rates,
-            influence_classes=first.test_classes if influence else None,
+            influence_classes=influence.test_classes if influence else None,
             seconds_per_pair=influence_rate(first.num_networks) if influence else None,
         )
 

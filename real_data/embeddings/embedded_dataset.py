@@ -39,8 +39,8 @@ def embedded(dataset: ImageDataset, path: str | os.PathLike[str]) -> ImageDatase
         )
     return replace(
         dataset,
-        train_images=_channels(found.train),
-        test_images=_channels(found.test),
+        train_images=_channels(found.train, path, "training"),
+        test_images=_channels(found.test, path, "test"),
         notes=(*dataset.notes, f"in place of the images, networks saw embeddings ({_encoder(found)})"),
     )
 
@@ -60,8 +60,16 @@ def embedding_settings(dataset: ImageDataset, path: str | os.PathLike[str]) -> d
     return {"sha256": dataset.fingerprint, "encoder": read_embedding(path).about.get("encoder")}
 
 
-def _channels(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rows, np.float32)[:, None, None, :]
+def _channels(rows: np.ndarray, path: str | os.PathLike[str], what: str) -> np.ndarray:
+    with np.errstate(over="ignore"):  # refused below
+        numbers = np.ascontiguousarray(rows, np.float32)
+    bad = np.flatnonzero(~np.all(np.isfinite(numbers), axis=1))
+    if bad.size:
+        raise ValueError(
+            f"{os.fspath(path)}: {bad.size} of {len(rows)} rows of {what} examples have a number that is not finite in "
+            f"single precision: the first is row {bad[0]}"
+        )
+    return numbers[:, None, None, :]
 
 
 def _encoder(found: Embedding) -> str:

@@ -11,9 +11,9 @@ CHECKPOINT_EVERY = 1000
 """Steps between checkpoints."""
 
 
-def place_of(folder: Path, name: str, num_steps: int) -> Path | None:
-    """Where a training of a results folder keeps its checkpoints; a short one needs none."""
-    return folder / "checkpoints" / name if num_steps > CHECKPOINT_EVERY else None
+def place_of(folder: Path, name: str, num_steps: int, *, always: bool = False) -> Path | None:
+    """Where a training of a results folder keeps its checkpoints; a short one needs none, unless there are many."""
+    return folder / "checkpoints" / name if always or num_steps > CHECKPOINT_EVERY else None
 
 
 def discard(place: Path | None) -> None:

@@ -28,6 +28,8 @@ from real_data.experiments.pool import load_for, source_of
 from real_data.experiments.pool_scores import saved_scores_of, scores_of_tests
 from real_data.experiments.score_files import SavedScore
 from real_data.experiments.task import Task, pool_of, run_task
+from real_data.scores.families import family_of
+from real_data.scores.subset_scores import check_subset_scores
 from real_data.selection.methods import chosen_examples, looks_at_recalls
 from real_data.software import software
 
@@ -167,6 +169,9 @@ def tasks_of(
             tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions, digests))
     if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
         raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
+    if any(family_of(score.metric) == "subsets" for score in config.scores):
+        for task in tasks:
+            check_subset_scores(pool_of(task), (config.model,), task.score_seed, config.scores)
     # whether a class is left empty does not depend on the scores with equal shares, nor on the recalls by error
     certain = [rule for rule in config.rules if config.min_class_share == 1 or looks_at_recalls(rule)]
     for task in tasks[: len(config.pool_sizes)] if certain else ():

@@ -17,6 +17,7 @@ from real_data.experiments.config import Experiment
 from real_data.experiments.pool import divided, load_for, pool_within, whole_data
 from real_data.experiments.score_files import SavedScore, same_scores, saved_scores
 from real_data.scores.config import ScoreConfig
+from real_data.scores.families import family_of
 
 if TYPE_CHECKING:
     from real_data.experiments.task import Task
@@ -121,7 +122,8 @@ def _scored(task: Task, data: datasets.ImageDataset, wanted: list[ScoreConfig], 
     if missing:
         num_steps = max(config.training.steps_for(len(data.train_labels)) for config, _ in missing)
         name = f"scores-{digest_of([path.name for _, path in missing])}"
-        place = checkpoints.place_of(folder.parent, name, num_steps)
+        on_shares = any(family_of(config.metric) == "subsets" for config, _ in missing)  # many networks, one by one
+        place = checkpoints.place_of(folder.parent, name, num_steps, always=on_shares)
         settings = [config for config, _ in missing]
         found = scores.score_all(data, settings, model=task.config.model, seed=seed, folder=place, test_images=True)
         for one, (_, path) in zip(found, missing, strict=True):

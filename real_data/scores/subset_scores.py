@@ -69,8 +69,8 @@ def check_subset_scores(
     if of_sums and images * dataset.num_classes > MOST_SUMS:
         raise ValueError(
             f"{' and '.join(dict.fromkeys(of_sums))} need sums of probabilities, which are kept of at most "
-            f"{MOST_SUMS:,} images times classes, but there are {images:,} images in {dataset.num_classes:,} classes: take "
-            "variation-ratio"
+            f"{MOST_SUMS:,} images times classes, but there are {images:,} images in {dataset.num_classes:,} "
+            "classes: take variation-ratio"
         )
 
 
@@ -135,7 +135,11 @@ def scores_of_outcomes(
             else None
         )
         values, errors = _estimate(outcomes, config.metric)
-        found[config] = Found(values, outcomes.seeds, tests, errors if np.all(np.isfinite(errors)) else None)
+        if np.all(np.isfinite(errors)):
+            found[config] = Found(values, outcomes.seeds, tests, errors)
+        else:
+            notes = (f"standard errors of {config.metric} are not known from {outcomes.num_networks} networks",)
+            found[config] = Found(values, outcomes.seeds, tests, notes=notes)
     return found
 
 
@@ -161,9 +165,11 @@ def _of_influence(found: Influence, config: ScoreConfig, seeds: tuple[int, ...])
     which = "" if config.test_classes == "all" else ", of test images of the same class"
     if config.metric == "influence-max":
         return Found(found.largest, seeds, None, found.largest_error, found.largest_floor)
-    taken = found.total_floor if config.subtract_noise else 0.0
-    notes = (f"the noise floor has been taken off influence-sum{which}",) if config.subtract_noise else ()
-    return Found(found.total - taken, seeds, None, found.total_error, found.total_floor, notes)
+    if not config.subtract_noise:
+        return Found(found.total, seeds, None, found.total_error, found.total_floor)
+    notes = (f"the noise floor has been taken off influence-sum{which}",)
+    without = np.zeros_like(found.total_floor)  # what noise alone would give now
+    return Found(found.total - found.total_floor, seeds, None, found.total_error, without, notes)
 
 
 def _save_influences(found: Influence, outcomes: SubsetOutcomes, config: ScoreConfig) -> None:

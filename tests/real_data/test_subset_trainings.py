@@ -11,6 +11,8 @@ import pytest
 
 from data_pruning import Results
 from real_data import Experiment, ModelConfig, ScoreConfig, TrainingConfig, load_digits, run_experiment, score_all
+from real_data.commands.experiments import Design
+from real_data.commands.options import Images, TrainingOptions
 from real_data.datasets import ImageDataset
 from real_data.scores import scoring, subset_scores
 from real_data.scores.families import FAMILIES
@@ -368,6 +370,7 @@ def test_every_score_of_the_family(tmp_path, trained):
     assert len(trained) == 40
     assert np.mean(same.noise_floor) < np.mean(by_name["influence-sum"].noise_floor) / 5
     np.testing.assert_allclose(without.values, by_name["influence-sum"].values - by_name["influence-sum"].noise_floor)
+    assert np.all(without.noise_floor == 0)
     assert without.notes == ("the noise floor has been taken off influence-sum",)
 
 
@@ -383,6 +386,52 @@ def test_experiments_prune_by_them():
     results = run_experiment(config, progress=False)
     assert np.all(results["errors"] < 0.9)
     assert results.config["experiment"]["scores"][0]["subset_share"] == 0.5
+
+
+def test_experiments_go_on_with_the_networks_of_their_scores(tmp_path, trained, monkeypatch):
+    """Interrupted after ten networks of fifteen, of few steps: these are not trained again, and then discarded."""
+    config = Experiment(
+        rules=("hard",),
+        fractions=(0.5,),
+        pool_sizes=(120,),
+        num_seeds=2,
+        scores=(ScoreConfig("el2n", 1, TrainingConfig(num_steps=5)), ScoreConfig("ddd", 15, TRAINING, 0.5)),
+        retraining=TrainingConfig(num_steps=20),
+    )
+    calls = itertools.count()
+
+    def interrupted(*arguments):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return group.run_group(*arguments)
+
+    monkeypatch.setattr(trainings, "run_group", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(config, out=tmp_path, progress=False)
+    assert len(trained) == 10
+    run_experiment(config, out=tmp_path, progress=False)
+    assert len(trained) == len(set(trained)) == 30
+    assert not list(tmp_path.rglob("networks-*.nc"))
+
+
+def test_experiments_refuse_too_few_networks_before_any_work(tmp_path):
+    scores = (ScoreConfig("el2n", 1, TRAINING), ScoreConfig("ddd", 5, TRAINING))
+    with pytest.raises(ValueError, match="in the share of all K = num_networks = 5 networks"):
+        run_experiment(Experiment(scores=scores, num_seeds=2), out=tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_metrics_of_both_families_in_one_experiment():
+    """Each with the number of networks and the length of training that it has in the command score."""
+    design = Design(metrics=("el2n", "memorization"))
+    of_logits, of_shares = design.experiment(Images(), ("hard",), (0.5,)).scores
+    recipe = Images().chosen_recipe
+    assert (of_logits.num_networks, of_logits.training) == (10, recipe.scoring)
+    assert (of_shares.num_networks, of_shares.training) == (100, recipe.training)
+    assert of_logits.training != of_shares.training
+    few = replace(design, num_score_networks=40, scoring=TrainingOptions(num_steps=7))
+    for score in few.experiment(Images(), ("hard",), (0.5,)).scores:
+        assert (score.num_networks, score.training.num_steps) == (40, 7)
 
 
 def test_rates_are_positive_where_they_belong():
