@@ -36,6 +36,7 @@ class SubsetPlan:
         bits_bytes: memory of memberships and right answers.
         enough_networks: with which every example is in the share of some and not of all, with a chance of 99 %.
         keeps_sums: whether entropy and mutual information can be had.
+        votes_bytes: memory of the votes for each class, for the variation ratio.
     """
 
     num_networks: int
@@ -52,6 +53,7 @@ class SubsetPlan:
     bits_bytes: int
     enough_networks: int
     keeps_sums: bool
+    votes_bytes: int
 
     def __str__(self) -> str:
         def of(seconds: float | None) -> str:
@@ -81,7 +83,10 @@ class SubsetPlan:
                 "is refused"
             )
         if not self.keeps_sums:
-            lines.append("  too many images times classes for entropy and mutual-information: their sums are not kept")
+            lines.append(
+                "  too many images times classes for entropy and mutual-information: their sums are not kept; "
+                f"variation-ratio takes {_size(self.votes_bytes)} of memory"
+            )
         return "\n".join(lines)
 
 
@@ -155,6 +160,7 @@ def plan_subsets(
         math.ceil(num_networks * (2 * num_examples + num_tests) / 8),
         enough_networks(settings.share, num_examples),
         keeps_sums,
+        2 * max(num_examples, num_tests) * num_classes,
     )
 
 

@@ -82,31 +82,33 @@ def uncertainty_from_sums(groups: Callable[[], Iterable[GroupSums]]) -> Uncertai
     Raises:
         ValueError: no groups, or an image that no network can be asked about.
     """
-    numbers: list[NDArray[np.int64]] = []
+    num_groups = 0
+    number: NDArray[np.int64] = np.zeros(0, np.int64)
     total: NDArray[np.float64] | None = None
     entropies: NDArray[np.float64] = np.zeros(0)
     for group in groups():
-        numbers.append(group.numbers)
+        num_groups += 1
+        number = group.numbers if total is None else number + group.numbers
+        entropies = group.entropies if total is None else entropies + group.entropies
         total = group.probabilities if total is None else total + group.probabilities
-        entropies = group.entropies if len(numbers) == 1 else entropies + group.entropies
     if total is None:
         raise ValueError("groups must give at least one, got none")
-    size = np.array(numbers)
-    number = size.sum(axis=0)
     if np.any(number == 0):
         raise ValueError(
             f"{np.sum(number == 0)} of {number.size} images are in the share of all networks: train more networks"
         )
     whole = _of_sums(number, total, entropies)
-    if len(size) < FEWEST_GROUPS:
+    if num_groups < FEWEST_GROUPS:
         unknown = np.full(number.size, np.inf)
         return Uncertainty(*(Estimate(values, unknown) for values in whole))
-    left = (size > 0) & (size < number)
-    without = np.empty((2, *size.shape))
-    for i, group in enumerate(groups()):
-        rest = np.where(left[i], number - group.numbers, 1)
-        without[:, i] = _of_sums(rest, total - group.probabilities, entropies - group.entropies)
-    return Uncertainty(*(Estimate(w, _jackknife(w, out, size, left)) for w, out in zip(whole, without, strict=True)))
+    jackknives = [_Jackknife(values) for values in whole]
+    for group in groups():
+        left = (group.numbers > 0) & (group.numbers < number)
+        rest = np.where(left, number - group.numbers, 1)
+        without = _of_sums(rest, total - group.probabilities, entropies - group.entropies)
+        for jackknife, values in zip(jackknives, without, strict=True):
+            jackknife.leave_out(values, left, np.where(left, group.numbers / rest, 1.0))
+    return Uncertainty(*(Estimate(one.whole, one.standard_error()) for one in jackknives))
 
 
 def _of_sums(number: NDArray, total: NDArray, entropies: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -116,20 +118,38 @@ def _of_sums(number: NDArray, total: NDArray, entropies: NDArray) -> tuple[NDArr
     return entropy, np.maximum(entropy - entropies / number, 0)
 
 
-def _jackknife(whole: NDArray, without: NDArray, size: NDArray, left: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Standard errors from the values without each group, shape (num_groups, num_images)."""
-    number, groups = size.sum(axis=0), left.sum(axis=0)
-    several = groups > 1
-    h = np.where(left, number / np.maximum(size, 1), 2.0)
-    pseudo = np.where(left, h * whole - (h - 1) * without, 0.0)
-    centre = np.sum(pseudo * np.where(left, 1 / h, 0), axis=0)
-    squares = np.sum(np.where(left, (pseudo - centre) ** 2 / (h - 1), 0), axis=0)
-    variance = np.where(several, squares / np.maximum(groups, 1), 0.0)
-    variance[~several] = variance[several].mean() if several.any() else np.inf
-    return np.sqrt(variance)
+class _Jackknife:
+    """Standard errors of values from those without each group, which come one after another and are not kept.
+
+    With h = n / m of a group of m of n networks and d the value less that without the group, the pseudo-value is the
+    value plus (h - 1) d, their centre the value plus c = sum (1 - 1 / h) d, and the variance the mean over groups of
+    ((h - 1) d - c)^2 / (h - 1).
+    """
+
+    def __init__(self, whole: NDArray[np.float64]) -> None:
+        self.whole = whole
+        self._groups = np.zeros(whole.size, np.int64)
+        self._squares, self._sum, self._weights, self._centre = np.zeros((4, whole.size))
+
+    def leave_out(self, without: NDArray, left: NDArray[np.bool_], odds: NDArray[np.float64]) -> None:
+        """A group of which ``left`` says where it counts, and ``odds`` its networks over the others, 1 / (h - 1)."""
+        d = np.where(left, self.whole - without, 0.0)
+        self._groups += left
+        self._squares += d**2 / odds
+        self._sum += d
+        self._weights += np.where(left, odds, 0.0)
+        self._centre += d / (1 + odds)
+
+    def standard_error(self) -> NDArray[np.float64]:
+        """Where fewer than two groups count, the root mean square of the others."""
+        several = self._groups > 1
+        squares = self._squares - 2 * self._centre * self._sum + self._centre**2 * self._weights
+        variance = np.where(several, np.maximum(squares, 0) / np.maximum(self._groups, 1), 0.0)
+        variance[~several] = variance[several].mean() if several.any() else np.inf
+        return np.sqrt(variance)
 
 
-def votes_of(parts: Iterable[tuple[NDArray[np.bool_], NDArray]], num_classes: int) -> NDArray[np.int64]:
+def votes_of(parts: Iterable[tuple[NDArray[np.bool_], NDArray]], num_classes: int) -> NDArray:
     """How many networks that have not seen an image name each class.
 
     Args:
@@ -138,12 +158,16 @@ def votes_of(parts: Iterable[tuple[NDArray[np.bool_], NDArray]], num_classes: in
         num_classes: number of classes.
 
     Returns:
-        Shape (num_images, num_classes).
+        Integers of shape (num_images, num_classes), of 16 bits up to 65,535 networks.
     """
-    votes: NDArray[np.int64] | None = None
+    votes: NDArray | None = None
+    num_networks = 0
     for seen, predicted in parts:
         if votes is None:
-            votes = np.zeros((seen.shape[1], num_classes), np.int64)
+            votes = np.zeros((seen.shape[1], num_classes), np.uint16)  # of ImageNet 2.6 GB
+        num_networks += len(seen)
+        if num_networks > np.iinfo(votes.dtype).max:
+            votes = votes.astype(np.int64)
         for of_network, classes in zip(seen, predicted, strict=True):
             asked = np.flatnonzero(~of_network)
             votes[asked, classes[asked]] += 1
@@ -168,8 +192,8 @@ def variation_ratio(votes: ArrayLike) -> Estimate:
     numbers = np.asarray(votes)
     if numbers.ndim != 2 or numbers.dtype.kind not in "iu" or not numbers.size or numbers.min() < 0:
         raise ValueError(f"votes must be integers of at least 0, shape (num_images, num_classes), got {numbers!r}")
-    number = numbers.sum(axis=1)
+    number = numbers.sum(axis=1, dtype=np.int64)
     if np.any(number == 0):
         raise ValueError(f"votes: {np.sum(number == 0)} of {number.size} images have none: train more networks")
-    most = numbers.max(axis=1)
+    most = numbers.max(axis=1).astype(np.int64)
     return Estimate(1 - most / number, np.sqrt(share_variance(most, number)))

@@ -64,7 +64,8 @@ class SubsetOutcomes:
         """Read the files of one set of subset trainings.
 
         Raises:
-            ValueError: no files, a damaged one, or files of other settings, images or software than the first.
+            ValueError: no files, a damaged one, files of other settings, images or software than the first, or of
+                networks that do not follow one another from network 0 on.
         """
         if not files:
             raise ValueError("files must be at least one, got none")
@@ -80,6 +81,12 @@ class SubsetOutcomes:
             for name, of_name in parts.items():
                 number = about["num_tests" if name == "test_right" else "num_examples"]
                 of_name.append(from_words(found[name], np.bool_, number))
+            numbers = [int(number) for number in found["network"]]
+            if numbers != list(range(len(seeds), len(seeds) + len(numbers))):
+                raise ValueError(
+                    f"{file} has networks {numbers[0]} to {numbers[-1]} in the place of those from {len(seeds)} on: "
+                    "delete it"
+                )
             seeds += [int(seed) for seed in found["seed"]]
             errors.append(found["training_error"])
         assert about is not None

@@ -1,5 +1,7 @@
 """Disagreement, consistency and uncertainty of ensembles: planted answers and by hand."""
 
+import itertools
+import tracemalloc
 from math import log, sqrt
 
 import numpy as np
@@ -135,6 +137,47 @@ def test_entropy_errors_are_those_of_repeated_ensembles():
             np.array([getattr(getattr(one, name), field) for one in found]) for field in ("values", "standard_error")
         )
         np.testing.assert_allclose(errors.mean(axis=0) / values.std(axis=0), 0.964, atol=0.175)
+
+
+def test_errors_by_leaving_out_groups_of_several_sizes():
+    """Pseudo-values as the paper has them, image by image; one that is in the share of all but a group's networks."""
+    p = random_probabilities(6)
+    members = np.random.default_rng(7).random((12, 6)) < 0.5
+    members[:, 5] = np.arange(12) >= 5
+    groups = [slice(0, 5), slice(5, 10), slice(10, 12)]
+    found = uncertainty_from_sums(lambda: sums_of(p, members, groups))
+    for name in ("entropy", "mutual_information"):
+        variances = []
+        for i in range(5):
+            asked = ~members[:, i]
+            parts = [np.flatnonzero(asked[some]) + some.start for some in groups]
+            theta = getattr(uncertainty(p[asked, i : i + 1]), name).values[0]
+            h = np.array([asked.sum() / part.size for part in parts if part.size])
+            rest = [np.setdiff1d(np.flatnonzero(asked), part) for part in parts if part.size]
+            without = np.array([getattr(uncertainty(p[r, i : i + 1]), name).values[0] for r in rest])
+            pseudo = h * theta - (h - 1) * without
+            centre = h.size * theta - np.sum((1 - 1 / h) * without)
+            variances.append(np.mean((pseudo - centre) ** 2 / (h - 1)))
+        errors = getattr(found, name).standard_error
+        np.testing.assert_allclose(errors[:5], np.sqrt(variances), rtol=1e-9)
+        assert errors[5] == pytest.approx(np.sqrt(np.mean(variances)), rel=1e-9)
+
+
+def test_memory_does_not_grow_with_the_number_of_networks():
+    """400 groups and 5,000 images: a number for each takes 16 MB."""
+    one = GroupSums(np.full(5000, 3), np.full((5000, 2), 1.5), np.full(5000, 0.4))
+    votes = np.zeros((10, 5000), np.uint8)
+    tracemalloc.start()
+    uncertainty_from_sums(lambda: itertools.repeat(one, 400))
+    votes_of([(votes.astype(bool), votes)], 100)  # 1 MB of 16 bits
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
+
+
+def test_more_votes_than_16_bits_hold():
+    seen, predicted = np.zeros((40_000, 1), bool), np.ones((40_000, 1), np.uint8)
+    assert votes_of([(seen, predicted)] * 2, 2).tolist() == [[0, 80_000]]
 
 
 def test_votes_of_networks_that_have_not_seen_an_image():

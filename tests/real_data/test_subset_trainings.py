@@ -152,6 +152,12 @@ def test_files_go_on_and_are_extended(tmp_path, trained, monkeypatch):
     # other settings have a folder of their own
     train_on_subsets(DATA, replace(SETTINGS, seed=1), num_networks=19, folder=tmp_path)
     assert len(list(tmp_path.glob("subsets-*"))) == 2
+    # nor is a file under the name of another: its networks would count twice
+    spared = again.files[1].read_bytes()
+    again.files[1].write_bytes(again.files[2].read_bytes())
+    with pytest.raises(ValueError, match=r"00010-00014\.nc has networks 15 to 18 in the place of those from 10 on"):
+        train_on_subsets(DATA, SETTINGS, num_networks=19, folder=tmp_path)
+    again.files[1].write_bytes(spared)
     # a damaged file is no result
     path = more.files[0]
     path.write_bytes(path.read_bytes()[:-8])
@@ -460,6 +466,7 @@ def test_a_plan_counts():
     assert same.influence_entries == 64_058_350
     assert same.training_seconds is None
     assert "1990 of them are there" in str(same)
+    assert "variation-ratio takes 2.56 GB" in str(plan)
     few = plan_subsets(settings, **(sizes | {"num_networks": 20}))
     assert "fewer than 53 networks: some images may be in the share of all or none" in str(few)
 
