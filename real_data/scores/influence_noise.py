@@ -43,7 +43,7 @@ def largest_of_normals(spread: NDArray[np.float64]) -> float:
     if s.size < spread.size and over_half(0.0) > 0:  # one that never varies is 0
         return 0.0
     high = float(s.max()) * (2 + math.sqrt(2 * math.log(s.size + 1)))
-    return float(brentq(over_half, -high, high, xtol=1e-12 * high))
+    return max(float(brentq(over_half, -high, high, xtol=1e-12 * high)), 0.0)  # of one it is 0
 
 
 def phantom_members(members: Bits, seed: int) -> NDArray[np.bool_]:

@@ -131,6 +131,7 @@ def test_the_largest_of_normal_numbers():
     for m in (1, 2, 50, 10_000):
         assert largest_of_normals(np.full(m, 0.3)) == pytest.approx(0.3 * norm.ppf(0.5 ** (1 / m)), abs=1e-9)
     assert largest_of_normals(np.zeros(3)) == 0
+    assert min(largest_of_normals(np.array([s])) for s in np.linspace(0.01, 0.5, 50)) == 0  # never below
     # ImageNet, K = 2,000: 50,000 test images of q = 0.24 and s = 0.7
     width = np.sqrt(1 / 1400 + 1 / 600)
     assert largest_of_normals(np.full(50_000, np.sqrt(0.24 * 0.76))) * width == pytest.approx(0.09, abs=0.005)
