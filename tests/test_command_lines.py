@@ -162,6 +162,7 @@ MISTAKES = {
             "--metrics ddd --plan-images 500",
             "--metrics ddd --plan --plan-images 1 --plan-tests 5 --plan-classes 2",
             "--kinds mlp cnn",
+            "--metrics ddd --kinds mlp random-features --plan --seconds-per-step 0.1",
             "--metrics ddd --test-classes same",
             "--metrics influence-max --subtract-noise",
             "--metrics random --on-embeddings {file}",

@@ -133,6 +133,9 @@ class Subsets:
         first = configs[0]
         settings = SubsetTrainings(models, (first.training,), first.subset_share)
         rates = None
+        if self.seconds_per_step is not None and any(model.solved_for for model in models):
+            solved = ", ".join(model.kind for model in models if model.solved_for)
+            raise ValueError(f"--seconds-per-step is for networks that take steps: {solved} are solved for")
         if self.seconds_per_step is not None:  # an answer is a third of a step of one image: no gradient
             answer = self.seconds_per_step / (3 * first.training.batch_size)
             number = len(models)

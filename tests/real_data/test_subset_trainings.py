@@ -380,6 +380,13 @@ def test_every_score_of_the_family(tmp_path, trained):
     assert without.notes == ("the noise floor has been taken off influence-sum",)
 
 
+def test_errors_that_are_not_known_are_said_not_to_be():
+    """Two files of networks: too few to leave one out."""
+    (found,) = score_all(DATA, [ScoreConfig("entropy", 20, TRAINING, 0.5)], model=ModelConfig())
+    assert found.standard_error is None
+    assert found.notes == ("standard errors of entropy are not known from 20 networks",)
+
+
 def test_experiments_prune_by_them():
     config = Experiment(
         rules=("hard",),
