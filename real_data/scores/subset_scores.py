@@ -158,7 +158,10 @@ def _estimate(outcomes: SubsetOutcomes, metric: str, *, tests: bool = False) -> 
     if metric in _OF_SUMS:
         both = uncertainty_from_sums(lambda: outcomes.sums(tests=tests))
         return both.entropy if metric == "entropy" else both.mutual_information
-    return held_out_mean(outcomes.each(metric.removesuffix("-held-out"), tests=tests))
+    if metric == "margin-held-out":
+        risen = held_out_mean(outcomes.each("risen_margin", tests=tests))
+        return Estimate(risen.values - 1, risen.standard_error)
+    return held_out_mean(outcomes.each("el2n", tests=tests))
 
 
 def _of_influence(found: Influence, config: ScoreConfig, seeds: tuple[int, ...]) -> Found:

@@ -178,7 +178,7 @@ def _outcomes(group: SubsetGroup, dataset: ImageDataset, ensemble: Ensemble) -> 
             "num_tests": len(dataset.test_labels),
             "num_classes": dataset.num_classes,
             "note": "words: the bytes of bits (first in the highest bit) or of little-endian numbers, in 32-bit "
-            "integers; bits of members and right, float16 el2n, margin and entropy, float32 sums",
+            "integers; bits of members and right, float16 el2n, risen_margin (margin + 1) and entropy, float32 sums",
         },
     )
     results.add("network", "network", list(group.networks), "1", "number of the network")
@@ -230,7 +230,7 @@ def _answers(ensemble: Ensemble, images: Any, labels: np.ndarray, asked: np.ndar
         entropy_sum[some] = np.einsum("rn,rn->n", weight, found.entropy, dtype=np.float64)
         parts.append(found._replace(probabilities=np.empty(0, np.float32)))
     kept = {"right": np.bool_, "predicted": class_type(num_classes)} | dict.fromkeys(
-        ("el2n", "margin", "entropy"), np.float16
+        ("el2n", "risen_margin", "entropy"), np.float16
     )
     of_each = {
         name: np.concatenate([getattr(part, name).astype(kind) for part in parts], axis=1)

@@ -128,7 +128,7 @@ class SubsetOutcomes:
         """What the networks say, file by file.
 
         Args:
-            name: el2n, margin, entropy (float16) or predicted (the class).
+            name: el2n, risen_margin (margin + 1), entropy (float16) or predicted (the class).
             tests: of the test images, which no network has seen.
 
         Yields:
