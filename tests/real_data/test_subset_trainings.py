@@ -388,7 +388,7 @@ def test_errors_that_are_not_known_are_said_not_to_be():
 
 
 def test_margins_of_networks_that_are_nearly_sure_are_told_apart():
-    """Half precision of the margin itself, not of what it is above -1: 11 % of these images tie, of 1,200 digits 50 %."""
+    """Of margins themselves in half precision, not of margins + 1, 11 % of these images tie; of 1,200 digits 50 %."""
     easy = DATA.subset(np.setdiff1d(np.arange(300), WRONG))
     whole = replace(TRAINING, num_steps=2000)
     (found,) = score_all(easy, [ScoreConfig("margin-held-out", 20, whole, 0.5)], model=ModelConfig(), test_images=True)
