@@ -27,7 +27,8 @@ from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.pool import load_for, source_of
 from real_data.experiments.pool_scores import saved_scores_of, scores_of_tests
 from real_data.experiments.score_files import SavedScore
-from real_data.experiments.task import Task, pool_of, run_task
+from real_data.experiments.task import Task, pool_of
+from real_data.experiments.task_run import run_task
 from real_data.scores.families import family_of
 from real_data.scores.subset_scores import check_subset_scores
 from real_data.selection.methods import chosen_examples, looks_at_recalls

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from real_data.experiments.class_recalls import cross_fitted_recalls
 from real_data.experiments.config import Experiment
 from real_data.experiments.pool import divided, load_for, pool_within, whole_data
 from real_data.experiments.score_files import SavedScore, same_scores, saved_scores
+from real_data.experiments.task import Task
 from real_data.scores.config import ScoreConfig
 from real_data.scores.families import family_of
-
-if TYPE_CHECKING:
-    from real_data.experiments.task import Task
 
 __all__ = ["difficulties_of_pool", "recalls_of_pool", "saved_scores_of", "scores_of_pool", "scores_of_tests"]
 

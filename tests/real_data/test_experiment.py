@@ -13,7 +13,7 @@ from data_pruning.records.settings import digest_of, from_json
 from data_pruning.rule_names import keep_rule
 from perceptron_theory import Results
 from real_data import Experiment, ScoreConfig, TrainingConfig, load, load_digits
-from real_data.experiments import checkpoints, task
+from real_data.experiments import checkpoints, task, task_run
 from real_data.experiments.task import Task, pool_of
 from real_data.findings.errors_by_rank import errors_by_rank
 from real_data.selection import methods
@@ -29,19 +29,19 @@ def interrupt_before(monkeypatch, seed):
             raise KeyboardInterrupt
         return original(of)
 
-    monkeypatch.setattr(task, "pool_of", interrupted)
+    monkeypatch.setattr(task_run, "pool_of", interrupted)
 
 
 def count_trainings(monkeypatch):
     """The numbers of networks of all retrainings from now on."""
     counts = []
-    train = task.training.train
+    train = task_run.training.train
 
     def counted(model, images, labels, subsets, **settings):
         counts.append(len(subsets))
         return train(model, images, labels, subsets, **settings)
 
-    monkeypatch.setattr(task.training, "train", counted)
+    monkeypatch.setattr(task_run.training, "train", counted)
     return counts
 
 
@@ -177,7 +177,7 @@ def test_result_file_is_complete(tmp_path):
 def test_every_cell_prunes_the_pool_by_its_own_rule(monkeypatch):
     """Scores, labels and class share reach ``select``; the networks train on what it returns."""
     calls, trained_on = [], []
-    select, train = methods.select, task.training.train
+    select, train = methods.select, task_run.training.train
 
     def recorded_select(scores, keep, labels, **settings):
         calls.append((np.array(scores), keep, labels, settings["min_class_share"]))
@@ -188,7 +188,7 @@ def test_every_cell_prunes_the_pool_by_its_own_rule(monkeypatch):
         return train(model, images, labels, subsets, **settings)
 
     monkeypatch.setattr(methods, "select", recorded_select)
-    monkeypatch.setattr(task.training, "train", recorded_train)
+    monkeypatch.setattr(task_run.training, "train", recorded_train)
     config = replace(
         TINY,
         rules=("hard", "window@0.25", "policy@0,0.5,1/1,0.2"),
@@ -239,11 +239,11 @@ def test_pools_labels_and_holdout():
 
 def test_a_worker_of_other_software_is_refused(tmp_path):
     with pytest.raises(ValueError, match="software or device of this worker is another than that of the first"):
-        task.run_task(replace(_task(TINY), software="another machine"), tmp_path)
+        task_run.run_task(replace(_task(TINY), software="another machine"), tmp_path)
 
 
 def test_cells_that_diverge_are_named_and_the_others_saved(tmp_path, monkeypatch):
-    train = task.training.train
+    train = task_run.training.train
 
     def diverging(model, images, labels, subsets, **settings):
         if settings["config"] == TINY.retraining and any(len(kept) == 90 for kept in subsets):
@@ -251,7 +251,7 @@ def test_cells_that_diverge_are_named_and_the_others_saved(tmp_path, monkeypatch
         return train(model, images, labels, subsets, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(task.training, "train", diverging)
+        patch.setattr(task_run.training, "train", diverging)
         with pytest.raises(
             FloatingPointError,
             match=r"pool 300, seed 0: hard at f = 0.3, easy at f = 0.3, random at f = 0.3; all other",
@@ -265,7 +265,7 @@ def test_cells_that_diverge_are_named_and_the_others_saved(tmp_path, monkeypatch
 def test_long_trainings_may_be_grouped_anew_when_they_resume(tmp_path, monkeypatch):
     """Interrupted with checkpoints, the grid grows, or a group diverges: no checkpoint is taken for another group's."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", 10)
-    train = task.training.train
+    train = task_run.training.train
     sizes = []
 
     def interrupted(model, images, labels, subsets, **settings):
@@ -281,17 +281,17 @@ def test_long_trainings_may_be_grouped_anew_when_they_resume(tmp_path, monkeypat
         return networks
 
     with monkeypatch.context() as patch:
-        patch.setattr(task.training, "train", interrupted)
+        patch.setattr(task_run.training, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(TINY, tmp_path)
     larger = replace(TINY, fractions=(0.3, 0.5, 1.0))
     with monkeypatch.context() as patch:
-        patch.setattr(task.training, "train", diverging)
+        patch.setattr(task_run.training, "train", diverging)
         with pytest.raises(FloatingPointError, match=r"hard at f = 0.3, easy at f = 0.3, random at f = 0.3; all other"):
             run(larger, tmp_path)
     assert sizes == [7, *[1] * 7] * 2
     with monkeypatch.context() as patch:  # what is alone already is not trained a second time to see it diverge again
-        patch.setattr(task.training, "train", diverging)
+        patch.setattr(task_run.training, "train", diverging)
         sizes.clear()
         with pytest.raises(FloatingPointError):
             run(larger, tmp_path, networks_at_once=1)
@@ -310,7 +310,7 @@ def test_results_of_other_images_are_not_replaced(tmp_path):
 def test_long_trainings_keep_checkpoints_until_they_are_saved(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", 10)
     folders = []
-    train = task.training.train
+    train = task_run.training.train
 
     def killed(model, images, labels, subsets, **settings):
         folders.append(settings["folder"])
@@ -319,7 +319,7 @@ def test_long_trainings_keep_checkpoints_until_they_are_saved(tmp_path, monkeypa
             raise KeyboardInterrupt
         return train(model, images, labels, subsets, **settings)
 
-    monkeypatch.setattr(task.training, "train", killed)
+    monkeypatch.setattr(task_run.training, "train", killed)
     with pytest.raises(KeyboardInterrupt, match="0 of 8 cells finished"):
         run(TINY, tmp_path)
     assert list((tmp_path / "checkpoints").glob("*/network-0/checkpoints/15"))
@@ -365,7 +365,7 @@ def test_bad_settings_are_named(change, error, message):
 
 
 def test_impossible_experiments_fail_before_work_begins(monkeypatch):
-    monkeypatch.setattr(task, "run_task", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("real_data.experiments.experiment.run_task", lambda *_: pytest.fail("work began"))
     with pytest.raises(ValueError, match=r"size must lie in \[1, 1200\].* got 5000"):
         run(replace(TINY, pool_sizes=(5000,)))
     with pytest.raises(ValueError, match=r"leaves no example of class \d \(\d\d of 300 examples\): keep at least 10"):

@@ -124,16 +124,16 @@ def test_full_disk_is_a_clear_error(tmp_path):
     interrupted = (
         "import json, resource, signal, sys\n"
         "from real_data import run_experiment\n"
-        "from real_data.experiments import task\n"
+        "from real_data.experiments import task_run\n"
         "from real_data.experiments.config import Experiment\n"
         "from data_pruning.records.settings import from_json\n"
-        "add = task.CellFolder.add\n"
+        "add = task_run.CellFolder.add\n"
         "def full(self, stem, cells, outcomes, config):\n"
         "    if stem.endswith('seed-1'):\n"
         "        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "        resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))\n"
         "    return add(self, stem, cells, outcomes, config)\n"
-        "task.CellFolder.add = full\n"
+        "task_run.CellFolder.add = full\n"
         "run_experiment(from_json(Experiment, json.loads(sys.argv[2])), out=sys.argv[1], progress=False)\n"
     )
     done = subprocess.run(

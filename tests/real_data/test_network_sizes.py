@@ -8,7 +8,7 @@ import pytest
 from data_pruning import Results
 from real_data import Experiment, ModelConfig, ModelSizes, ScoreConfig, TrainingConfig, load, measure_model_sizes
 from real_data.datasets.label_file import relabelled, save_labels
-from real_data.experiments import task
+from real_data.experiments import task, task_run
 from real_data.studies.error_sources import check_teacher, error_sources, label_by_teacher, source_table
 from real_data.studies.joint_law import FORMS, joint_law
 from real_data.studies.joint_law_table import joint_law_table
@@ -36,13 +36,13 @@ def test_sizes_are_measured_joined_and_never_twice(tmp_path, monkeypatch):
     first = measure(replace(TINY, widths=(3,)), tmp_path)
     assert first["errors"].shape == (1, 2, 3, 2)
     trained = []
-    train = task.training.train
+    train = task_run.training.train
 
     def counted(*arguments, **settings):
         trained.append(len(settings["seeds"]))
         return train(*arguments, **settings)
 
-    monkeypatch.setattr(task.training, "train", counted)
+    monkeypatch.setattr(task_run.training, "train", counted)
     results = measure(TINY, tmp_path)
     assert sum(trained) == 2 * 2 * 3  # of the new width alone: pools, seeds, selections
     np.testing.assert_array_equal(results["errors"][:1], first["errors"])
