@@ -5,6 +5,7 @@ from __future__ import annotations
 from real_data.commands import (  # noqa: F401  (they add their commands)
     advice,
     benchmark,
+    combining,
     data,
     duplicates,
     embeddings,

@@ -91,6 +91,7 @@ MISTAKES = {
             "--rules harder",
             "--class-quotas size",
         ],
+        "combine": ["{file}", "{file} {file}", "{file} --out kept.txt"],
         "judge": [
             "{file} --human-labels {file}",
             "{file}",

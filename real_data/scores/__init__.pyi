@@ -1,3 +1,4 @@
+from .combination import combine_scores as combine_scores
 from .config import METRICS as METRICS
 from .config import ScoreConfig as ScoreConfig
 from .consistency import inconsistency as inconsistency
