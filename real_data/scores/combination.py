@@ -40,8 +40,8 @@ def combine_scores(scores: Sequence[Scores], *, weights: Sequence[float] | None 
     for i, one in enumerate(scores):
         if one.fingerprint != first.fingerprint or one.values.size != first.values.size:
             raise ValueError(
-                f"scores[0] ({first.metric}) are of {first.dataset!r}, fingerprint {first.fingerprint}, but scores[{i}] "
-                f"({one.metric}) of {one.dataset!r}, fingerprint {one.fingerprint}"
+                f"scores[0] ({first.metric}) are of {first.dataset!r}, fingerprint {first.fingerprint}, but "
+                f"scores[{i}] ({one.metric}) of {one.dataset!r}, fingerprint {one.fingerprint}"
             )
     of_tests = [one.test_values for one in scores if one.test_values is not None]
     parts = [
