@@ -37,7 +37,7 @@ def correlations(results: Results) -> Figure:
         raise ValueError(f"there must be at most {MOST_SCORES} scores in one picture, got {len(names)}")
     with style():
         widest = max(map(len, names))
-        figure = new_figure(2.0 + 0.075 * widest + 0.46 * len(names), 1.0 + 0.06 * widest + 0.4 * len(names))
+        figure = new_figure(2.0 + 0.11 * widest + 0.46 * len(names), 1.0 + 0.06 * widest + 0.4 * len(names))
         axes = figure.subplots()
         draw_correlations(axes, values, names, gap=0.08)
         for i, share in enumerate(tied):

@@ -88,6 +88,8 @@ def score(
     _check_seen(metrics, on_embeddings, from_csv, subsets)
     recipe = images.chosen_recipe
     network = resolved(recipe.model, model)
+    if on_embeddings is not None:
+        training = _without_augmentation(training)
     scoring, whole = resolved(recipe.scoring, training), resolved(recipe.training, training)
     configs = [
         subsets.config(metric, num_networks, whole if family_of(metric) == "subsets" else scoring)
@@ -131,6 +133,16 @@ def _check_seen(metrics: tuple[str, ...], on_embeddings: Path | None, from_csv: 
         raise ValueError(f"--on-embeddings is for scores of networks, not for {asked}")
     if on_embeddings is not None and subsets.plan_images is not None:
         raise ValueError("--plan-images is for images that are not there, of which there are no --on-embeddings")
+
+
+def _without_augmentation(training: Any) -> Any:
+    """The options of a training on rows of numbers: shifted by a pixel, such a row would be zero."""
+    if training.augmentation not in (None, "none"):
+        raise ValueError(
+            f"--on-embeddings has rows of numbers, no images: --training.augmentation must be none, got "
+            f"{training.augmentation}"
+        )
+    return replace(training, augmentation="none")
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,22 @@ def test_options_of_influence_are_no_settings_of_other_scores(tmp_path, capsys):
     assert "influence-sum: 1200 scores" in capsys.readouterr().out
     (settings,) = tmp_path.rglob("settings.json")
     assert read_json(settings)["settings"]["share"] == 0.5
+
+
+def test_rows_of_numbers_are_not_shifted_or_mirrored(tmp_path, digits, monkeypatch, capsys):
+    """The recipe of photographs shifts images by a pixel at least, which would leave zeros of a row."""
+    from real_data.scores import scoring
+
+    taken, train = [], scoring.train
+
+    def recorded(*arguments, config, **settings):
+        taken.append(config.augmentation)
+        return train(*arguments, config=config, **settings)
+
+    monkeypatch.setattr(scoring, "train", recorded)
+    rows, options = made_up(tmp_path, digits), ("--recipe", "photographs", "--training.num-steps", 50)
+    score("--metrics", "el2n", "--num-networks", 1, "--on-embeddings", rows, "--out", tmp_path / "out", *options)
+    assert taken == ["none"]
+    with pytest.raises(SystemExit):
+        score("--on-embeddings", rows, "--training.augmentation", "crop", "--out", tmp_path / "other")
+    assert "--training.augmentation must be none, got crop" in capsys.readouterr().err
