@@ -62,7 +62,8 @@ def augment(images: jax.Array, key: jax.Array, kind: str) -> jax.Array:
     batch, height, width, _ = images.shape
     crop_key, flip_key = jax.random.split(key)
     if "crop" in kind:
-        margin = (max(1, height // 8), max(1, width // 8))
+        # a side of one pixel stays: shifted, nothing would be left of it
+        margin = tuple(max(1, side // 8) if side > 1 else 0 for side in (height, width))
         padded = jnp.pad(images, ((0, 0), (margin[0], margin[0]), (margin[1], margin[1]), (0, 0)))
         most = jnp.array([2 * margin[0] + 1, 2 * margin[1] + 1])
         corner = jax.random.randint(crop_key, (batch, 2), 0, most)

@@ -92,3 +92,13 @@ def test_of_many_images_evenly_spaced_ones_are_taken():
     images[::4], images[1::2] = 2, np.nan
     mean, scale = standardization_of(images, standardize=True)
     assert (mean, scale) == (1, 1)
+
+
+def test_rows_of_numbers_are_left_alone():
+    """Embeddings come as images of one pixel: shifted they would be zero; a row of pixels is shifted along itself."""
+    rows = IMAGES.reshape(64, 1, 1, -1)
+    np.testing.assert_array_equal(AUGMENT(rows, jax.random.key(0), kind="crop_flip"), rows)
+    lines = RNG.uniform(1, 2, size=(64, 1, 16, 1)).astype(np.float32)
+    changed = np.asarray(AUGMENT(lines, jax.random.key(0), kind="crop"))
+    assert np.all(changed.any(axis=2))
+    assert not np.array_equal(changed, lines)
