@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
 from data_pruning.records.settings import from_json, to_json
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.models.config import ModelConfig
-from real_data.scores.config import ScoreConfig
+from real_data.scores.config import MetricName, ScoreConfig
+from real_data.scores.families import METRICS
 from real_data.training.config import TrainingConfig
 
 EXPERIMENT = Experiment(
@@ -81,3 +83,7 @@ def test_rerun_of_a_wrong_file_is_one_line(tmp_path, content, message):
 def test_epochs_are_rounded_up_to_whole_steps(settings, steps):
     """Three epochs of 1,000 examples are 3,000 / 64 = 46.9 steps."""
     assert settings.steps_for(1000) == steps
+
+
+def test_the_metrics_that_type_checkers_know_are_those_of_the_families():
+    assert get_args(MetricName) == METRICS
