@@ -91,7 +91,7 @@ MISTAKES = {
             "--rules harder",
             "--class-quotas size",
         ],
-        "combine": ["{file}", "{file} {file}", "{file} --out kept.txt"],
+        "combine": ["{file}", "{file} {file}", "{file} {below} --out kept.txt"],
         "judge": [
             "{file} --human-labels {file}",
             "{file}",
@@ -152,6 +152,7 @@ MISTAKES = {
         "recipes": ["--all"],
         "download": ["folder", "mnist"],
         "score": [
+            "--metrics el2n el2n",
             "--out {below}",
             "--from-csv {file}",
             "--dataset folder --path {file}",

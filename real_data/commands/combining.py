@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from data_pruning.arguments import check_different
 from data_pruning.records.writable import check_file
 from real_data.commands.options import cli
 
@@ -22,7 +23,7 @@ def combine(
     """One score of several: the mean of the ranks that they give each image; the file goes wherever scores go.
 
     Args:
-        scores: at least two files of scores of the same images, as the command score writes them.
+        scores: at least two files, each once, of scores of the same images, as the command score writes them.
         weights: one for each, above 0; None weighs all alike.
         metric: name that it gets.
         out: the file, suffix .nc.
@@ -30,6 +31,7 @@ def combine(
     from real_data.scores.combination import combine_scores
     from real_data.scores.score_file import Scores
 
+    check_different("scores", tuple(map(str, scores)))
     check_file("out", out, ".nc")
     found = combine_scores([Scores.load(path) for path in scores], weights=weights, metric=metric)
     print(f"{metric}: mean rank of {len(scores)} scores of {found.values.size} images; saved in {found.save(out)}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pruning.arguments import check_different
 from data_pruning.records.settings import digest_of
 from data_pruning.records.writable import check_folder
 from real_data.commands.cluster_options import METRIC, ClusterOptions, Clusters
@@ -83,6 +84,7 @@ def score(
     from real_data.scores.subset_scores import check_subset_scores
 
     check_folder("out", out)
+    check_different("metrics", metrics)
     clusters.check(metrics)
     subsets.check(metrics)
     _check_seen(metrics, on_embeddings, from_csv, subsets)

@@ -14,7 +14,7 @@ from data_pruning.records.settings import to_json
 from real_data.scores.config import ScoreConfig
 from real_data.scores.consistency import inconsistency
 from real_data.scores.disagreement import held_out_disagreement
-from real_data.scores.families import family_of
+from real_data.scores.families import FAMILIES, family_of
 from real_data.scores.held_out import Estimate, held_out_mean
 from real_data.scores.influence import Influence, influence
 from real_data.scores.memorization import memorization
@@ -32,15 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_subset_scores", "score_on_subsets", "scores_of_outcomes", "subset_settings"]
 
-_OF_TESTS = (
-    "ddd",
-    "entropy",
-    "mutual-information",
-    "variation-ratio",
-    "consistency",
-    "el2n-held-out",
-    "margin-held-out",
-)
+_OF_EXAMPLES = ("memorization", "influence-max", "influence-sum")
+_OF_TESTS = tuple(metric for metric in FAMILIES["subsets"] if metric not in _OF_EXAMPLES)
 """Scores that test images have too: no network has seen them."""
 
 _OF_SUMS = ("entropy", "mutual-information")
