@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import MaxNLocator
 
 from data_pruning import Results
-from figures.draw.looks import METRIC_NAMES, rule_label, rule_look
+from figures.draw.error_panels import FRACTION_LABEL, draw_errors, label_grid, legend_entries
+from figures.draw.looks import metric_name, rule_label, rule_look
 from figures.draw.style import FULL_WIDTH, new_figure, plain_ticks, shades, style
 from real_data.selection.methods import looks_at_recalls, looks_at_scores
 
-__all__ = ["benchmark_classes", "benchmark_errors", "benchmark_ranks"]
+__all__ = ["benchmark_classes", "benchmark_errors", "benchmark_ranks", "benchmark_size", "draw_benchmark"]
 
-MOST_COLUMNS = 4
+COLUMNS = 4
 MOST_NAMED = 20  # classes that are named on an axis
 WIDE = 4.0  # ratio of errors from which the axis is logarithmic
 LEAST = 1e-3  # per cent: no error is drawn below
@@ -32,38 +33,43 @@ def benchmark_errors(results: Results) -> Figure:
     Returns:
         A matplotlib figure; 95 % intervals over seeds, crosses where networks did not learn.
     """
-    metrics = [str(name) for name in results["metric"]]
-    order = np.argsort(results["fraction"])
-    x = results["fraction"][order]
-    number, columns = len(metrics), min(MOST_COLUMNS, len(metrics))
     with style():
-        rows = -(-number // columns)
-        figure = new_figure(max(3.0, FULL_WIDTH * columns / MOST_COLUMNS) + 1.8, 2.5 * rows + 0.3)
-        panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        learned = results["num_failed"] == 0
-        whole = float(results["error_all"])
-        low = float(np.min(results["error"], initial=whole))
-        high = float(np.max((results["error"] + results["error_half_width"])[learned], initial=whole))
-        for m, (metric, axes) in enumerate(zip(metrics, panels, strict=False)):
-            axes.axhline(100 * float(results["error_all"]), color="black", linewidth=1, label="all images")
-            for r, rule in enumerate(map(str, results["rule"])):
-                fine = learned[m, r][order]
-                error = 100 * results["error"][m, r][order]
-                width = 100 * results["error_half_width"][m, r][order]
-                look = _look(rule)
-                axes.errorbar(x, np.where(fine, error, np.nan), np.where(fine, width, 0), label=_label(rule), **look)
-                if not fine.all():
-                    axes.plot(x[~fine], error[~fine], "x", color=look["color"], label=f"{_label(rule)}: failed")
-            axes.set(title=_name(metric), xlabel="fraction kept, f")
-            if high > WIDE * low:
-                plain_ticks(axes, max(100 * low / 1.25, LEAST), min(100.0, 110 * high))
-        for axes in panels[number:]:
-            axes.set_visible(False)
-        for axes in panels[::columns]:
-            axes.set_ylabel("test error, %")
-        title = f"{int(results['pool_size']):,} images, {results.sizes['seed']} seeds"
-        figure.legend(*_legend(panels[:number]), loc="outside right upper", title=title)
+        figure = new_figure(*benchmark_size(results["metric"].size))
+        draw_benchmark(figure, results)
         return figure
+
+
+def benchmark_size(number: int) -> tuple[float, float]:
+    """Width and height in inches of the panels of a number of scores, with their legend on the right."""
+    columns = _columns(number)
+    return max(3.0, FULL_WIDTH * columns / COLUMNS) + 1.8, 2.3 * -(-number // columns) + 0.5
+
+
+def _columns(number: int) -> int:
+    """Panels in a row, so that none stands alone in the last one where that can be had."""
+    return 3 if number in (5, 6, 9) else min(COLUMNS, number)
+
+
+def draw_benchmark(figure: FigureBase, results: Results) -> None:
+    """A panel for each score in a figure or a part of one, and the legend on the right; see benchmark_errors."""
+    metrics = [str(name) for name in results["metric"]]
+    number, columns = len(metrics), _columns(len(metrics))
+    panels = figure.subplots(-(-number // columns), columns, squeeze=False, sharex=True, sharey=True).ravel()
+    learned = results["num_failed"] == 0
+    whole = float(results["error_all"])
+    low = float(np.min(results["error"], initial=whole))
+    high = float(np.max((results["error"] + results["error_half_width"])[learned], initial=whole))
+    for m, (metric, axes) in enumerate(zip(metrics, panels, strict=False)):
+        axes.axhline(100 * whole, color="black", linewidth=1, label="all images")
+        for r, rule in enumerate(map(str, results["rule"])):
+            cells = (results["fraction"], results["error"][m, r], results["error_half_width"][m, r], learned[m, r])
+            draw_errors(axes, *cells, look=_look(rule), label=_label(rule))
+        axes.set_title(metric_name(metric))
+        if high > WIDE * low:
+            plain_ticks(axes, max(100 * low / 1.25, LEAST), min(100.0, 110 * high))
+    label_grid(panels, number, columns, xlabel=FRACTION_LABEL, ylabel="test error  (%)")
+    title = f"{int(results['pool_size']):,} images, {results.sizes['seed']} seeds"
+    figure.legend(*legend_entries(panels[:number]), loc="outside right upper", title=title)
 
 
 def benchmark_classes(results: Results, *, fraction: float | None = None) -> Figure:
@@ -93,7 +99,7 @@ def benchmark_classes(results: Results, *, fraction: float | None = None) -> Fig
         panels = figure.subplots(len(metrics), 2, squeeze=False, width_ratios=[1, 1.9], sharex="col")
         for m, (metric, (left, right)) in enumerate(zip(metrics, panels, strict=True)):
             _sizes(left, results, m, sized.index(first), k)
-            left.set_title(f"{_name(metric)}, {_label(first)}")
+            left.set_title(f"{metric_name(metric)}, {_label(first)}")
             right.axhline(0, color="0.55", linestyle=":", linewidth=1)
             shown = _shown(results, m, k)
             for i, rule in enumerate(shown):
@@ -106,12 +112,12 @@ def benchmark_classes(results: Results, *, fraction: float | None = None) -> Fig
                     **{**_look(rule), "linestyle": "none"},
                     label=_label(rule),
                 )
-            right.set_title(_name(metric))
+            right.set_title(metric_name(metric) + _what_failed(results, m, k))
             right.set_ylabel("error less random's, points")
         _name_classes(panels[-1, 1], [str(results["class_name"][c]) for c in tested[in_order]])
         panels[0, 0].legend()
         panels[-1, 0].set_xlabel("class, largest first")
-        handles, labels = _legend(panels[:, 1])
+        handles, labels = legend_entries(panels[:, 1])
         figure.legend(handles, labels, loc="outside lower right", ncols=max(1, len(labels)))
         figure.suptitle(f"f = {results['fraction'][k]:g} of {int(results['pool_size']):,} images", fontsize=9.5)
         return figure
@@ -136,10 +142,10 @@ def benchmark_ranks(results: Results, *, fraction: float | None = None) -> Figur
     metrics = [str(name) for name in results["metric"]]
     rules = [str(rule) for rule in results["rule"]]
     rank = (np.arange(results.sizes["bin"]) + 0.5) / results.sizes["bin"]
-    number, columns = len(metrics), min(MOST_COLUMNS, len(metrics))
+    number, columns = len(metrics), _columns(len(metrics))
     with style():
         rows = -(-number // columns)
-        figure = new_figure(max(3.0, FULL_WIDTH * columns / MOST_COLUMNS) + 1.8, 2.5 * rows + 0.5)
+        figure = new_figure(max(3.0, FULL_WIDTH * columns / COLUMNS) + 1.8, 2.5 * rows + 0.5)
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for m, (metric, axes) in enumerate(zip(metrics, panels, strict=False)):
             axes.axhline(0, color="0.55", linestyle=":", linewidth=1)
@@ -153,19 +159,18 @@ def benchmark_ranks(results: Results, *, fraction: float | None = None) -> Figur
                     label=_label(rule),
                 )
             by = str(results["ranked_by"][m])
-            axes.set(title=_name(metric) + ("" if by == metric else f" (ranks by {_name(by)})"))
-            axes.set_xlabel("rank of test images, 0 = hardest")
-        for axes in panels[number:]:
-            axes.set_visible(False)
-        for axes in panels[::columns]:
-            axes.set_ylabel("error less random's, points")
-        figure.legend(*_legend(panels[:number]), loc="outside right upper", title=f"f = {results['fraction'][k]:g}")
+            ranked = "" if by == metric else f"\n(ranks by {metric_name(by)})"
+            axes.set_title(metric_name(metric) + ranked + _what_failed(results, m, k))
+        xlabel, ylabel = "rank of test images, 0 = hardest", "error less random's, points"
+        label_grid(panels, number, columns, xlabel=xlabel, ylabel=ylabel)
+        title = f"f = {results['fraction'][k]:g} of {int(results['pool_size']):,} images"
+        figure.legend(*legend_entries(panels[:number]), loc="outside right upper", title=title)
         return figure
 
 
 def _sizes(axes: Axes, results: Results, m: int, rule: int, k: int) -> None:
     shares = results["min_class_share"]
-    position = np.arange(results.sizes["class"])
+    position = 1 + np.arange(results.sizes["class"])
     for s, color in zip(range(shares.size), shades(shares.size), strict=True):
         sizes = np.sort(results["class_sizes"][s, m, rule, k])[::-1]
         look: dict[str, Any] = {
@@ -174,7 +179,8 @@ def _sizes(axes: Axes, results: Results, m: int, rule: int, k: int) -> None:
             "drawstyle": "steps-mid",
         }  # lines may lie on each other
         axes.plot(position, sizes, **look, label=f"least class share {shares[s]:g}")
-    axes.set(ylabel="images kept", ylim=(0, None))
+    axes.set(ylabel="images of the class", ylim=(0, None), xlim=(0.5, position[-1] + 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _shown(results: Results, m: int, k: int) -> list[str]:
@@ -182,11 +188,22 @@ def _shown(results: Results, m: int, k: int) -> list[str]:
 
     None where networks trained on random examples did not learn: nothing can be compared with them.
     """
-    if results["num_failed"][m, results["rule"].tolist().index("random"), k]:
+    failed = _failed(results, m, k)
+    if "random" in failed:
         return []
-    names = {str(rule): r for r, rule in enumerate(results["rule"]) if results["num_failed"][m, r, k] == 0}
+    names = [str(rule) for rule in results["rule"] if rule not in failed]
     of_score = [rule for rule in names if looks_at_scores(rule)][:SHOWN]
     return of_score + [rule for rule in names if looks_at_recalls(rule) and rule not in of_score]
+
+
+def _failed(results: Results, m: int, k: int) -> list[str]:
+    return [str(rule) for rule, number in zip(results["rule"], results["num_failed"][m, :, k], strict=True) if number]
+
+
+def _what_failed(results: Results, m: int, k: int) -> str:
+    """A line below the title that says which rules are missing in a panel, and why; or nothing."""
+    failed = _failed(results, m, k)
+    return f"\n({', '.join(map(_label, failed))}: failed)" if failed else ""
 
 
 def _fraction_index(results: Results, fraction: float | None, default: int) -> int:
@@ -209,20 +226,7 @@ def _label(rule: str) -> str:
     return f"{name}, classes by error" if looks_at_recalls(rule) else name
 
 
-def _name(metric: str) -> str:
-    return METRIC_NAMES.get(metric, metric)
-
-
 def _name_classes(axes: Axes, names: list[str]) -> None:
     if len(names) <= MOST_NAMED:
         axes.set_xticks(np.arange(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 30)
     axes.set_xlabel("class, in the order of random's error")
-
-
-def _legend(panels: np.ndarray) -> tuple[list[Artist], list[str]]:
-    """Each label of the panels once."""
-    found: dict[str, Artist] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return list(found.values()), list(found)

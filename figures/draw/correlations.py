@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from data_pruning import Results
-from figures.draw.looks import METRIC_NAMES
+from figures.draw.looks import metric_name
 from figures.draw.style import new_figure, style
 
-__all__ = ["correlations", "draw_correlations"]
+__all__ = ["correlations", "correlations_size", "draw_agreement", "draw_correlations"]
 
 MOST_SCORES = 40
 
@@ -31,20 +31,37 @@ def correlations(results: Results) -> Figure:
     Raises:
         ValueError: other results, or more than 40 scores.
     """
-    values, tied = results["correlation"], results["tied"]
-    names = [METRIC_NAMES.get(str(name), str(name)) for name in results["name"]]
-    if len(names) > MOST_SCORES:
-        raise ValueError(f"there must be at most {MOST_SCORES} scores in one picture, got {len(names)}")
+    size = correlations_size(results)
     with style():
-        widest = max(map(len, names))
-        figure = new_figure(2.0 + 0.11 * widest + 0.46 * len(names), 1.0 + 0.06 * widest + 0.4 * len(names))
-        axes = figure.subplots()
-        draw_correlations(axes, values, names, gap=0.08)
-        for i, share in enumerate(tied):
-            axes.text(len(names) - 0.35, i, f"{100 * share:.3g}", ha="left", va="center", color="0.35", fontsize=7.5)
-        axes.text(len(names) - 0.35, -0.62, "tied (%)", ha="left", va="bottom", color="0.35", fontsize=7.5)
-        axes.set_title(f"{results.config['dataset']}, {results.config['num_examples']:,} images")
+        figure = new_figure(*size)
+        draw_agreement(figure.subplots(), results)
         return figure
+
+
+def correlations_size(results: Results) -> tuple[float, float]:
+    """Width and height in inches of the matrix with its names and colour bar.
+
+    Raises:
+        ValueError: other results, or more than 40 scores.
+    """
+    if len(results["correlation"]) > MOST_SCORES:
+        raise ValueError(
+            f"there must be at most {MOST_SCORES} scores in one picture, got {len(results['correlation'])}"
+        )
+    names = [metric_name(str(name)) for name in results["name"]]
+    widest = max(map(len, names))
+    return 2.0 + 0.11 * widest + 0.46 * len(names), 1.0 + 0.06 * widest + 0.4 * len(names)
+
+
+def draw_agreement(axes: Axes, results: Results) -> None:
+    """The matrix of correlations with the share of ties of each score on the right; see :func:`correlations`."""
+    values, tied = results["correlation"], results["tied"]
+    names = [metric_name(str(name)) for name in results["name"]]
+    draw_correlations(axes, values, names, gap=0.08)
+    for i, share in enumerate(tied):
+        axes.text(len(names) - 0.35, i, f"{100 * share:.3g}", ha="left", va="center", color="0.35", fontsize=7.5)
+    axes.text(len(names) - 0.35, -0.62, "tied (%)", ha="left", va="bottom", color="0.35", fontsize=7.5)
+    axes.set_title(f"{results.config['dataset']}, {results.config['num_examples']:,} images")
 
 
 def draw_correlations(axes: Axes, values: NDArray[np.float64], names: Sequence[str], *, gap: float = 0.03) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from data_pruning import Results
-from figures.draw.looks import METRIC_NAMES, rule_label, rule_look
+from figures.draw.looks import metric_name, rule_label, rule_look
 from figures.draw.style import FRONTIER, FULL_WIDTH, MARKERS, new_figure, shades, style
 from real_data.findings.frontier import Frontier, pareto_frontier, position
 from scaling_laws.power_or_exponential.comparison import ScalingComparison, compare_scaling_laws
@@ -56,7 +56,7 @@ def fig3(results: Results, metric: str | None = None) -> Figure:
 def _title(results: Results, m: int) -> str:
     dataset = results.config.get("experiment", {}).get("dataset", "images")
     metric = str(results["metric"][m])
-    return f"{dataset}, {METRIC_NAMES.get(metric, metric)} scores, {results['seed'].size} seeds"
+    return f"{dataset}, {metric_name(metric)} scores, {results['seed'].size} seeds"
 
 
 def _one_pool(results: Results, metrics: Any) -> Figure:

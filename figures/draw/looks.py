@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from figures.draw.style import MARKERS
 
-__all__ = ["LOOKS", "METRIC_NAMES", "RULE_LABELS", "RULE_LOOKS", "rule_label", "rule_look"]
+__all__ = [
+    "LOOKS",
+    "METRIC_NAMES",
+    "RULE_LABELS",
+    "RULE_LOOKS",
+    "curve_looks",
+    "metric_name",
+    "rule_label",
+    "rule_look",
+]
 
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -29,14 +39,85 @@ METRIC_NAMES = {
     "tdds": "TDDS",
     "dual": "DUAL",
     "ddd": "DDD",
+    "influence-max": "largest influence",
+    "influence-sum": "sum of influences",
+    "mutual-information": "mutual information",
+    "variation-ratio": "variation ratio",
+    "el2n-held-out": "EL2N, held out",
+    "margin-held-out": "margin, held out",
+    "ssl-prototypes": "SSL prototype",
     "random": "random",
 }
+
+
+METRIC_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#440154")
+"""Colours that the colour-blind tell apart (Okabe and Ito 2008), without black and grey: those are all and random."""
+
+
+METRIC_ORDER = (
+    "el2n",
+    "memorization",
+    "ssl-prototypes",
+    "prototypes",
+    "forgetting",
+    "ddd",
+    "entropy",
+    "grand",
+    "aum",
+    "influence-max",
+    "influence-sum",
+    "margin",
+    "mutual-information",
+    "moderate",
+    "confidence",
+    "dyn-unc",
+    "tdds",
+    "dual",
+    "variation-ratio",
+    "consistency",
+    "el2n-held-out",
+    "margin-held-out",
+)
+"""Scores that are often drawn together come first, as they differ in colour; the others also in marker."""
+
+
+_OTHER_LINES = ("-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+
+
+def metric_name(metric: str) -> str:
+    """Name of a score in legends and titles; of a published or unknown one its own."""
+    return METRIC_NAMES.get(metric, metric)
+
+
+def curve_looks(curves: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Looks of curves that are a score and a rule each: colour and marker say the score, the line says the rule.
+
+    Keep-hard is solid with full markers, keep-easy dashed, other rules dash-dotted, with hollow ones; random examples
+    look as in every picture.
+
+    Args:
+        curves: pairs of metric and rule; random examples have the rule ``random``.
+    """
+    others = list(dict.fromkeys(rule for _, rule in curves if rule not in LOOKS))
+    unknown = list(dict.fromkeys(metric for metric, _ in curves if metric not in METRIC_ORDER))
+    found = []
+    for metric, rule in curves:
+        if rule == "random":
+            found.append(dict(LOOKS["random"]))
+            continue
+        place = [*METRIC_ORDER, *unknown].index(metric)
+        color = METRIC_COLOURS[place % len(METRIC_COLOURS)]
+        line = LOOKS[rule]["linestyle"] if rule in LOOKS else _OTHER_LINES[others.index(rule) % len(_OTHER_LINES)]
+        marker = MARKERS[(place + place // len(METRIC_COLOURS)) % len(MARKERS)]
+        face = color if rule == "hard" else "white"
+        found.append({"color": color, "marker": marker, "linestyle": line, "markerfacecolor": face})
+    return found
 
 
 OTHER_KINDS = {
     "policy": ("#d55e00", "-"),
     "proportional": ("#0072b2", "-"),
-    "coverage": ("#009e73", "-"),
+    "coverage": ("#56b4e9", "-"),
     "mix": ("#cc79a7", "-"),
     "rs2": ("#e69f00", ":"),
     "infobatch": ("#e69f00", "-."),

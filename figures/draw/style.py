@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
-__all__ = ["FULL_WIDTH", "MARKERS", "letter", "new_figure", "plain_ticks", "shades", "style"]
+__all__ = ["FULL_WIDTH", "MARKERS", "letter", "letter_parts", "new_figure", "plain_ticks", "shades", "style"]
 
 FULL_WIDTH = 10.0  # inches
 MARKERS = ("o", "s", "v", "D", "<", "^", ">")
@@ -60,6 +60,12 @@ def letter(*panels: Axes) -> None:
     """Letters at the panels' upper left corners."""
     for name, axes in zip("abcdefgh", panels, strict=False):
         axes.text(-0.12, 1.04, name, transform=axes.transAxes, fontweight="bold", fontsize=11)
+
+
+def letter_parts(*parts: FigureBase) -> None:
+    """Letters at the upper left corners of parts of a figure."""
+    for name, part in zip("abcdefgh", parts, strict=False):
+        part.text(0.01, 0.985, name, fontweight="bold", fontsize=11, va="top")
 
 
 def plain_ticks(axes: Axes, low: float, high: float, *, axis: Literal["x", "y"] = "y") -> None:

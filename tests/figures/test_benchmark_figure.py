@@ -45,6 +45,22 @@ def test_nothing_is_compared_with_failed_random():
     results["num_failed"][:, 2, 1] = 1
     for figure in (benchmark_classes(results), benchmark_ranks(results)):
         assert not any(axes.containers for axes in figure.axes)
+        assert figure.axes[-1].get_title().endswith("(keep hard, random: failed)")
+
+
+def test_numbers_stand_below_every_column():
+    """Five scores are three columns and two rows: the last panel of the first row has nothing below."""
+    results = benchmark(ranks=False)
+    five = Results(results.title, {})
+    for name, variable in results.variables.items():
+        values = variable.values
+        if "metric" in variable.dims:
+            values = np.take(values, [0, 1, 0, 1, 0], axis=variable.dims.index("metric"))
+        five.add(name, variable.dims, values, variable.units, variable.description)
+    panels = benchmark_errors(five).axes
+    assert len(panels) == 5
+    shown = [axes.xaxis.get_tick_params()["labelbottom"] for axes in panels]
+    assert shown == [bool(axes.get_xlabel()) for axes in panels] == [False, False, True, True, True]
 
 
 def bars(axes, label):
@@ -82,6 +98,7 @@ def test_classes_by_size_and_error():
     bar = bars(right, "keep hard")
     np.testing.assert_allclose(bar.lines[0].get_ydata(), 100 * results["class_excess"][0, 0, 1][order])
     np.testing.assert_allclose(half_widths(bar), 100 * results["class_excess_half_width"][0, 0, 1][order])
+    assert (right.get_title(), other.get_title()) == ("EL2N", "published\n(keep hard: failed)")
     assert [text.get_text() for text in other.get_xticklabels()] == [("ant", "cow")[i] for i in order]
     assert "keep hard" not in [container.get_label() for container in other.containers]  # failed
     assert figure.get_suptitle() == "f = 0.2 of 1,000 images"
@@ -100,7 +117,11 @@ def test_errors_by_rank():
     np.testing.assert_allclose(bar.lines[0].get_xdata(), np.arange(10) / 10 + 0.05)
     np.testing.assert_allclose(bar.lines[0].get_ydata(), 100 * results["rank_excess"][0, 0, 0])
     np.testing.assert_allclose(half_widths(bar), 100 * results["rank_excess_half_width"][0, 0, 0])
-    assert second.get_title() == "published (ranks by EL2N)"
+    assert second.get_title() == "published\n(ranks by EL2N)"
+    # at f = 0.2 keep-hard by the published score failed: it is missing, and that is said
+    second = benchmark_ranks(results).axes[1]
+    assert second.get_title() == "published\n(ranks by EL2N)\n(keep hard: failed)"
+    assert "keep hard" not in [container.get_label() for container in second.containers]
     with pytest.raises(ValueError, match="no score of these results knows the test images"):
         benchmark_ranks(benchmark(ranks=False))
 

@@ -1,0 +1,93 @@
+"""Panels of errors against the fraction kept: curves with intervals, crosses of failures, labels at the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+__all__ = ["FRACTION_LABEL", "draw_errors", "label_grid", "legend_entries", "student_half_width"]
+
+FRACTION_LABEL = "fraction kept, f"
+
+Floats = NDArray[np.float64]
+
+
+def draw_errors(
+    axes: Axes,
+    fractions: Floats,
+    error: Floats,
+    half_width: Floats,
+    fine: NDArray[np.bool_],
+    *,
+    look: dict[str, Any],
+    label: str,
+) -> None:
+    """One curve, in per cent, with intervals; crosses in its colour where networks did not learn.
+
+    Args:
+        axes: where it is drawn.
+        fractions: kept, in any order.
+        error: a fraction, for each; not finite where it is not known: a cross at the upper edge.
+        half_width: of its interval; NaN where there is none, as of one seed.
+        fine: whether the networks learned.
+        look: colour, marker and line.
+        label: of the curve in the legend.
+    """
+    order = np.argsort(fractions)
+    x, y, width = fractions[order], 100 * error[order], 100 * half_width[order]
+    fine = fine[order] & np.isfinite(y)
+    bars = np.where(fine & np.isfinite(width), width, 0)
+    axes.errorbar(x, np.where(fine, y, np.nan), bars if bars.any() else None, label=label, **look)
+    if not fine.all():
+        cross: dict[str, Any] = {"color": look["color"], "marker": "x", "markersize": 5, "linestyle": "none"}
+        axes.plot(x[~fine], y[~fine], label=f"{label}: failed", **cross)
+        if not np.isfinite(y).all():
+            unknown = x[~np.isfinite(y)]
+            axes.plot(unknown, np.full(unknown.size, 0.97), transform=axes.get_xaxis_transform(), **cross)
+
+
+def student_half_width(values: Floats, confidence: float = 0.95) -> Floats:
+    """Half of the interval of the mean over the last axis (Student's t); NaN where there is one value alone."""
+    from scipy import stats
+
+    number = values.shape[-1]
+    if number < 2:
+        return np.full(values.shape[:-1], np.nan)
+    quantile = float(stats.t.ppf((1 + confidence) / 2, number - 1))
+    return np.asarray(quantile * values.std(axis=-1, ddof=1) / np.sqrt(number))
+
+
+def label_grid(panels: Iterable[Axes], number: int, columns: int, *, xlabel: str, ylabel: str) -> None:
+    """Labels where a grid has nothing below or on the left; panels beyond the first ``number`` are taken away.
+
+    Args:
+        panels: of all rows, which share their axes.
+        number: of panels in use.
+        columns: panels in a row.
+        xlabel: of those that have nothing below, with numbers at their ticks.
+        ylabel: of the first column.
+    """
+    for n, axes in enumerate(panels):
+        if n >= number:
+            axes.remove()
+            continue
+        if n + columns >= number:
+            axes.set_xlabel(xlabel)
+            axes.tick_params(axis="x", labelbottom=True)
+        if n % columns == 0:
+            axes.set_ylabel(ylabel)
+
+
+def legend_entries(panels: Iterable[Axes]) -> tuple[list[Artist], list[str]]:
+    """Each label of the panels once; failures last, as one cross for all of a kind."""
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    labels = sorted(found, key=lambda label: label.endswith(": failed"))  # a stable sort
+    return [found[label] for label in labels], labels
