@@ -32,7 +32,7 @@ def draw_errors(
     Args:
         axes: where it is drawn.
         fractions: kept, in any order.
-        error: a fraction, for each; not finite where it is not known: a cross at the upper edge.
+        error: a fraction, for each; NaN where it is not known: a gap, or a cross at the upper edge where not fine.
         half_width: of its interval; NaN where there is none, as of one seed.
         fine: whether the networks learned.
         look: colour, marker and line.
@@ -40,14 +40,14 @@ def draw_errors(
     """
     order = np.argsort(fractions)
     x, y, width = fractions[order], 100 * error[order], 100 * half_width[order]
-    fine = fine[order] & np.isfinite(y)
+    fine = fine[order]
     bars = np.where(fine & np.isfinite(width), width, 0)
     axes.errorbar(x, np.where(fine, y, np.nan), bars if bars.any() else None, label=label, **look)
     if not fine.all():
         cross: dict[str, Any] = {"color": look["color"], "marker": "x", "markersize": 5, "linestyle": "none"}
         axes.plot(x[~fine], y[~fine], label=f"{label}: failed", **cross)
-        if not np.isfinite(y).all():
-            unknown = x[~np.isfinite(y)]
+        unknown = x[~fine & ~np.isfinite(y)]
+        if unknown.size:
             axes.plot(unknown, np.full(unknown.size, 0.97), transform=axes.get_xaxis_transform(), **cross)
 
 
