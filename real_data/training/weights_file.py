@@ -6,10 +6,7 @@ with a leading axis of networks; so ``numpy.load(path)`` alone is enough to take
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +16,15 @@ import jax
 import numpy as np
 from flax import nnx
 
-from data_pruning.records.atomic_file import write_atomically
 from data_pruning.records.settings import from_json, to_json
 from real_data import models
 from real_data.models.config import ModelConfig
+from real_data.training.array_file import digest_of_arrays, read_arrays, write_arrays
 from real_data.training.augmentation import Standardization
 from real_data.training.examples import Examples
 from real_data.training.networks import Params, TrainedNetworks, architecture_of
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "name_of", "read_weights_file", "save_weights"]
 
 
 def save_weights(
@@ -83,9 +80,25 @@ def save_weights(
         "correct": np.packbits(networks.correct, axis=-1),
     }
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, sha256=np.array(_digest(arrays)), **arrays)
-    write_atomically(path, content.getbuffer())
+    write_arrays(path, {"sha256": np.array(digest_of_arrays(arrays)), **arrays})
+
+
+def read_weights_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the description in a file that :func:`save_weights` wrote, checked against its ``sha256``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, altered or another kind of file.
+    """
+    try:
+        arrays = read_arrays(path)
+        if str(arrays.pop("sha256")) != digest_of_arrays(arrays):
+            raise ValueError("its content does not match its sha256")
+        return arrays, json.loads(str(arrays["description"]))
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is damaged, altered or no file of weights ({error}): train again") from error
 
 
 def load_weights(path: Path) -> TrainedNetworks:
@@ -95,18 +108,7 @@ def load_weights(path: Path) -> TrainedNetworks:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, altered or another kind of file, or the networks are built otherwise now.
     """
-    try:
-        # opened here: NumPy leaves a file that is cut short open
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            _check_stored(file.zip.infolist())
-            arrays = {name: file[name] for name in file.files}
-        if str(arrays.pop("sha256")) != _digest(arrays):
-            raise ValueError("its content does not match its sha256")
-        description = json.loads(str(arrays["description"]))
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path} is damaged, altered or no file of weights ({error}): train again") from error
+    arrays, description = read_weights_file(path)
     image_shape = tuple(description["image_shape"])
     model = models.build(from_json(ModelConfig, description["model"]), image_shape, description["num_classes"])
     architecture = architecture_of(model, image_shape)
@@ -119,7 +121,7 @@ def load_weights(path: Path) -> TrainedNetworks:
     _, *states = nnx.split(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), nnx.Param, nnx.BatchStat)
     params, batch_stats = (
         jax.tree_util.tree_map_with_path(
-            lambda place, _, kind=kind: arrays[_name(kind, place)], nnx.to_pure_dict(state)
+            lambda place, _, kind=kind: arrays[name_of(kind, place)], nnx.to_pure_dict(state)
         )
         for kind, state in zip(("params", "batch_stats"), states, strict=True)
     )
@@ -138,25 +140,10 @@ def load_weights(path: Path) -> TrainedNetworks:
     )
 
 
-def _check_stored(members: list[zipfile.ZipInfo]) -> None:
-    """Our files are not compressed: one that is could unpack to anything."""
-    for member in members:
-        if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
-            raise ValueError(f"{member.filename} is compressed, as no file of this package is")
-
-
 def _by_name(kind: str, tree: Params) -> dict[str, np.ndarray]:
-    return {_name(kind, place): leaf for place, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    return {name_of(kind, place): leaf for place, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _name(kind: str, place: Any) -> str:
+def name_of(kind: str, place: Any) -> str:
+    """Name in a file of a tensor: ``params`` or ``batch_stats``, and its place in the tree (a path of JAX)."""
     return f"{kind}/{jax.tree_util.keystr(place, simple=True, separator='/')}"
-
-
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Digest of the names, types, shapes and bytes of arrays."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

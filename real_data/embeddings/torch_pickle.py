@@ -1,0 +1,165 @@
+"""The pickle in a file of PyTorch, read without PyTorch: a table of names and tensors, and nothing that is run.
+
+Unpickling may call any function that a file names.  Here it may name an ordered dictionary, the making of a tensor or
+a parameter, and types of numbers; any other name is refused, and what stands for these names is our own: nothing that a
+file names is ever called.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+
+__all__ = ["Store", "Tensor", "Unpickler", "arrays_of", "float32_of", "tables_in"]
+
+BFLOAT16 = "BFloat16Storage"
+TYPES = {
+    "DoubleStorage": np.dtype("<f8"),
+    "FloatStorage": np.dtype("<f4"),
+    "HalfStorage": np.dtype("<f2"),
+    BFLOAT16: np.dtype("<u2"),  # the upper half of a float32: NumPy has no such type
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
+MOST_SHARED = 2
+"""Tensors may share a store, as tied weights do; together they have at most so many times the numbers of the file."""
+
+
+@dataclass(frozen=True)
+class StoreType:
+    """Type of the numbers of a store, by its name in PyTorch; calling it is refused."""
+
+    name: str
+
+    @property
+    def dtype(self) -> np.dtype:
+        """How the numbers lie in the file."""
+        return TYPES[self.name]
+
+
+@dataclass(frozen=True)
+class Store:
+    """Numbers of one type, one after another."""
+
+    key: str
+    type: StoreType
+    size: int
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A part of a store, in units of numbers."""
+
+    store: Store
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """The tensor as an array of its own: where its strides say, not in the order of the store."""
+        places = (self.offset, *self.shape, *self.strides)
+        if not all(isinstance(n, int) and n >= 0 for n in places) or len(self.shape) != len(self.strides):
+            raise ValueError(f"a tensor of shape {self.shape} and strides {self.strides} is impossible")
+        empty = 0 in self.shape
+        last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
+        if not empty and last >= numbers.size:
+            raise ValueError(f"a tensor reaches to number {last} of a store of {numbers.size}")
+        strides = tuple(step * numbers.itemsize for step in self.strides)
+        part = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides, writeable=False)
+        return float32_of(part, bfloat16=self.store.type.name == BFLOAT16)
+
+
+def float32_of(array: np.ndarray, *, bfloat16: bool) -> np.ndarray:
+    """An array of its own; numbers of two bytes with a fraction as float32, which holds them exactly.
+
+    Args:
+        array: numbers; bfloat16 ones as uint16.
+        bfloat16: whether they are such.
+    """
+    if bfloat16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array.astype(np.float32) if array.dtype == np.float16 else np.array(array)
+
+
+def arrays_of(tensors: Mapping[str, Tensor], numbers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The tensors by name, from the numbers of each store by its key."""
+    wanted = sum(math.prod(tensor.shape) for tensor in tensors.values())
+    there = sum(array.size for array in numbers.values())
+    if wanted > MOST_SHARED * there:  # strides of 0 make gigabytes of one number
+        raise ValueError(f"its tensors have {wanted} numbers, the file {there}")
+    return {name: tensor.of(numbers[tensor.store.key]) for name, tensor in tensors.items()}
+
+
+def _tensor(store: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
+    if not isinstance(store, Store) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise pickle.UnpicklingError("a tensor is not made as PyTorch makes them")
+    return Tensor(store, offset, shape, strides)
+
+
+def _parameter(tensor: Any, *_: Any) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise pickle.UnpicklingError("a parameter is not made as PyTorch makes them")
+    return tensor
+
+
+class Unpickler(pickle.Unpickler):
+    """Knows ordered dictionaries, the making of tensors and the types of their numbers, and nothing else.
+
+    Attributes:
+        stores: what it met, by key.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        super().__init__(file)
+        self.stores: dict[str, Store] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for a name, or an error."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        # functions of this one file: a pickle may set attributes of what it names
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda *parts: _tensor(*parts)
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda *parts: _parameter(*parts)
+        if module == "torch" and name in TYPES:
+            return StoreType(name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which a file of weights has no need of")
+
+    def persistent_load(self, pid: Any) -> Store:
+        """The store of numbers that a tuple describes; the last entry is missing since PyTorch 1.6."""
+        match pid:
+            case ("storage", StoreType() as kind, str(key), _, int(size)) | (
+                "storage",
+                StoreType() as kind,
+                str(key),
+                _,
+                int(size),
+                None,
+            ):
+                store = Store(key, kind, size)
+                if self.stores.setdefault(key, store) != store or size < 0:
+                    raise pickle.UnpicklingError(f"the store {key} is described in two ways")
+                return store
+        raise pickle.UnpicklingError("a store of numbers is not described as PyTorch describes them")
+
+
+def tables_in(value: Any) -> Iterable[tuple[str, Mapping[str, Tensor]]]:
+    """The tables of tensors in an unpickled value: itself, under the name ``""``, or its entries."""
+    if not isinstance(value, Mapping):
+        return
+    for name, table in (("", value), *value.items()):
+        if isinstance(table, Mapping):
+            tensors = {str(key): tensor for key, tensor in table.items() if isinstance(tensor, Tensor)}
+            if tensors:
+                yield str(name), tensors
