@@ -2,7 +2,10 @@ from .draw.benchmark import benchmark_classes as benchmark_classes
 from .draw.benchmark import benchmark_errors as benchmark_errors
 from .draw.benchmark import benchmark_ranks as benchmark_ranks
 from .draw.correlations import correlations as correlations
-from .draw.image_scores import extreme_images as extreme_images
+from .draw.extreme_images import extreme_images as extreme_images
+from .draw.extreme_images import fig6 as fig6
+from .draw.figure4 import fig4 as fig4
+from .draw.figure5 import fig5 as fig5
 from .draw.image_scores import rank_correlations as rank_correlations
 from .draw.image_scores import score_histograms as score_histograms
 from .draw.images import fig3 as fig3
@@ -11,4 +14,5 @@ from .draw.perceptron import fig1 as fig1
 from .draw.perceptron import fig2 as fig2
 from .draw.rules import learned_rule as learned_rule
 from .draw.rules import rule_benchmark as rule_benchmark
+from .draw.transfer import transfer_differences as transfer_differences
 from .draw.windows import windows as windows

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from data_pruning import KeepEasy, KeepHard, Results
 from data_pruning.records.atomic_file import write_atomically
 from data_pruning.records.results import stored
-from figures import fig1, fig2, fig3
+from figures import fig1, fig2, fig3, fig4, fig6
 from figures.compute import best_rule, joint_law, probes, queries, students
 from figures.compute.curves import compute_curves
 from figures.compute.software import software
@@ -58,6 +58,8 @@ FILES = {
     "queries": "queries.nc",
     "joint_law": "joint_law.nc",
     "joint_law_validation": "joint_law_validation.nc",
+    "transfer": "transfer.nc",
+    "extremes": "fig6.nc",
 }
 
 
@@ -206,6 +208,8 @@ def draw(folder: Path, names: tuple[str, ...] = ("fig1", "fig2", "fig3")) -> lis
         "fig1": lambda: fig1(load("curves"), load("validation")),
         "fig2": lambda: fig2(load("curves"), load("validation")),
         "fig3": lambda: fig3(load("digits")),
+        "fig4": lambda: fig4(load("transfer")),
+        "fig6": lambda: fig6(load("extremes")),
         "phase_diagram": lambda: best_rule_pictures.phase_diagram(load("phase_diagram"), load("best_rule_validation")),
         "policies": lambda: best_rule_pictures.policies(load("policies"), load("best_rule_validation")),
         "frontier": lambda: best_rule_pictures.frontier(load("frontier"), load("best_rule_validation")),

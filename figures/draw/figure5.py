@@ -34,11 +34,13 @@ def fig5(agreement: Results, benchmark: Results) -> Figure:
         correlations_size(agreement),
         benchmark_size(benchmark["metric"].size),
     )
+    width = max(width, 5.0)  # few scores need room for the colour bar
     with style():
         figure = new_figure(max(width, other_width), height + other_height + 0.4)
         parts: Any = figure.subfigures(2, 1, height_ratios=[height + 0.2, other_height + 0.2])
         above, below = parts
-        draw_agreement(above.subplots(), agreement)
+        matrix = above.subfigures(1, 2, width_ratios=[width, max(other_width - width, 1e-3)])[0]
+        draw_agreement(matrix.subplots(), agreement)
         draw_benchmark(below, benchmark)
         letter_parts(above, below)
         return figure

@@ -1,4 +1,4 @@
-"""Pictures of scores of difficulty: their distribution, the images at its ends, and how far metrics agree."""
+"""Pictures of scores of difficulty: their distribution, and how far metrics agree."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from figures.compute.extremes import MOST_CLASSES, class_name
 from figures.draw.correlations import draw_correlations
-from figures.draw.looks import METRIC_NAMES
+from figures.draw.looks import metric_name
 from figures.draw.style import FULL_WIDTH, new_figure, style
 
 if TYPE_CHECKING:
-    from real_data.datasets import ImageDataset
     from real_data.scores import Scores
 
-__all__ = ["extreme_images", "rank_correlations", "score_histograms"]
+__all__ = ["rank_correlations", "score_histograms"]
 
 AXIS_LABELS = {
     "el2n": "EL2N: length of the error vector",
@@ -32,9 +32,19 @@ AXIS_LABELS = {
     "dyn-unc": "dynamic uncertainty",
     "tdds": "TDDS: temporal dual depth",
     "dual": "DUAL: difficulty times uncertainty",
+    "memorization": "memorization of the label",
+    "influence-max": "largest influence on a test image",
+    "influence-sum": "sum of influences on test images",
+    "ddd": "DDD: share of networks that err",
+    "entropy": "entropy of the mean prediction",
+    "mutual-information": "mutual information of prediction and network",
+    "variation-ratio": "share of networks against the majority",
+    "consistency": "share of networks that err, held out",
+    "el2n-held-out": "EL2N of networks that have not seen it",
+    "margin-held-out": "negative margin of networks that have not seen it",
+    "ssl-prototypes": "cosine distance from the nearest cluster mean",
     "random": "random score",
 }
-MOST_CLASSES = 20  # in one picture
 _COLOUR = "#31688e"
 
 
@@ -93,58 +103,6 @@ def score_histograms(
         return figure
 
 
-def extreme_images(
-    dataset: ImageDataset, scores: Scores, num_per_class: int = 5, *, classes: Sequence[int] | None = None
-) -> Figure:
-    """The hardest and the easiest training images of each class.
-
-    Args:
-        dataset: the data set that was scored.
-        scores: of its training images.
-        num_per_class: images of either kind and class, at least 1; every class drawn has twice as many or more.
-        classes: labels of the classes to draw, at most 20; None is all of them.
-
-    Returns:
-        A matplotlib figure: a row per class; left the hardest image first, right the easiest last.
-
-    Raises:
-        ValueError: scores of other images, too many or unknown classes, or a class with too few images.
-    """
-    scores.check(dataset)
-    values, labels = scores.values, np.asarray(dataset.train_labels)
-    if num_per_class < 1:
-        raise ValueError(f"num_per_class must be at least 1, got {num_per_class}")
-    chosen = list(range(dataset.num_classes)) if classes is None else [int(label) for label in classes]
-    if not 1 <= len(chosen) <= MOST_CLASSES:
-        raise ValueError(f"classes must be 1 to {MOST_CLASSES} of the {dataset.num_classes} classes, got {len(chosen)}")
-    for label in chosen:
-        if not 0 <= label < dataset.num_classes:
-            raise ValueError(f"classes must be in [0, {dataset.num_classes}), got {label}")
-    blocks: tuple[list[Any], list[Any]] = ([], [])
-    for label in chosen:
-        members = np.flatnonzero(labels == label)
-        if members.size < 2 * num_per_class:
-            raise ValueError(
-                f"class {label} has {members.size} training images, but num_per_class = {num_per_class} "
-                f"hardest and easiest ones need {2 * num_per_class}"
-            )
-        hardest_first = members[np.argsort(-values[members], kind="stable")]
-        blocks[0].append(hardest_first[:num_per_class])
-        blocks[1].append(hardest_first[-num_per_class:])
-    metric = METRIC_NAMES.get(scores.metric, scores.metric)
-    names = [_class_name(label, getattr(dataset, "class_names", None)) for label in chosen]
-    with style():
-        figure = new_figure(1.3 + 0.92 * num_per_class, 0.6 + 0.42 * len(chosen))
-        panels = figure.subplots(1, 2)
-        for axes, block, title in zip(panels, blocks, ("hardest", "easiest"), strict=True):
-            _draw_mosaic(axes, dataset.train_images, np.array(block))
-            axes.set_title(title)
-        size = panels[0].get_images()[0].get_array().shape[0] / len(chosen)
-        panels[0].set_yticks([(n + 0.5) * size - 0.5 for n in range(len(chosen))], names)
-        figure.suptitle(f"{dataset.name}, {metric} scores", fontsize=10)
-        return figure
-
-
 def rank_correlations(scores: Sequence[Scores], *, names: Sequence[str] | None = None) -> Figure:
     """How far scores agree in their ranking: Spearman's rank correlation, as colours and numbers.
 
@@ -162,7 +120,7 @@ def rank_correlations(scores: Sequence[Scores], *, names: Sequence[str] | None =
     from real_data.scores import rank_correlation
 
     values = rank_correlation(_several(scores, 2))
-    names = [METRIC_NAMES.get(one.metric, one.metric) for one in scores] if names is None else list(names)
+    names = [metric_name(one.metric) for one in scores] if names is None else list(names)
     if len(names) != len(scores):
         raise ValueError(f"names must be as many as scores, {len(scores)}, got {len(names)}")
     with style():
@@ -202,7 +160,7 @@ def _draw_classes(
     for n, median in enumerate(medians[order]):
         axes.plot([median, median], [n - 0.42, n + 0.42], color="black", linewidth=3.2, solid_capstyle="butt")
         axes.plot([median, median], [n - 0.42, n + 0.42], color="white", linewidth=1.6, solid_capstyle="butt")
-    axes.set_yticks(range(present.size), [_class_name(int(label), class_names) for label in present[order]])
+    axes.set_yticks(range(present.size), [class_name(int(label), class_names) for label in present[order]])
     axes.set(xlim=(edges[0], edges[-1]), title=f"{values.size:,} images")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
@@ -227,29 +185,6 @@ def _bin_edges(values: NDArray[np.float64], num_bins: int) -> NDArray[np.float64
     return np.histogram_bin_edges(values, num_bins)
 
 
-def _draw_mosaic(axes: Axes, images: Any, indices: NDArray[np.int64]) -> None:
-    """The images of ``indices`` (rows, columns) side by side, with white gaps."""
-    chosen = np.asarray(images[indices.ravel()])
-    _, height, width, channels = chosen.shape
-    if channels not in (1, 3):
-        raise ValueError(f"images must have 1 or 3 channels to be drawn, got {channels}")
-    pixels = chosen / 255 if chosen.dtype == np.uint8 else chosen.astype(np.float64)
-    if pixels.min() < 0 or pixels.max() > 1:  # not brightness: stretched to the range of what is drawn
-        pixels = (pixels - pixels.min()) / max(float(np.ptp(pixels)), np.finfo(float).tiny)
-    gap = max(1, round(0.06 * max(height, width)))
-    rows, columns = indices.shape
-    mosaic = np.ones((rows * (height + gap), columns * (width + gap), channels))
-    for n, image in enumerate(pixels):
-        top, left = (n // columns) * (height + gap) + gap // 2, (n % columns) * (width + gap) + gap // 2
-        mosaic[top : top + height, left : left + width] = image
-    axes.imshow(mosaic if channels == 3 else mosaic[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.tick_params(length=0)
-
-
 def _several(scores: Sequence[Scores], least: int) -> Sequence[Scores]:
     if not isinstance(scores, Sequence) or len(scores) < least:
         count = len(scores) if isinstance(scores, Sequence) else "one that is no list"
@@ -263,7 +198,3 @@ def _check_labels(labels: NDArray[Any], all_values: Sequence[NDArray[np.float64]
             raise ValueError(f"labels must be integers of shape {values.shape}, got {labels.dtype} of {labels.shape}")
     if np.unique(labels).size > MOST_CLASSES:
         raise ValueError(f"labels must be of at most {MOST_CLASSES} classes, got {np.unique(labels).size}")
-
-
-def _class_name(label: int, class_names: Sequence[str] | None) -> str:
-    return str(class_names[label]) if class_names else str(label)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from figures.draw.image_scores import extreme_images, rank_correlations, score_histograms
+from figures.draw.extreme_images import extreme_images
+from figures.draw.image_scores import rank_correlations, score_histograms
 from figures.draw.images import fig3
 from figures.draw.looks import LOOKS, rule_label, rule_look
 from perceptron_theory import Results
@@ -169,8 +170,8 @@ def test_hardest_and_easiest_images_by_hand(dataset):
     for axes, rows in ((hard, [[33, 30], [34, 31], [35, 32]]), (easy, [[3, 0], [4, 1], [5, 2]])):
         mosaic = axes.get_images()[0].get_array()
         assert mosaic.shape == (15, 10)  # cells of 4 + 1 pixels
-        np.testing.assert_allclose(255 * mosaic[1::5, 1::5], rows)
-        np.testing.assert_array_equal(mosaic[4::5], 1)  # white between the rows
+        np.testing.assert_array_equal(mosaic[1::5, 1::5], rows)
+        np.testing.assert_array_equal(mosaic[4::5], 255)  # white between the rows
 
 
 def test_images_in_colour_and_of_chosen_classes(dataset):
@@ -179,7 +180,9 @@ def test_images_in_colour_and_of_chosen_classes(dataset):
     figure = extreme_images(in_colour, scores_of(np.arange(36)), num_per_class=3, classes=[2, 1])
     mosaic = figure.axes[0].get_images()[0].get_array()
     assert mosaic.shape == (10, 15, 3)
-    assert 0 <= mosaic.min() <= mosaic.max() <= 1
+    # from the darkest drawn, number 1, to the brightest, number 35
+    assert mosaic[6, 13, 0] == 0
+    assert mosaic[1, 1, 0] == 255
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["2", "1"]
 
 
