@@ -1,0 +1,1 @@
+"""Transfer: networks pretrained on parts of one data set, fine-tuned on another."""
