@@ -4,3 +4,4 @@ from .construction import build as build
 from .convolutional import CNN as CNN
 from .perceptron import MLP as MLP
 from .residual import ResNet as ResNet
+from .transformer import VisionTransformer as VisionTransformer

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from real_data.models.config import ModelConfig
+from real_data.models.config import HEADS, ModelConfig
 from real_data.models.convolutional import CNN
 from real_data.models.perceptron import MLP
 from real_data.models.readout import PatchFeatures, RandomFeatures
 from real_data.models.residual import ResNet
+from real_data.models.transformer import HEAD_WIDTH, VisionTransformer
 
 __all__ = ["Model", "build"]
 
@@ -33,7 +35,8 @@ def build(config: ModelConfig, image_shape: Sequence[int], num_classes: int) -> 
         num_classes: number of classes, at least 2.
 
     Raises:
-        ValueError: ``image_shape`` or ``num_classes`` is none, or the images are too small for the network.
+        ValueError: ``image_shape`` or ``num_classes`` is none, the images are too small for the network, or patches
+            do not tile them.
     """
     shape = tuple(map(int, image_shape))
     if len(shape) != 3 or min(shape) < 1:
@@ -61,8 +64,27 @@ def _build(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: 
         return partial(RandomFeatures, height * width * channels, num_classes, max(1, round(500 * config.width)))
     if config.kind == "patch-features":
         return partial(PatchFeatures, image_shape, num_classes, max(1, round(200 * config.width)))
+    if config.attends:
+        return _transformer(config, image_shape, num_classes, dtype)
     stem = config.stem
     if stem == "auto":
         stem = "imagenet" if min(height, width) >= 64 else "cifar"
     make = partial(ResNet, 18) if config.kind == "resnet18" else partial(ResNet, 50)
     return partial(make, channels, num_classes, stem=stem, width=config.width, dtype=dtype)
+
+
+def _transformer(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: int, dtype: Any) -> Model:
+    num_heads = max(1, round(HEADS[config.kind] * config.width))
+    model = partial(
+        VisionTransformer,
+        image_shape,
+        num_classes,
+        patch_size=config.patch_size or (16 if min(image_shape[:2]) >= 64 else 4),
+        width=HEAD_WIDTH * num_heads,
+        num_heads=num_heads,
+        depth=config.depth or 12,
+        registers=config.registers,
+        dtype=dtype,
+    )
+    nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0)))  # patches that do not tile the images are said here
+    return model

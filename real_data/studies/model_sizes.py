@@ -19,7 +19,7 @@ from data_pruning import Results
 from data_pruning.arguments import check_different, check_integer, check_real, check_settings, check_tuple
 from data_pruning.records.settings import to_json
 from real_data.experiments.config import Experiment
-from real_data.models.config import ModelConfig
+from real_data.models.config import HEADS, ModelConfig
 from real_data.selection.methods import may_differ_from_all
 from real_data.training.config import TrainingConfig
 
@@ -48,7 +48,8 @@ class ModelSizes:
         experiment: what is the same for all sizes; the size of its network is replaced by each of them.  Where it
             scores examples, each size scores them by networks of its own.
         widths: units of each hidden layer of an MLP, whole numbers; of other networks the factor on their channels.
-        depths: numbers of hidden layers of an MLP; other kinds have one depth, a cnn 4 for example.
+        depths: numbers of hidden layers of an MLP or of blocks of a vision transformer; other kinds have one depth, a
+            cnn 4 for example.
     """
 
     experiment: Experiment = field(
@@ -74,7 +75,7 @@ class ModelSizes:
                 check_integer("each of widths, units of an mlp,", width, 1)  # type: ignore[arg-type]
             else:
                 check_real("each of widths", width, "(0, inf)")
-        if kind != "mlp" and self.depths != (DEPTHS[kind],):
+        if kind in DEPTHS and self.depths != (DEPTHS[kind],):
             raise ValueError(f"depths must be ({DEPTHS[kind]},), the only depth of {kind}, got {self.depths!r}")
 
     @property
@@ -85,7 +86,9 @@ class ModelSizes:
     def network(self, depth: int, width: float) -> ModelConfig:
         """The settings of the network of a depth and width."""
         model = self.experiment.model
-        return replace(model, hidden=(int(width),) * depth) if model.kind == "mlp" else replace(model, width=width)
+        if model.kind == "mlp":
+            return replace(model, hidden=(int(width),) * depth)
+        return replace(model, width=width, depth=depth) if model.attends else replace(model, width=width)
 
     @property
     def selections(self) -> list[tuple[str, float]]:
@@ -122,10 +125,12 @@ def default_sizes(dataset: str, model: ModelConfig) -> ModelSizes:
     """The grid for a data set and a kind of network: digits their own, other sets that of Fashion-MNIST.
 
     Networks with a factor on their channels have five widths, 1/8 to 1/2, and train for 2,000 steps; at 1/16 a cnn is
-    not converged by then.
+    not converged by then.  Vision transformers have one, two and three heads.
     """
     if model.kind != "mlp":
         experiment = replace(CONVOLUTIONAL.experiment, dataset=dataset, model=model)
+        if model.attends:
+            return ModelSizes(experiment, tuple(n / HEADS[model.kind] for n in (1, 2, 3)), (model.depth or 12,))
         return ModelSizes(experiment, CONVOLUTIONAL.widths, (DEPTHS[model.kind],))
     design = ModelSizes() if dataset == "digits" else FASHION
     return replace(design, experiment=replace(design.experiment, dataset=dataset, model=model))

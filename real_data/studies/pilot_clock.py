@@ -17,6 +17,9 @@ SECONDS_PER_TRAINING = {
     "resnet50": 1000.0,
     "random-features": 0.3,
     "patch-features": 1.5,
+    "vit-ti": 100.0,
+    "vit-s": 350.0,
+    "vit-b": 1400.0,
 }
 """A first guess of the time of one training of the pilot on images of 32 x 32 pixels, two cores of 2020 to 2025."""
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data_pruning.compilation import quickly_compiled
 from real_data.models.readout import ReadoutNetwork
+from real_data.models.transformer import VisionTransformer
 from real_data.training.augmentation import Standardization, to_inputs
 from real_data.training.batches import batch_indices
 from real_data.training.examples import Examples
@@ -39,6 +40,8 @@ Make it once and use it again: JAX compiles anew for every new object.
 """
 
 Params = Any  # a pure dictionary of arrays
+MOST_WEIGHTS = 1 << 20  # of all transformers that are one program; more of them are no faster side by side
+MOST_TOKENS = 1 << 14  # of all images in one call of a transformer; the gradients of one take memory for each of them
 FEW_IMAGES = 64  # whose fixed features a CPU computes in one call: with more it spends its time on pages of memory
 
 
@@ -52,6 +55,8 @@ class Architecture:
         convolutional: whether it has convolutions.
         readout: whether its features are fixed and only the last layer is learned.
         layers: kinds of the layers, types of their activations and shapes of their weights, by name.
+        num_weights: number of all weights.
+        num_tokens: tokens of an image, where it is a vision transformer; else 0.
     """
 
     graphdef: Any
@@ -59,6 +64,19 @@ class Architecture:
     convolutional: bool
     readout: bool
     layers: dict[str, str]
+    num_weights: int
+    num_tokens: int
+
+    @property
+    def most_side_by_side(self) -> int | None:
+        """Most networks that are one program; None for any number.
+
+        One where they have convolutions, which JAX would turn into slow grouped ones.  Transformers are side by side
+        as long as they are tiny together: on a core, one after the other is as fast per image already at 10^5 weights.
+        """
+        if self.convolutional:
+            return 1
+        return max(1, MOST_WEIGHTS // self.num_weights) if self.num_tokens else None
 
 
 def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
@@ -74,7 +92,9 @@ def architecture_of(model: Model, image_shape: tuple[int, ...]) -> Architecture:
         layers[jax.tree_util.keystr(path[1:], simple=True, separator="/")] = f"{weight.dtype}{list(weight.shape)}"
     convolutional = any(isinstance(module, nnx.Conv) for module in modules.values())
     readout = isinstance(abstract, ReadoutNetwork)
-    return Architecture(graphdef, logits.shape[-1], convolutional, readout, layers)
+    num_weights = sum(weight.size for weight in jax.tree.leaves(params))
+    num_tokens = abstract.num_tokens if isinstance(abstract, VisionTransformer) else 0
+    return Architecture(graphdef, logits.shape[-1], convolutional, readout, layers, num_weights, num_tokens)
 
 
 def _type_of(module: nnx.Module) -> str:
@@ -183,7 +203,8 @@ class TrainedNetworks:
                 again: JAX compiles anew for every new one.
             images: shape (num_images, height, width, channels), uint8 or float32, num_images >= 1.
             labels: integers of shape (num_images,); zeros if left out.
-            batch_size: images per call of the network, at least 1; fewer are taken where there are fewer images.
+            batch_size: images per call of the network, at least 1; fewer are taken where there are fewer images, and by
+                transformers as many as have 16,384 tokens.
 
         Returns:
             Shape (num_networks, num_images, ...).
@@ -198,11 +219,13 @@ class TrainedNetworks:
             raise ValueError("images must be at least one, got none")
         if labels is not None and np.shape(labels) != (num_images,):
             raise ValueError(f"labels must be {num_images}, one per image, got shape {np.shape(labels)}")
+        if self.architecture.num_tokens:
+            batch_size = min(batch_size, max(1, MOST_TOKENS // self.architecture.num_tokens))
         if num_images < batch_size:  # a power of two, so that few programs are compiled
             batch_size = min(batch_size, 1 << (num_images - 1).bit_length())
         classes = np.zeros(num_images, np.int32) if labels is None else np.asarray(labels, np.int32)
-        together = not self.architecture.convolutional
-        groups = [slice(None)] if together else [slice(i, i + 1) for i in range(self.num_networks)]
+        at_once = self.architecture.most_side_by_side or self.num_networks
+        groups = [slice(i, i + at_once) for i in range(0, self.num_networks, at_once)]
         of_group = [jax.device_put(_part((self.params, self.batch_stats), group)) for group in groups]
         parts = []
         for start in range(0, num_images, batch_size):

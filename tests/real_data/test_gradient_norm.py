@@ -9,16 +9,19 @@ import pytest
 from flax import nnx
 
 from data_pruning.compilation import quickly_compiled
-from real_data.models import CNN, MLP, ResNet, gradient_tap, residual
+from real_data.models import CNN, MLP, ResNet, VisionTransformer, gradient_squares, gradient_tap, residual
 from real_data.scores.grand import _one_by_one, gradient_norm
 
 NUM_CLASSES = 5
+TINY = {"patch_size": 4, "width": 24, "num_heads": 3, "depth": 2}
 CASES = {
     "logistic regression": (partial(MLP, 108, NUM_CLASSES, ()), (6, 6, 3)),
     "mlp": (partial(MLP, 108, NUM_CLASSES, (11, 7)), (6, 6, 3)),
     "cnn": (partial(CNN, (9, 8, 3), NUM_CLASSES, (5, 6, 7)), (9, 8, 3)),
     "resnet18, cifar": (partial(ResNet, 18, 3, NUM_CLASSES, stem="cifar", width=1 / 8), (17, 16, 3)),
     "resnet50, imagenet": (partial(ResNet, 50, 3, NUM_CLASSES, stem="imagenet", width=1 / 16), (35, 32, 3)),
+    "transformer": (partial(VisionTransformer, (8, 12, 3), NUM_CLASSES, **TINY), (8, 12, 3)),
+    "transformer, registers": (partial(VisionTransformer, (8, 12, 3), NUM_CLASSES, registers=3, **TINY), (8, 12, 3)),
 }
 
 # both kinds of blocks, both stems; one block a stage instead of up to six: more of the same would tell nothing new
@@ -109,23 +112,60 @@ def test_both_forms_for_convolutions(way, kernel, padding):
     d = rng.normal(size=jax.vmap(partial(convolve, weights))(x).shape).astype(np.float32)
     offsets = [(dy, dx) for dy in range(kernel[0]) for dx in range(kernel[1])]
     settings = (padding,) if way == "shifted_products" else (strides, padding)
-    found = getattr(gradient_tap, f"_squares_by_{way}")(x, d, offsets, *settings)
+    found = getattr(gradient_squares, f"_squares_by_{way}")(x, d, offsets, *settings)
     gradients = jax.vmap(lambda x, d: jax.vjp(lambda w: convolve(w, x), weights)[1](d)[0])(x, d)
     np.testing.assert_allclose(found, np.sum(gradients**2, axis=(1, 2, 3, 4)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("positions", "by_matrices"), [(3, False), (5, True)])
+def test_both_forms_for_sequences(positions, by_matrices):
+    """6 x 7 entries of a matrix against 13 of each position: matrices from four positions on."""
+    rng = np.random.default_rng(4)
+    x, d = (rng.normal(size=(2, positions, size)).astype(np.float32) for size in (6, 7))
+    gradients = np.einsum("bpi,bpo->bio", x.astype(np.float64), d)
+    np.testing.assert_allclose(gradient_squares.sequence_squares(x, d), np.sum(gradients**2, axis=(1, 2)), rtol=1e-5)
+    program = str(jax.make_jaxpr(gradient_squares.sequence_squares)(x, d))
+    assert ("f32[2,6,7]" in program) == by_matrices
+
+
+def test_normalized_layers_on_sequences_and_arrays_added_to_each_example():
+    """A normalisation without scale or bias, dense layers without bias, and what is added, each by itself."""
+    rng = np.random.default_rng(6)
+    x, d, w = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 5, 4), (3, 5, 4), (5, 4)))
+    layers = [
+        nnx.LayerNorm(4, use_scale=scale, use_bias=bias, rngs=nnx.Rngs(0))
+        for scale, bias in ((True, True), (True, False), (False, True), (False, False))
+    ]
+    layers.append(nnx.Linear(4, 4, use_bias=False, rngs=nnx.Rngs(0)))
+
+    def squares(function):
+        return jax.grad(lambda tap: jnp.sum(function(tap) * d))(jnp.zeros(3))
+
+    for layer in layers:
+        graphdef, weights = nnx.split(layer)
+        np.testing.assert_allclose(gradient_tap.call(layer, x, jnp.zeros(3)), layer(x), atol=1e-5)
+
+        def of_one(x, d, graphdef=graphdef, weights=weights):
+            gradient = jax.grad(lambda w: jnp.sum(nnx.merge(graphdef, w)(x) * d))(weights)
+            return sum((jnp.sum(g**2) for g in jax.tree.leaves(gradient)), start=jnp.zeros(()))
+
+        found = squares(lambda tap, layer=layer: gradient_tap.call(layer, x, tap))
+        np.testing.assert_allclose(found, jax.vmap(of_one)(x, d), rtol=1e-5)
+    np.testing.assert_allclose(squares(lambda tap: gradient_tap.added(x, w, tap)), np.sum(d**2, axis=(1, 2)), rtol=1e-6)
 
 
 def test_all_forms_are_in_use():
     """The networks above would not notice a wrong form that they never choose."""
     chosen = []
     for way in ("matrices", "products", "shifted_products"):
-        original = getattr(gradient_tap, f"_squares_by_{way}")
+        original = getattr(gradient_squares, f"_squares_by_{way}")
 
         def noting(*arguments, way=way, original=original):
             chosen.append(way)
             return original(*arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gradient_tap, f"_squares_by_{way}", noting)
+            patch.setattr(gradient_squares, f"_squares_by_{way}", noting)
             for name in ("resnet18, cifar", "cnn"):
                 graphdef, states, images, labels = network_and_batch(name)
                 jax.eval_shape(lambda s, g=graphdef, i=images, y=labels: gradient_norm(nnx.merge(g, *s), i, y), states)
@@ -169,7 +209,9 @@ def test_a_tap_is_refused_in_training_and_by_unknown_layers():
     graphdef, states, images, _ = network_and_batch("resnet18, cifar")
     with pytest.raises(ValueError, match="a tap needs train = False"):
         nnx.merge(graphdef, *states)(images, train=True, tap=jnp.zeros(len(images)))
-    with pytest.raises(ValueError, match=r"a tap needs nnx\.Linear, nnx\.Conv or nnx\.BatchNorm, got Embed"):
+    with pytest.raises(
+        ValueError, match=r"a tap needs nnx\.Linear, nnx\.Conv, nnx\.BatchNorm, nnx\.LayerNorm, got Embed"
+    ):
         gradient_tap.call(nnx.Embed(3, 4, rngs=nnx.Rngs(0)), jnp.zeros((2, 3)), jnp.zeros(2))
     grouped = nnx.Conv(4, 4, (3, 3), feature_group_count=2, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="without groups or dilation"):
