@@ -18,7 +18,7 @@ import tyro
 __all__ = ["EXTRAS", "CommandLine", "table"]
 
 EXTRAS = {
-    "real-data": ("flax", "optax", "orbax", "PIL", "pooch", "sklearn"),
+    "real-data": ("flax", "optax", "orbax", "PIL", "pooch", "safetensors", "sklearn"),
     "cluster": ("dask", "distributed", "submitit"),
 }
 """Modules that are installed with an extra of the package."""

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FACES = ("data_pruning", "perceptron_theory", "scaling_laws", "simulations", "real_data", "figures")
 BESIDE = ("tests", "benchmarks")
-SUFFIXES = {".py", ".pyi"}
+SUFFIXES = {".py", ".pyi", ".toml"}
 
 
 @pytest.fixture(scope="module")

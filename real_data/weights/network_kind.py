@@ -1,0 +1,83 @@
+"""Which network tensors of our names belong to, as far as names and shapes tell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from math import isqrt
+
+import numpy as np
+
+from real_data.models.config import HEADS, ModelConfig
+from real_data.models.transformer import HEAD_WIDTH
+
+__all__ = ["head_of", "in_words", "model_of", "num_blocks", "square_side"]
+
+
+def head_of(names: Collection[str]) -> tuple[str, ...]:
+    """Names of the tensors of the last layer."""
+    for place in ("params/head/", "params/readout/", f"params/layers/{num_blocks(names, 'layers') - 1}/"):
+        found = tuple(name for name in names if name.startswith(place))
+        if found:
+            return found
+    return ()
+
+
+def num_blocks(names: Collection[str], of: str = "blocks") -> int:
+    """Number of the blocks, or the layers, that names tell of."""
+    parts = [name.split("/") for name in names]
+    return 1 + max((int(part[2]) for part in parts if part[1] == of and part[2].isdigit()), default=-1)
+
+
+def square_side(number: int) -> int | None:
+    """Side of a square of so many patches, None where there is none."""
+    side = isqrt(number) if number > 0 else 0
+    return side if side * side == number > 0 else None
+
+
+def model_of(arrays: Mapping[str, np.ndarray], channels: int | None) -> ModelConfig | None:
+    """Settings of the network whose tensors these are; None where they are of no network that is known.
+
+    Args:
+        arrays: tensors by our names.
+        channels: of an image, from which the size of patches follows.
+    """
+    if "params/embedding/patches/kernel" in arrays:
+        rows, width = arrays["params/embedding/patches/kernel"].shape
+        heads = width / HEAD_WIDTH
+        kind = next((kind for kind, number in HEADS.items() if number == heads), "vit-ti")
+        registers = arrays.get("params/embedding/registers", np.empty((0,)))
+        return ModelConfig(
+            kind=kind,  # type: ignore[arg-type]
+            width=heads / HEADS[kind],
+            patch_size=square_side(rows // channels) if channels and rows % channels == 0 else None,
+            registers=len(registers),
+            depth=num_blocks(arrays),
+        )
+    if "params/stem/convolution/kernel" in arrays:
+        size, _, _, width = arrays["params/stem/convolution/kernel"].shape
+        three = "params/blocks/0/layers/2/convolution/kernel" in arrays
+        return ModelConfig(
+            kind="resnet50" if three else "resnet18", width=width / 64, stem="imagenet" if size == 7 else "cifar"
+        )
+    if "params/convolutions/0/kernel" in arrays:
+        return ModelConfig(kind="cnn", width=arrays["params/convolutions/0/kernel"].shape[-1] / 32)
+    if "params/layers/0/kernel" in arrays:
+        kernels = [arrays.get(f"params/layers/{i}/kernel") for i in range(num_blocks(arrays, "layers") - 1)]
+        return ModelConfig(kind="mlp", hidden=tuple(kernel.shape[-1] for kernel in kernels if kernel is not None))
+    return None
+
+
+def in_words(model: ModelConfig) -> str:
+    """The network in a few words, for example ``vit-s of 12 blocks, patches of 16 x 16``."""
+    words: list[str] = [model.kind]
+    if model.kind == "mlp":
+        words.append(f"hidden {', '.join(map(str, model.hidden)) or 'none'}")
+    elif model.width != 1:
+        words.append(f"width {model.width:g}")
+    if model.kind.startswith("resnet"):
+        words.append(f"stem {model.stem}")
+    if model.attends:
+        words.append(f"{12 if model.depth is None else model.depth} blocks")
+        words += [] if model.patch_size is None else [f"patches of {model.patch_size} x {model.patch_size}"]
+        words += [f"{model.registers} registers"] if model.registers else []
+    return ", ".join(words)

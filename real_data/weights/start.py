@@ -1,0 +1,150 @@
+"""What a training on the network of the settings starts from: ``starting_weights``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from flax import nnx
+
+from real_data import models
+from real_data.models.config import ModelConfig
+from real_data.models.position_embedding import interpolated
+from real_data.training.augmentation import Standardization
+from real_data.training.fine_tuning import FineTuning
+from real_data.training.layers import by_name
+from real_data.training.start import Start
+from real_data.weights.named_weights import NamedWeights
+from real_data.weights.network_kind import head_of, in_words
+from real_data.weights.pixels import customary
+from real_data.weights.pixels import in_words as pixels_in_words
+from real_data.weights.positions import POSITIONS
+from real_data.weights.reading import listed, read
+
+__all__ = ["shapes_of", "starting_weights"]
+
+
+def starting_weights(
+    fine_tuning: FineTuning, model: ModelConfig, image_shape: Sequence[int], num_classes: int
+) -> Start:
+    """The weights of a file, for the network of the settings.
+
+    The last layer is left out where ``fine_tuning.head`` is new.  Positions of a vision transformer are interpolated
+    where images have another size than those of the file.  What is left out, changed or assumed is said on stderr.
+
+    Pixels, with ``fine_tuning.pixels`` at auto: as the file says; else as is customary for such weights, if images are
+    in colour (torchvision and timm's residual networks: mean and standard deviation of ImageNet; vision transformers of
+    timm and of their authors: (x - 1/2) / (1/2); DINOv2: ImageNet); else by the training images.  Customary values are
+    for uint8 images, which span [0, 1], and for float32 images on the same scale.
+
+    Args:
+        fine_tuning: which weights, and what of them.
+        model: the network.
+        image_shape: height, width and channels of an image.
+        num_classes: number of classes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be read (see :func:`real_data.weights.read`) or is of another network: then all
+            differences are listed; the head is to be kept, but has other classes or is missing; the pixels are to be
+            those of the weights, but the file does not say.
+    """
+    if model.solved_for:
+        raise ValueError(
+            f"kind must be a network that is trained by gradient descent to be fine-tuned, got {model.kind}"
+        )
+    weights = read(fine_tuning.weights, fine_tuning.naming, network=fine_tuning.network)
+    height, width, channels = map(int, image_shape)
+    needed = shapes_of(model, (height, width, channels), num_classes)
+    arrays, notes = dict(weights.arrays), list(weights.notes)
+    head = head_of(needed)
+    if fine_tuning.head == "new":
+        for name in head_of(arrays):
+            del arrays[name]
+    elif weights.num_classes != num_classes:
+        there = "no head" if weights.num_classes is None else f"a head of {weights.num_classes} classes"
+        raise ValueError(f"head must be new for {num_classes} classes, got 'keep': {fine_tuning.weights} has {there}")
+    if POSITIONS in arrays and POSITIONS in needed:
+        arrays[POSITIONS] = _for_images(weights, needed, (height, width), notes)
+    missing = {name for name in needed if name not in arrays and not (fine_tuning.head == "new" and name in head)}
+    _check(fine_tuning.weights, weights, model, arrays, needed, missing)
+    standardization, note = _pixels(fine_tuning, weights, channels)
+    for line in (*notes, *([] if note is None else [note])):
+        print(f"{fine_tuning.weights}: {line}", file=sys.stderr)
+    return Start(
+        arrays, standardization=standardization, layers=fine_tuning.layers, layer_decay=fine_tuning.layer_decay
+    )
+
+
+def shapes_of(model: ModelConfig, image_shape: tuple[int, int, int], num_classes: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of a network by name; nothing is computed."""
+    make = models.build(model, image_shape, num_classes)
+    _, *states = nnx.split(nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))), nnx.Param, nnx.BatchStat)
+    return {
+        name: tuple(leaf.shape)
+        for kind, state in zip(("params", "batch_stats"), states, strict=True)
+        for name, leaf in by_name(kind, nnx.to_pure_dict(state)).items()
+    }
+
+
+def _for_images(
+    weights: NamedWeights, needed: dict[str, tuple[int, ...]], size: tuple[int, int], notes: list[str]
+) -> np.ndarray:
+    """Positions for images of another size, where patches are the same."""
+    positions = weights.arrays[POSITIONS]
+    patches = "params/embedding/patches/kernel"
+    place = weights.arrays.get(patches, np.empty(0)).shape
+    if place != needed[patches] or weights.image_shape is None or weights.model is None:
+        return positions  # another network: the differences are listed
+    side = weights.model.patch_size
+    if side is None:  # as construction.py has it
+        side = 16 if min(weights.image_shape[:2]) >= 64 else 4
+    before, after = ((image[0] // side, image[1] // side) for image in (weights.image_shape, size))
+    if before == after:
+        return positions
+    notes.append(f"positions interpolated from {before[0]} x {before[1]} to {after[0]} x {after[1]} patches")
+    return interpolated(positions, before, after)
+
+
+def _check(
+    path: str,
+    weights: NamedWeights,
+    model: ModelConfig,
+    arrays: dict[str, np.ndarray],
+    needed: dict[str, tuple[int, ...]],
+    missing: set[str],
+) -> None:
+    """Raise unless the tensors are those of the network; the error lists all differences."""
+    wrong = [f"{name} is missing, {list(needed[name])} needed" for name in needed if name in missing]
+    for name, array in arrays.items():
+        if name not in needed:
+            wrong.append(f"{name} {list(array.shape)} is not in the network")
+        elif array.shape != needed[name]:
+            wrong.append(f"{name} is {list(array.shape)}, {list(needed[name])} needed")
+    if wrong:
+        there = "an unknown network" if weights.model is None else in_words(weights.model)
+        raise ValueError(
+            f"{path} ({there}) has other weights than the network of the settings ({in_words(model)}), "
+            f"{len(wrong)} differences: {listed(wrong)}"
+        )
+
+
+def _pixels(fine_tuning: FineTuning, weights: NamedWeights, channels: int) -> tuple[Standardization | None, str | None]:
+    """What to do to the pixels, and what to say of it."""
+    if fine_tuning.pixels == "data":
+        return None, None
+    if weights.standardization is not None:
+        return weights.standardization, None
+    if fine_tuning.pixels == "weights":
+        raise ValueError(
+            f"pixels must be auto or data for {fine_tuning.weights}, which does not say how pixels were standardised, "
+            "got 'weights'"
+        )
+    usual = customary(weights.customary_pixels, channels)
+    if usual is None:
+        return None, "the file does not say how pixels are standardised: by the training images"
+    return usual, (
+        f"the file does not say how pixels are standardised: {pixels_in_words(usual)} of pixels in [0, 1], as is "
+        f"customary for such weights ({weights.customary_pixels})"
+    )

@@ -1,0 +1,127 @@
+"""Weights into files by the names of ours or of others: ``write``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from data_pruning.arguments import check_choice, check_integer
+from data_pruning.records.settings import to_json
+from real_data.training.layers import by_name
+from real_data.training.networks import TrainedNetworks
+from real_data.weights.axes import RULES
+from real_data.weights.named_weights import NamedWeights
+from real_data.weights.naming import NAMINGS, entries, family_of, table_of
+from real_data.weights.network_kind import model_of
+from real_data.weights.pixels import in_words
+from real_data.weights.positions import POSITIONS, REGISTERS, positions_of_timm
+from real_data.weights.reading import listed
+from real_data.weights.tensor_file import FORMATS, write_tensor_file
+
+__all__ = ["write"]
+
+
+def write(
+    path: str | os.PathLike[str],
+    weights: NamedWeights | TrainedNetworks,
+    network: int = 0,
+    naming: str = "own",
+) -> tuple[str, ...]:
+    """Write the weights of one network; :func:`real_data.weights.read` gives the same back, bit for bit.
+
+    Beside the weights the file says which network it is, what is done to the pixels, and the digest of the weights;
+    not so ``.npz`` in the naming of the authors of the vision transformer, which has no place for it.  Files in the
+    namings torchvision and timm load there with ``strict=True``.
+
+    Args:
+        path: the file, .safetensors or .npz (not compressed).
+        weights: what :func:`real_data.weights.read` returned, or trained networks.
+        network: which of the trained networks.
+        naming: own; torchvision or timm, for residual networks and vision transformers; vit-authors for the latter.
+
+    Returns:
+        What the reader of the file should know, for example how to make the network in timm.
+
+    Raises:
+        ValueError: another suffix, or a network, or a part of it, that has no names in this naming.
+    """
+    file = Path(path)
+    check_choice("naming", naming, ("own", *NAMINGS))
+    if file.suffix not in FORMATS:
+        raise ValueError(f"path must end in {' or '.join(FORMATS)}, got {file}")
+    if isinstance(weights, TrainedNetworks):
+        weights = _picked(weights, network)
+    elif network:
+        raise ValueError(f"network must be 0 for the weights of one network, got {network}")
+    described = not (naming == "vit-authors" and file.suffix == ".npz")
+    tensors, notes = _renamed(weights, naming)
+    pixels = weights.standardization
+    if not described and pixels is not None:
+        notes.append(f"the file does not say how pixels are standardised: {in_words(pixels)}")
+    description = {
+        "title": "Weights of one network, see real_data.weights.read",
+        "naming": naming,
+        "model": None if weights.model is None else to_json(weights.model),
+        "image_shape": None if weights.image_shape is None else list(weights.image_shape),
+        "num_classes": weights.num_classes,
+        "standardization": None if pixels is None else {name: _floats(x) for name, x in pixels._asdict().items()},
+        "weights_sha256": weights.digest,
+        "provenance": dict(weights.provenance),
+    }
+    write_tensor_file(file, tensors, description if described else None)
+    return tuple(notes)
+
+
+def _renamed(weights: NamedWeights, naming: str) -> tuple[Mapping[str, np.ndarray], list[str]]:
+    if naming == "own":
+        return weights.arrays, []
+    family = family_of(weights.arrays)
+    found = [] if family is None else entries(naming, family, weights.arrays, own=True)
+    if not found:
+        kind = "these weights" if weights.model is None else weights.model.kind
+        known = ["own", *(each for each in NAMINGS if family is not None and table_of(each, family))]
+        raise ValueError(f"naming must be one that has names for {kind}, {' or '.join(known)}, got {naming!r}")
+    left, notes = dict(weights.arrays), []
+    if naming == "timm" and POSITIONS in left:
+        left[POSITIONS], note = positions_of_timm(left[POSITIONS], left.get(REGISTERS))
+        notes += [] if note is None else [note]
+    channels = _channels(weights)
+    tensors: dict[str, np.ndarray] = {}
+    for entry in found:
+        if entry.own in left:
+            parts = RULES[entry.rule].write(left.pop(entry.own), channels)
+            tensors |= dict(zip(entry.names[0], map(np.ascontiguousarray, parts), strict=True))
+    if left:
+        raise ValueError(f"{listed(sorted(left))}: there are no such tensors in the naming {naming}")
+    return tensors, notes
+
+
+def _channels(weights: NamedWeights) -> int:
+    """Channels of an image; where nothing says so, those of colour."""
+    return 3 if weights.image_shape is None else weights.image_shape[2]
+
+
+def _picked(networks: TrainedNetworks, network: int) -> NamedWeights:
+    check_integer("network", network, 0, networks.num_networks - 1)
+    arrays = {
+        name: np.asarray(array[network])
+        for kind, tree in (("params", networks.params), ("batch_stats", networks.batch_stats))
+        for name, array in by_name(kind, tree).items()
+    }
+    channels = len(networks.standardization.mean)
+    return NamedWeights(
+        arrays,
+        model=model_of(arrays, channels),
+        num_classes=networks.architecture.num_classes,
+        standardization=networks.standardization,
+        network=network,
+        num_networks=networks.num_networks,
+    )
+
+
+def _floats(values: np.ndarray) -> list[float]:
+    """Float32 numbers as those of double precision, which JSON keeps exactly."""
+    return [float(value) for value in values]
