@@ -99,11 +99,9 @@ class MaskedTraining:
         config, seeds, subsets = self.config, self.seeds[part], self.subsets[part]
         params, batch_stats, masks = jax.tree.map(lambda array: array[part], (params, batch_stats, masks))
         architecture = architecture_of(self.model, self.images.shape[1:])
-        clip = np.inf if config.gradient_clip is None else config.gradient_clip
-        numbers = Hyperparameters(
-            np.float32(config.momentum), np.float32(config.weight_decay), np.float32(clip), self._standardization
-        )
-        state, keys = initial_state(params, batch_stats), random_keys(np.asarray(seeds, np.uint32))
+        numbers = Hyperparameters.of(config, self._standardization)
+        state = initial_state(params, batch_stats, config.optimizer)
+        keys = random_keys(np.asarray(seeds, np.uint32))
         rates = learning_rates(config, self.num_steps)
         settings = (architecture.graphdef, config.augmentation)
         pool, targets = self._on_device

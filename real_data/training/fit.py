@@ -20,12 +20,14 @@ from real_data.training.batch_order import BatchOrder
 from real_data.training.config import TrainingConfig
 from real_data.training.descent import Hyperparameters, advance, initial_state, step_on_images, step_on_pool
 from real_data.training.examples import Examples
+from real_data.training.layers import by_name, head_of, merged, parted, rate_factors
 from real_data.training.learning_check import label_statistics
 from real_data.training.learning_rates import learning_rates
 from real_data.training.networks import Architecture, Params, TrainedNetworks
 from real_data.training.observation import Observation, Observer, epoch_ends
 from real_data.training.run_folder import RunFolder
 from real_data.training.sharding import Placement
+from real_data.training.start import Start
 
 __all__ = ["STEPS_AT_ONCE", "Job", "fit", "random_keys"]
 
@@ -43,9 +45,10 @@ class Job:
     architecture: Architecture
     standardization: Standardization
     folder: Path | None
-    data: dict[str, str] | None  # digests of images and labels, where there is a folder
+    data: dict[str, Any] | None  # digests of images and labels, where there is a folder
     checkpoint_every: int
     observation: Observation | None
+    origin: Start | None = None
 
     def start(
         self, params: Params, batch_stats: Params, examples: list[Examples], seeds: tuple[int, ...]
@@ -74,6 +77,8 @@ class Job:
         settings = {"training": to_json(config), "layers": self.architecture.layers, **self.data, **own}
         if self.observation is not None:
             settings["observed"] = self.observation.settings
+        if self.origin is not None:
+            settings["start_sha256"] = self.origin.digest
         return RunFolder(self.folder / name, settings | {"software": software()})
 
 
@@ -93,7 +98,8 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
     images, checkpoint_every = job.images, job.checkpoint_every
     architecture, losses, correct = start.architecture, start.losses, start.correct
     num_networks, num_steps = losses.shape
-    state = initial_state(start.params, start.batch_stats)
+    trained, frozen = _parts(job.origin, start.params)
+    state = initial_state(trained, start.batch_stats, config.optimizer)
     observer = None if job.observation is None else job.observation.begin(start)
     ends = epoch_ends(config, start.examples[0].epoch_size) if observer is not None else np.zeros(0, np.int64)
     step = 0
@@ -113,21 +119,18 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
     place = Placement.of(num_networks, config.batch_size)
     in_memory = isinstance(images, np.ndarray)
     fused = in_memory and not (architecture.convolutional and jax.default_backend() == "cpu")
-    state = place.per_network(state)
+    state, frozen = place.per_network((state, frozen))
     pool = place.everywhere(images) if in_memory else images
     targets = place.everywhere(job.labels)
     keys = place.per_network(random_keys(np.asarray(start.seeds, np.uint32)))
     rates = learning_rates(config, num_steps)
-    numbers = Hyperparameters(
-        np.float32(config.momentum),
-        np.float32(config.weight_decay),
-        np.float32(np.inf if config.gradient_clip is None else config.gradient_clip),
-        start.standardization,
-    )
+    factors = None if job.origin is None else rate_factors(trained, job.origin.layer_decay)
+    numbers = Hyperparameters.of(config, start.standardization, factors)
     augmentation = config.augmentation
     if not in_memory and "crop" in augmentation:  # those are cropped as they are decoded
         augmentation = "flip" if "flip" in augmentation else "none"
     settings = (architecture.graphdef, augmentation)
+    parts: dict[str, Any] = {} if frozen is None else {"frozen": frozen}
     bar.update(step * num_networks)
     began = time.perf_counter()
     while step < num_steps:
@@ -147,7 +150,7 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
             if importance is not None:
                 weights = place.per_example(np.pad(importance, ((0, 0), (0, short), (0, 0))))
             state, loss, right = advance(
-                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers, weights
+                *settings, state, pool, targets, filled, padded_rates, step, count, keys, numbers, weights, **parts
             )
             loss, correct[:, part] = np.asarray(loss)[:, :count], np.asarray(right)[:, :count]
         else:
@@ -158,13 +161,15 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
                 rate = rates[step + i]
                 if in_memory:
                     state, *values = step_on_pool(
-                        *settings, state, pool, targets, at, rate, step + i, keys, numbers, weights
+                        *settings, state, pool, targets, at, rate, step + i, keys, numbers, weights, **parts
                     )
                 else:
                     jax.block_until_ready(found[-3:-2])  # decoding is ahead of the device, by few batches
                     crops = _decoded(images, batches[0, i], start.seeds[0], step + i, config.augmentation)
                     own = (place.per_example(crops[None]), targets[at])
-                    state, *values = step_on_images(*settings, state, *own, rate, step + i, keys, numbers, weights)
+                    state, *values = step_on_images(
+                        *settings, state, *own, rate, step + i, keys, numbers, weights, **parts
+                    )
                 found.append(values)
             loss = np.stack([loss for loss, _ in found], axis=1)
             correct[:, part] = np.stack([right for _, right in found], axis=1)
@@ -177,7 +182,7 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
         bar.update(count * num_networks)
         if observer is not None and step in ends:
             weights_now, stats_now = jax.tree.map(np.array, (state.params, state.batch_stats))
-            observer.observe(replace(start, params=weights_now, batch_stats=stats_now))
+            observer.observe(replace(start, params=merged(start.params, weights_now), batch_stats=stats_now))
         if run is not None:
             run.log(
                 step,
@@ -199,13 +204,20 @@ def fit(job: Job, start: TrainedNetworks, config: TrainingConfig, run: RunFolder
     observed = {} if observer is None else observer.result()
     return replace(
         start,
-        params=params,
+        params=merged(start.params, params),
         batch_stats=batch_stats,
         losses=losses,
         correct=correct,
         learning_rates=rates_so_far,
         observed=observed,
     )
+
+
+def _parts(origin: Start | None, params: Params) -> tuple[Params, Params | None]:
+    """The weights that are trained, and those that are not; None where all are trained."""
+    if origin is None or origin.layers == "all":
+        return params, None
+    return parted(params, head_of(list(by_name("params", params))))
 
 
 def _seen(observer: Observer | None) -> Any:

@@ -19,21 +19,20 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from flax import nnx
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from data_pruning.compilation import quickly_compiled
 from data_pruning.records.fingerprint import sha256_of
 from real_data.training.augmentation import standardization_of
 from real_data.training.config import TrainingConfig
 from real_data.training.examples import Examples, examples_of
 from real_data.training.fit import STEPS_AT_ONCE, Job, fit, random_keys
+from real_data.training.initial_weights import initial_weights, started_weights
 from real_data.training.learning_check import label_statistics, stands_still
+from real_data.training.linear_probe import MOST_PROBES, LinearProbe, looks_once
 from real_data.training.networks import (
     Architecture,
     Model,
-    Params,
     TrainedNetworks,
     architecture_of,
     joined,
@@ -42,6 +41,7 @@ from real_data.training.networks import (
 )
 from real_data.training.observation import Observation
 from real_data.training.readout import solve_readouts
+from real_data.training.start import Start
 
 __all__ = [
     "STEPS_AT_ONCE",
@@ -70,12 +70,17 @@ def train(
     folder: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1000,
     observation: Observation | None = None,
+    start: Start | None = None,
     progress: bool = False,
 ) -> TrainedNetworks:
     """Train one network on each subset of the images.
 
     A network depends on its subset and seed alone, not on the others trained beside it (beyond float32
     rounding).  All devices that JAX sees share the work: each has some of the networks, or a part of every batch.
+
+    With a ``start`` networks are fine-tuned: they start from its weights, and what these lack, as a rule the head, is
+    as it would be without them.  Of a linear probe (``layers`` of the start is head) without augmentation the
+    features of the kept images are computed once and held in memory, up to 2 GiB.
 
     A network that diverges, or is stuck (no better than the most frequent class of its own examples, with the loss of
     a constant answer), is trained again from its initial weights at a third of the learning rate, up to three times;
@@ -92,11 +97,12 @@ def train(
         seeds: one seed in [0, 2^32) per network, for initial weights and order of batches.
         config: steps, batch size, learning rate and so on, the same for all networks.
         networks_at_once: networks that advance side by side, at least 1; None is up to 64 without convolutions, one
-            with convolutions.
+            with convolutions, and of transformers as many as have 2^20 weights, at least one.
         folder: where checkpoints and ``metrics.jsonl`` go, one sub-folder per group of networks; None saves nothing.
         checkpoint_every: steps between checkpoints, at least 1.
         observation: what looks at the networks at the end of every epoch; ``observed`` of the result holds what it
             found.
+        start: what networks start from in place of random weights, and what of them is trained.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -134,6 +140,8 @@ def train(
         raise ValueError(f"labels must be {len(images)} integers in [0, {num_classes}), one per image, got {labels!r}")
     if observation is not None:
         _check_epochs(architecture, examples)
+    if start is not None:
+        _check_start(start, architecture, images)
     if architecture.readout:
         return solve_readouts(
             model,
@@ -151,29 +159,39 @@ def train(
     if len({config.steps_for(one.epoch_size) for one in examples}) > 1:
         sizes = sorted({one.epoch_size for one in examples})
         raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
+    once = looks_once(model, config, start)
     if networks_at_once is None:
-        networks_at_once = default_networks_at_once(model, images)
-    elif networks_at_once > 1 and not isinstance(images, np.ndarray):
+        networks_at_once = MOST_PROBES if once else default_networks_at_once(model, images)
+    elif networks_at_once > 1 and not isinstance(images, np.ndarray) and not once:
         raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
+    standardization = None if start is None else start.standardization
     job = Job(
         images,
         labels.astype(np.int32),
         config,
         architecture,
-        standardization_of(images, standardize=config.standardize),
+        standardization or standardization_of(images, standardize=config.standardize),
         None if folder is None else Path(folder),
         None if folder is None else {"images_sha256": sha256_of(images), "labels_sha256": sha256_of(labels)},
         checkpoint_every,
         observation,
+        start,
     )
+
+    def begun(group: slice) -> TrainedNetworks:
+        weights = initial_weights(model, seeds[group]) if start is None else started_weights(model, seeds[group], start)
+        return job.start(*weights, examples[group], tuple(map(int, seeds[group])))
+
     num_steps = config.steps_for(examples[0].epoch_size)
+    probe = LinearProbe.of(job, begun(slice(1)), examples) if once else None
     trained = []
     with tqdm(total=num_steps * len(seeds), desc="training", unit="step", disable=not progress) as bar:
         for first in range(0, len(seeds), networks_at_once):
-            group = slice(first, first + networks_at_once)
-            params, batch_stats = initial_weights(model, seeds[group])
-            start = job.start(params, batch_stats, examples[group], tuple(map(int, seeds[group])))
-            trained.append(_with_restarts(job, start, f"network-{first}", bar))
+            networks = begun(slice(first, first + networks_at_once))
+            if probe is None:
+                trained.append(_with_restarts(job, networks, f"network-{first}", bar))
+            else:
+                trained.append(probe.joined(_with_restarts(probe.job, probe.heads(networks), f"network-{first}", bar)))
     return joined(trained)
 
 
@@ -227,13 +245,27 @@ def _are_indices(array: np.ndarray, number: int) -> bool:
 def default_networks_at_once(model: Model, images: np.ndarray) -> int:
     """How many networks advance side by side where the caller does not say.
 
-    One where they have convolutions, which JAX would turn into slow grouped ones, or where images are read from files.
+    One where images are read from files, else 64 or what :attr:`Architecture.most_side_by_side` says.
     """
     architecture = architecture_of(model, images.shape[1:])
     if architecture.readout:
         return MOST_READOUTS
-    convolutional = architecture.convolutional
-    return 1 if convolutional or not isinstance(images, np.ndarray) else 64
+    if not isinstance(images, np.ndarray):
+        return 1
+    return min(64, architecture.most_side_by_side or 64)
+
+
+def _check_start(start: Start, architecture: Architecture, images: np.ndarray) -> None:
+    """Raise unless networks of this kind can start from something; whether it fits is known from their weights."""
+    if architecture.readout:
+        raise ValueError(
+            "networks with fixed features are solved for, and cannot be fine-tuned: take another model.kind, or no "
+            "weights to start from"
+        )
+    channels = images.shape[-1]
+    if start.standardization is not None and any(np.shape(one) != (channels,) for one in start.standardization):
+        shapes = " and ".join(str(np.shape(one)) for one in start.standardization)
+        raise ValueError(f"the standardization of the start must have {channels} channels, as the images, got {shapes}")
 
 
 def _check_epochs(architecture: Architecture, examples: Sequence[Examples]) -> None:
@@ -246,20 +278,3 @@ def _check_epochs(architecture: Architecture, examples: Sequence[Examples]) -> N
     sizes = sorted({one.epoch_size for one in examples})
     if len(sizes) > 1:
         raise ValueError(f"networks that are observed must have epochs of one length, got {sizes} examples")
-
-
-def initial_weights(model: Model, seeds: Sequence[int]) -> tuple[Params, Params]:
-    """Weights and batch statistics before the first step, each array with a leading axis (num_networks,)."""
-    # one by one: compiling the random numbers takes seconds, under vmap again for every number of networks
-    each = [_initial_of_one(model, np.uint32(seed)) for seed in seeds]
-    return jax.tree.map(lambda *arrays: np.stack(arrays), *each)
-
-
-# at full strength the compiler takes 11 s for the random numbers of a small CNN, else an eighth; they are the same
-@quickly_compiled(cheap=True, static_argnames="model")
-def _initial_of_one(model: Model, seed: jax.Array) -> tuple[Params, Params]:
-    # the generator is named, so that the user's JAX configuration does not change the weights
-    network = model(rngs=nnx.Rngs(jax.random.key(seed, impl="threefry2x32")))
-    _, *states = nnx.split(network, nnx.Param, nnx.BatchStat)
-    params, batch_stats = map(nnx.to_pure_dict, states)
-    return params, batch_stats
