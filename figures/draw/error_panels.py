@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-__all__ = ["FRACTION_LABEL", "draw_errors", "label_grid", "legend_entries", "student_half_width"]
+__all__ = ["FRACTION_LABEL", "draw_errors", "label_grid", "legend_entries", "mean_of_known", "student_half_width"]
 
 FRACTION_LABEL = "fraction kept, f"
 
@@ -51,15 +51,24 @@ def draw_errors(
             axes.plot(unknown, np.full(unknown.size, 0.97), transform=axes.get_xaxis_transform(), **cross)
 
 
+def mean_of_known(values: Floats) -> Floats:
+    """Mean over the last axis of what is not NaN; NaN where nothing is known."""
+    known = np.isfinite(values)
+    number = known.sum(axis=-1)
+    sums = np.where(known, values, 0.0).sum(axis=-1)
+    return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
+
+
 def student_half_width(values: Floats, confidence: float = 0.95) -> Floats:
-    """Half of the interval of the mean over the last axis (Student's t); NaN where there is one value alone."""
+    """Half of the interval of that mean (Student's t); NaN where one value alone is known, or none."""
     from scipy import stats
 
-    number = values.shape[-1]
-    if number < 2:
-        return np.full(values.shape[:-1], np.nan)
-    quantile = float(stats.t.ppf((1 + confidence) / 2, number - 1))
-    return np.asarray(quantile * values.std(axis=-1, ddof=1) / np.sqrt(number))
+    known = np.isfinite(values)
+    number = known.sum(axis=-1)
+    degrees = np.maximum(number - 1, 1)
+    away = np.where(known, values - mean_of_known(values)[..., None], 0.0)
+    error = np.sqrt((away**2).sum(axis=-1) / degrees / np.maximum(number, 1))
+    return np.where(number > 1, stats.t.ppf((1 + confidence) / 2, degrees) * error, np.nan)
 
 
 def label_grid(panels: Iterable[Axes], number: int, columns: int, *, xlabel: str, ylabel: str) -> None:

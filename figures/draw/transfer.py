@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data_pruning import Results
 from data_pruning.arguments import check_choice
 from figures.draw.curve_panels import CurvePanel, Line, draw_panels, panels_size
-from figures.draw.error_panels import student_half_width
+from figures.draw.error_panels import mean_of_known, student_half_width
 from figures.draw.looks import curve_looks, metric_name, rule_label
 from figures.draw.style import new_figure, style
 
@@ -111,19 +111,18 @@ def transfer_panels(transfer: Results) -> list[CurvePanel]:
     Raises:
         ValueError: results of something else.
     """
-    errors = _ordered(transfer, "errors", DIMENSIONS).mean(axis=-1)
-    mean, width = errors.mean(axis=-1), student_half_width(errors)
-    fine = _learned(transfer) & np.isfinite(mean)
-    whole = _ordered(transfer, "errors_all", DIMENSIONS[3:]).mean(axis=-1)
+    errors = mean_of_known(_ordered(transfer, "errors", DIMENSIONS))
+    mean, width, fine = mean_of_known(errors), student_half_width(errors), _learned(transfer)
+    whole = mean_of_known(_ordered(transfer, "errors_all", DIMENSIONS[3:]))
     scratch = None
     if "errors_scratch" in transfer.variables:
-        scratch = _ordered(transfer, "errors_scratch", DIMENSIONS[4:]).mean(axis=-1)
+        scratch = mean_of_known(_ordered(transfer, "errors_scratch", DIMENSIONS[4:]))
     found = []
     for row, layer in enumerate(_rows(transfer)):
         for column, (t, b) in enumerate(_columns(transfer)):
-            lines = [_line(whole[layer, t], ALL_LABEL, {"color": "black"})]
+            lines = _line(whole[layer, t], ALL_LABEL, {"color": "black"})
             if scratch is not None and transfer["layers"][layer] == "all":  # all of its layers are trained
-                lines.append(_line(scratch[t], SCRATCH_LABEL, SCRATCH_LOOK))
+                lines += _line(scratch[t], SCRATCH_LABEL, SCRATCH_LOOK)
             found.append(
                 CurvePanel(
                     row=row,
@@ -150,25 +149,35 @@ def transfer_curves(transfer: Results) -> tuple[list[str], list[dict[str, Any]]]
 
 def transfer_legend(transfer: Results) -> str:
     """Title of the legend: how many networks there are, and what the intervals are over."""
-    sizes = transfer.sizes
-    pretrainings, fine_tunings = sizes["pretraining"], sizes["fine_tuning"]
-    each = f"{fine_tunings} fine-tuning{'s' if fine_tunings > 1 else ''}"
+    pretrainings = transfer.sizes["pretraining"]
+    counts = {transfer.sizes["fine_tuning"]}
+    if "num_fine_tunings" in transfer.variables:
+        counts = set(map(int, np.atleast_1d(transfer["num_fine_tunings"])))
+    number = " or ".join(map(str, sorted(counts)))
+    each = f"{number} fine-tuning{'' if number == '1' else 's'}"
     if pretrainings == 1:
         return f"one pretraining, {each};\nno intervals"
     return f"{pretrainings} pretrainings, {each} of each;\n95 % intervals over pretrainings"
 
 
 def _source_differences(transfer: Results, at_random: int | None) -> tuple[Floats, Floats]:
-    """Error on the pretraining data less that of a reference, paired by pretraining: mean and half width."""
+    """Error on the pretraining data less that of a reference, paired by pretraining: mean, half width.
+
+    NaN where a network did not learn, but for those on all images: pretrainings without these are left out.
+    """
     errors = _ordered(transfer, "source_errors", ("curve", "budget", "fraction", "pretraining"))
     whole = _ordered(transfer, "source_errors_all", ("pretraining",))
     differences = errors - (whole if at_random is None else errors[[at_random]])
-    return differences.mean(axis=-1), student_half_width(differences)
+    fine: NDArray[np.bool_] = np.asarray(np.isfinite(errors).all(axis=-1))
+    if at_random is not None:
+        fine = fine & fine[[at_random]]
+    return np.where(fine, mean_of_known(differences), np.nan), student_half_width(differences)
 
 
 def _learned(transfer: Results) -> NDArray[np.bool_]:
-    """Whether all networks of a cell (curve, budget, fraction, layers, target) learned."""
-    return np.all(_ordered(transfer, "learned", DIMENSIONS) != 0, axis=(-2, -1))
+    """Whether all networks of a cell (curve, budget, fraction, layers, target) learned, and their errors are known."""
+    known = np.isfinite(mean_of_known(_ordered(transfer, "errors", DIMENSIONS))).all(axis=-1)
+    return known & np.all(_ordered(transfer, "learned", DIMENSIONS) != 0, axis=(-2, -1))
 
 
 def _ordered(transfer: Results, name: str, dims: tuple[str, ...]) -> Floats:
@@ -183,8 +192,13 @@ def _ordered(transfer: Results, name: str, dims: tuple[str, ...]) -> Floats:
     return np.transpose(values, [found.index(dim) for dim in dims]).astype(np.float64)
 
 
-def _line(values: Floats, label: str, look: dict[str, Any]) -> Line:
-    return Line(float(values.mean()), float(student_half_width(values)), label, look)
+def _line(values: Floats, label: str, look: dict[str, Any]) -> list[Line]:
+    """The line of networks of all pretrainings, without those that did not learn, which is said; none of none."""
+    known = np.isfinite(values)
+    if not known.any():
+        return []
+    label = label if known.all() else f"{label} (failed left out)"
+    return [Line(float(mean_of_known(values)), float(student_half_width(values)), label, look)]
 
 
 def _rows(transfer: Results) -> list[int]:
