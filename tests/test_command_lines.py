@@ -199,6 +199,13 @@ MISTAKES = {
         "fig1": ["--folder {below}", "--folder {folder}"],
         "fig2": ["--folder {below}", "--folder {folder}"],
         "fig3": ["--folder {below}", "--folder {folder}", "--folder {folder} --dataset other"],
+        "fig4": ["", "--transfer {file}", "--fine-tuned {file}", "--transfer {file} --out {below}"],
+        "fig5": [
+            "",
+            "--benchmark {file} --correlations {file}",
+            "--benchmark {file} --correlations {file} --out {below}",
+        ],
+        "fig6": ["", "{file}", "--redraw {file}", "{file} --redraw {file}", "{file} --out {below}"],
         "scores": ["{file}", "{file} --out {below}"],
         "pairs": ["{file}", "{folder}", "{folder} --num-pairs 0", "{folder} --out {below}"],
         "windows": ["--folder {below}", "--folder {folder}"],
