@@ -13,10 +13,13 @@ from real_data.commands import (  # noqa: F401  (they add their commands)
     joint_law,
     judging,
     magnitude_pruning,
+    plan,
     pruning,
     published_scores,
     scores,
     training,
+    transfer,
+    weights,
 )
 from real_data.commands.options import cli
 from real_data.training.memory import keep_freed_memory

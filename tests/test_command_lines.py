@@ -150,6 +150,17 @@ MISTAKES = {
             "--batch-size 1000000",
         ],
         "recipes": ["--all"],
+        "plan": [
+            "imagenet",
+            "--rates {file}",
+            "--devices 0",
+            "cpu --devices 8 8",
+            "cpu --images-per-second.training 0",
+            "cpu --network random-features",
+            "cpu --fractions 2",
+            "cpu --devices-per-training 4",
+            "--pretrain False",
+        ],
         "download": ["folder", "mnist"],
         "score": [
             "--metrics el2n el2n",
@@ -178,6 +189,7 @@ MISTAKES = {
         ],
         "prune": ["{file}", "{file} --out {below}", "{file} --among {file}"],
         "published-scores": ["{file}", "{file} --out {below}", "{file} --no-header", "{file} --dataset folder"],
+        "weights": ["{file}", "{file} --to {below}.npz", "{file} --to x.pth", "{file} --network -1"],
         "train": ["--out {below}", "--kept {file}", "--scores {file} --rule hard --fraction 0.5", "--rule hard"],
         "recommend": [
             "--keep 0.4 --out {below}",

@@ -24,6 +24,7 @@ __all__ = [
     "TrainingOptions",
     "any_given",
     "cli",
+    "overrides",
     "resolved",
     "say_recipe",
     "shell_options",
@@ -109,8 +110,8 @@ def _may_be_none(kind: Any) -> bool:
     return type(None) in get_args(kind)
 
 
-def _overrides(config: type) -> Any:
-    """A class with the fields of a settings class, each None where the recipe's value is meant.
+def overrides(config: type, whose: str = "recipe") -> Any:
+    """A class with the fields of a settings class, each None where the value of the recipe (or other) is meant.
 
     Where the settings themselves may be None, that is written ``none``.
     """
@@ -121,7 +122,7 @@ def _overrides(config: type) -> Any:
         if _may_be_none(kind):
             kind = kind | Literal["none"]
         table.append((each.name, kind | None, field(default=None)))
-    text = f"{(config.__doc__ or '').partition('.')[0]}; None is as the recipe says."
+    text = f"{(config.__doc__ or '').partition('.')[0]}; None is as the {whose} says."
     attributes = (config.__doc__ or "").partition("Attributes:")[2]
     return make_dataclass(
         f"{config.__name__}Options",
@@ -131,8 +132,8 @@ def _overrides(config: type) -> Any:
     )
 
 
-ModelOptions = _overrides(ModelConfig)
-TrainingOptions = _overrides(TrainingConfig)
+ModelOptions = overrides(ModelConfig)
+TrainingOptions = overrides(TrainingConfig)
 
 
 def any_given(*options: Any) -> bool:

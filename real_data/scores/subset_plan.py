@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_pruning.arguments import check_integer
+from data_pruning.quantities import duration, size
 from real_data.scores.influence import ROWS_AT_ONCE, SORTED_AT_ONCE, TESTS_AT_ONCE, influence
 from real_data.subset_trainings.group import MOST_SUMS, NETWORKS_PER_FILE, class_type
 from real_data.subset_trainings.rates import Rates
@@ -57,7 +58,7 @@ class SubsetPlan:
 
     def __str__(self) -> str:
         def of(seconds: float | None) -> str:
-            return "" if seconds is None else f", about {_duration(seconds)} here"
+            return "" if seconds is None else f", about {duration(seconds)} here"
 
         head = f"plan: {self.num_networks} networks, each trained on {self.num_seen:,} images"
         if self.num_open < self.num_networks:
@@ -69,13 +70,13 @@ class SubsetPlan:
                 f"  asking them about every image{of(self.answering_seconds)}",
             ]
         lines.append(
-            f"  on disk {_size(self.disk_bytes)}, {_size(self.file_bytes)} for each {NETWORKS_PER_FILE}; in memory "
-            f"{_size(self.bits_bytes)} of bits"
+            f"  on disk {size(self.disk_bytes)}, {size(self.file_bytes)} for each {NETWORKS_PER_FILE}; in memory "
+            f"{size(self.bits_bytes)} of bits"
         )
         if self.influence_entries:
             lines.append(
                 f"  influence: {self.influence_entries:.3g} pairs of images times {self.num_networks} networks"
-                f"{of(self.influence_seconds)}; blocks of {_size(self.influence_bytes)}"
+                f"{of(self.influence_seconds)}; blocks of {size(self.influence_bytes)}"
             )
         if self.num_networks < self.enough_networks:
             lines.append(
@@ -85,7 +86,7 @@ class SubsetPlan:
         if not self.keeps_sums:
             lines.append(
                 "  too many images times classes for entropy and mutual-information: their sums are not kept; "
-                f"variation-ratio takes {_size(self.votes_bytes)} of memory"
+                f"variation-ratio takes {size(self.votes_bytes)} of memory"
             )
         return "\n".join(lines)
 
@@ -178,18 +179,3 @@ def influence_rate(num_networks: int) -> float:
 
     seconds(64)
     return max(seconds(3072) - seconds(1024), 0.0) / (2048 * TESTS_AT_ONCE)
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 999.5 or unit == "GB":
-            break
-        number /= 1000
-    return f"{number:.3g} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    for name, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.3g} {name}"
-    return f"{seconds:.2g} s"
