@@ -1,20 +1,25 @@
-"""Images per second of training and scoring a ResNet-18, beside PyTorch on the same machine in the same run.
+"""Images per second of training and scoring a network, beside PyTorch on the same machine in the same run.
 
     python benchmarks/images.py
+    python benchmarks/images.py --network vit-ti vit-s --image-size 32 --batch 64
+    python benchmarks/images.py --network resnet50 vit-b --image-size 224 --batch 128 --json rates.json
 
-A CIFAR ResNet-18 (11.2 million weights, 32 x 32 pixels, random images) takes a training step (stochastic gradient
-descent with Nesterov momentum, weight decay, batch normalisation by the batch), EL2N scores and GraNd scores.  Rounds
-are interleaved (ours, PyTorch, ours, ...) and ratios are taken within a round, so that a slow moment of the machine
-hits both alike.  Two ratios need no peer: GraNd over one forward and backward pass of the same batch, batch
-normalisation by running statistics in both, and EL2N over one forward pass.  Three rounds of batch 64 take 3 minutes on
-two cores.
+A network (random images, ten classes) takes a training step (stochastic gradient descent with Nesterov momentum, weight
+decay, batch normalisation by the batch), EL2N scores and GraNd scores.  Rounds are interleaved (ours, PyTorch, ours,
+...) and ratios are taken within a round, so that a slow moment of the machine hits both alike.  Two ratios need no
+peer: GraNd over one forward and backward pass of the same batch, batch normalisation by running statistics in both, and
+EL2N over one forward pass.  Three rounds of a CIFAR ResNet-18 (11.2 million weights, 32 x 32 pixels) at batch 64 take
+3 minutes on two cores.
 
 How each is run.  Ours: ``real_data.training.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for
-scores; compilation is stated apart.  PyTorch: torchvision's ``resnet18`` with the usual CIFAR stem, channels last;
-on a CPU float32 and eager with as many threads as we have cores, on a GPU bfloat16 autocast and ``torch.compile``;
-GraNd by ``torch.func``: ``vmap`` over ``grad``, 16 examples at a time as their gradients are kept (45 MB each).  On a
-GPU eight training steps are timed together, as neither side waits for one before it asks for the next.  Without PyTorch
-our own numbers are printed alone.
+scores; compilation is stated apart.  PyTorch: torchvision's ``resnet18`` and ``resnet50``, with the usual CIFAR stem
+below 64 pixels, channels last, and timm's ``VisionTransformer``; on a CPU float32 and eager with as many threads as we
+have cores, on a GPU bfloat16 autocast and ``torch.compile``; GraNd by ``torch.func``: ``vmap`` over ``grad``, at most
+16 examples at a time as their gradients are kept (45 MB each for ResNet-18).  On a GPU eight training steps are timed
+together, as neither side waits for one before it asks for the next.  Without PyTorch our own numbers are printed alone.
+
+``--json`` writes a list with one entry a network: device, network, image_size, patch_size, batch, precision, software
+and the rates, medians of the rounds, which ``python -m real_data plan --rates`` reads.
 """
 
 from __future__ import annotations
@@ -30,13 +35,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+NETWORKS = ("resnet18", "resnet50", "vit-ti", "vit-s", "vit-b")
+WORKS = {"training step": None, "EL2N": "forward", "GraNd": "forward-backward"}  # each with what its rounds time beside
 PARSER = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+PARSER.add_argument("--network", nargs="+", choices=NETWORKS, default=["resnet18"], help="one after the other")
+PARSER.add_argument("--image-size", type=int, default=32, help="pixels of height and width")
+PARSER.add_argument("--patch-size", type=int, help="of vision transformers; 16 from 64 pixels, else 4")
+PARSER.add_argument("--work", nargs="+", choices=list(WORKS), default=list(WORKS), help="what is timed")
 PARSER.add_argument("--batch", type=int, default=128, help="images per step")
 PARSER.add_argument("--rounds", type=int, default=5, help="interleaved repeats")
 PARSER.add_argument("--cores", type=int, default=0, help="cores to run on; 0 is all")
+PARSER.add_argument("--processor-time", action="store_true", help="in place of the clock's, on a busy CPU; one core")
 PARSER.add_argument("--without-peer", action="store_true", help="leave PyTorch out")
 PARSER.add_argument("--json", type=Path, help="file that the numbers are written to as well")
 OPTIONS = PARSER.parse_args() if __name__ == "__main__" else PARSER.parse_args([])
+if OPTIONS.processor_time and OPTIONS.cores != 1:
+    PARSER.error("--processor-time needs --cores 1: threads that wait for each other would count")
 if hasattr(os, "sched_getaffinity"):
     CORES = sorted(os.sched_getaffinity(0))[-OPTIONS.cores :]
     os.sched_setaffinity(0, CORES)  # before any library starts threads
@@ -50,7 +64,7 @@ import optax  # noqa: E402
 from flax import nnx  # noqa: E402
 
 from real_data.models import build  # noqa: E402
-from real_data.models.config import ModelConfig  # noqa: E402
+from real_data.models.config import HEADS, Kind, ModelConfig  # noqa: E402
 from real_data.scores.grand import gradient_norm  # noqa: E402
 from real_data.scores.predictions import error_norm  # noqa: E402
 from real_data.training.augmentation import Standardization, to_inputs  # noqa: E402
@@ -59,15 +73,15 @@ from real_data.training.networks import _logits, _mapped  # noqa: E402
 
 RATE, MOMENTUM, WEIGHT_DECAY = 0.01, 0.9, 5e-4
 NUM_CLASSES = 10
+GRADIENT_BYTES = 800_000_000  # of the gradients that PyTorch keeps at a time, of at most
 EXAMPLES_AT_ONCE = 16
-WORKS = {"training step": None, "EL2N": "forward", "GraNd": "forward-backward"}  # each with what its rounds time beside
 STEPS = 1 if jax.default_backend() == "cpu" else 8  # that are timed at once: an accelerator is fed ahead in training
 Work = Callable[[], Any]
 
 
-def ours(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
+def ours(config: ModelConfig, images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
     """Our ways of doing each piece of work, compiled when first called."""
-    network = build(ModelConfig("resnet18"), images.shape[1:], NUM_CLASSES)(rngs=nnx.Rngs(0))
+    network = build(config, images.shape[1:], NUM_CLASSES)(rngs=nnx.Rngs(0))
     graphdef, *parts = nnx.split(network, nnx.Param, nnx.BatchStat)
     params, batch_stats = (jax.tree.map(lambda a: jax.numpy.array(a)[None], nnx.to_pure_dict(part)) for part in parts)
     standardization = Standardization(np.zeros(3, np.float32), np.ones(3, np.float32))
@@ -107,14 +121,30 @@ def ours(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
     }
 
 
-def theirs(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
+def their_network(config: ModelConfig, image_size: int) -> Any:
+    """The same network of torchvision or timm, with weights of its own."""
+    if config.kind in HEADS:
+        from timm.models.vision_transformer import VisionTransformer
+
+        heads = HEADS[config.kind]
+        sizes = {"img_size": image_size, "patch_size": patch_size(config.kind), "embed_dim": 64 * heads}
+        return VisionTransformer(**sizes, num_heads=heads, depth=12, num_classes=NUM_CLASSES)
+    import torchvision
+    from torch import nn
+
+    network = getattr(torchvision.models, config.kind)(num_classes=NUM_CLASSES)
+    if image_size < 64:
+        network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    return network
+
+
+def theirs(config: ModelConfig, images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
     """PyTorch's ways.
 
     Raises:
-        ImportError: torch or torchvision is missing.
+        ImportError: torch or torchvision is missing, or timm for a vision transformer.
     """
     import torch
-    import torchvision
     from torch import nn
     from torch.func import functional_call, grad, vmap
 
@@ -123,9 +153,9 @@ def theirs(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
     gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
     compiled = torch.compile if gpu else lambda function: function
-    network = torchvision.models.resnet18(num_classes=NUM_CLASSES)
-    network.conv1, network.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
-    network = network.to(device, memory_format=torch.channels_last)
+    network = their_network(config, images.shape[1]).to(device, memory_format=torch.channels_last)
+    size = 4 * sum(value.numel() for value in network.parameters())
+    at_once = max(1, min(EXAMPLES_AT_ONCE, GRADIENT_BYTES // size))
     optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(device)  # NHWC in memory: channels last
     classes = torch.from_numpy(labels).to(device)
@@ -164,18 +194,24 @@ def theirs(images: np.ndarray, labels: np.ndarray) -> dict[str, Work]:
 
     def grand() -> np.ndarray:
         network.eval()
+        for block in getattr(network, "blocks", []):
+            block.attn.fused_attn = False  # vmap would take it apart and run it image by image
         params = {name: value.detach() for name, value in network.named_parameters()}
-        chunks = zip(pixels.split(EXAMPLES_AT_ONCE), classes.split(EXAMPLES_AT_ONCE), strict=True)
-        return torch.cat([norms(params, *chunk) for chunk in chunks]).cpu().numpy()
+        chunks = zip(pixels.split(at_once), classes.split(at_once), strict=True)
+        found = torch.cat([norms(params, *chunk) for chunk in chunks]).cpu().numpy()
+        for block in getattr(network, "blocks", []):
+            block.attn.fused_attn = True
+        return found
 
     return {"training step": train, "EL2N": el2n, "GraNd": grand}
 
 
 def timed(work: Work) -> float:
     """Seconds."""
-    start = time.perf_counter()
+    clock = time.process_time if OPTIONS.processor_time else time.perf_counter
+    start = clock()
     work()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def spread(values: np.ndarray) -> str:
@@ -183,29 +219,48 @@ def spread(values: np.ndarray) -> str:
     return f"{np.median(values):.2f} ({np.min(values):.2f} - {np.max(values):.2f})"
 
 
-def main() -> None:
-    """Print the table."""
+def patch_size(kind: str) -> int | None:
+    """Pixels of height and width of a patch; None of a network without patches."""
+    usual = 16 if OPTIONS.image_size >= 64 else 4
+    return (OPTIONS.patch_size or usual) if kind in HEADS else None
+
+
+def measured(kind: Kind) -> dict[str, Any]:
+    """The rates of a network, which are printed as well; what is there so far is written if a file is asked for."""
     device = jax.devices()[0]
-    packages = ["jax", "jaxlib", "flax", "numpy"]
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (OPTIONS.batch, 32, 32, 3), dtype=np.uint8)
+    images = rng.integers(0, 256, (OPTIONS.batch, OPTIONS.image_size, OPTIONS.image_size, 3), dtype=np.uint8)
     labels = rng.integers(0, NUM_CLASSES, OPTIONS.batch)
-    sides = {"ours": ours(images, labels)}
+    patch = patch_size(kind)
+    config = ModelConfig(kind) if patch is None else ModelConfig(kind, patch_size=patch)
+    sides = {"ours": ours(config, images, labels)}
     missing = "left out"
     if not OPTIONS.without_peer:
         try:
-            sides["PyTorch"] = theirs(images, labels)
-            packages += ["torch", "torchvision"]
+            sides["PyTorch"] = theirs(config, images, labels)
         except ImportError as error:
             missing = f"not installed ({error})"
-    print(f"{device.device_kind} ({device.platform}), {platform.machine()}, {len(CORES)} of {os.cpu_count()} cores, ")
-    print(f"load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()}, ", end="")
-    print(", ".join(f"{name} {metadata.version(name)}" for name in packages))
-    print(f"ResNet-18, 32 x 32 pixels, batch {OPTIONS.batch}, {OPTIONS.rounds} rounds after a first call each")
+    patches = "" if patch is None else f" in patches of {patch}"
+    size = f"{OPTIONS.image_size} x {OPTIONS.image_size} pixels{patches}"
+    clock = ", processor time" if OPTIONS.processor_time else ""
+    print(f"\n{kind}, {size}, batch {OPTIONS.batch}, {OPTIONS.rounds} rounds after a first call each{clock}")
 
+    found: dict[str, Any] = {
+        "device": f"{device.device_kind} ({device.platform})",
+        "clock": "processor time of one core" if OPTIONS.processor_time else "",
+        "cores": len(CORES),
+        "network": kind,
+        "image_size": OPTIONS.image_size,
+        "patch_size": patch,
+        "batch": OPTIONS.batch,
+        "precision": "float32" if device.platform == "cpu" else "bfloat16",
+        "software": SOFTWARE,
+        "rates": [],
+    }
     first: dict[tuple[str, str], float] = {}
     taken: dict[tuple[str, str], np.ndarray] = {}
-    for name, unit in WORKS.items():
+    for name in OPTIONS.work:
+        unit = WORKS[name]
         pieces = [(side, name) for side in sides] + ([("ours", unit)] if unit else [])
         first |= {piece: timed(sides[piece[0]][piece[1]]) for piece in pieces}
         rounds = [[timed(sides[side][work]) for side, work in pieces] for _ in range(OPTIONS.rounds)]
@@ -213,27 +268,52 @@ def main() -> None:
         taken |= {
             piece: np.array(values) / steps for piece, values in zip(pieces, zip(*rounds, strict=True), strict=True)
         }
+        found["rates"] = [
+            {"work": work, "side": side, "images_per_second": OPTIONS.batch / float(np.median(values))}
+            for (side, work), values in taken.items()
+        ]
         if OPTIONS.json:  # after each work: what is there is kept if time runs out
-            rates = [
-                {"work": work, "side": side, "images_per_second": OPTIONS.batch / float(np.median(values))}
-                for (side, work), values in taken.items()
-            ]
-            OPTIONS.json.write_text(json.dumps({"batch": OPTIONS.batch, "rates": rates}))
+            OPTIONS.json.write_text(json.dumps([*MEASURED, found], indent=1))
 
-    print("\n                              median images/s     best   first call")
+    print("                              median images/s     best   first call")
     for (side, name), values in taken.items():
         rate = OPTIONS.batch / values
         print(f"  {name:17s} {side:8s} {np.median(rate):14.1f} {rate.max():11.1f} {first[side, name]:9.1f} s")
-    print("\nOur images/s over PyTorch's, median of the rounds (min - max); above 1 ours is faster")
+    print("Our images/s over PyTorch's, median of the rounds (min - max); above 1 ours is faster")
     if "PyTorch" in sides:
-        for name in WORKS:
+        for name in OPTIONS.work:
             print(f"  {name:17s} {spread(taken['PyTorch', name] / taken['ours', name])}")
     else:
         print(f"  PyTorch: {missing}")
-    print("\nTime of ours over time of ours")
-    for name, unit in WORKS.items():
-        if unit:
-            print(f"  {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")
+    for name in OPTIONS.work:
+        if unit := WORKS[name]:
+            print(f"Time of ours, {name} / {unit}: {spread(taken['ours', name] / taken['ours', unit])}")
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that are there."""
+    found = {"python": platform.python_version()}
+    peers = [] if OPTIONS.without_peer else ["torch", "torchvision", "timm"]
+    for name in ["jax", "jaxlib", "flax", "numpy", *peers]:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+SOFTWARE = versions()
+MEASURED: list[dict[str, Any]] = []
+
+
+def main() -> None:
+    """Print the tables."""
+    device = jax.devices()[0]
+    print(f"{device.device_kind} ({device.platform}), {platform.machine()}, {len(CORES)} of {os.cpu_count()} cores, ")
+    print(f"load {os.getloadavg()[0]:.1f} at the start; {', '.join(' '.join(pair) for pair in SOFTWARE.items())}")
+    for kind in OPTIONS.network:
+        MEASURED.append(measured(kind))
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
 
