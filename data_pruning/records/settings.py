@@ -46,6 +46,9 @@ def _field(name: str, kind: Any, entry: Any) -> Any:
     """The value of a field of type ``kind``; lists become tuples, tables the settings that the type names."""
     if isinstance(kind, type) and is_dataclass(kind):
         return _from_json_at(name, kind, entry)
+    if isinstance(entry, Mapping):  # settings that may be None
+        settings = [one for one in get_args(kind) if isinstance(one, type) and is_dataclass(one)]
+        return _from_json_at(name, settings[0], entry) if settings else entry
     if isinstance(entry, list):
         of_each = next(iter(get_args(kind)), None)
         if isinstance(of_each, type) and is_dataclass(of_each):

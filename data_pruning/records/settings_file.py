@@ -18,7 +18,8 @@ def write_settings(path: Path, settings: Mapping[str, Any], *, may_change: Colle
     Args:
         path: the file.
         settings: the settings.
-        may_change: names of settings in which the file may differ; it is then written anew.
+        may_change: names of settings in which the file may differ, inner ones as ``outer.inner``; it is then written
+            anew.
 
     Raises:
         ValueError: see :func:`check_settings`.
@@ -40,13 +41,25 @@ def check_settings(path: Path, settings: Mapping[str, Any], *, may_change: Colle
         found = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path} is not a settings file: {error}") from error
-    before, now = ({k: v for k, v in each.items() if k not in may_change} for each in (found, settings))
+    before, now = (_without(each, may_change) for each in (found, settings))
     if before != now:
         name, here, there = _first_difference(now, before)
         raise ValueError(
             f"{path} belongs to other settings: {name} is {there!r} there and {here!r} now; give another folder"
         )
     return found == settings
+
+
+def _without(settings: Any, names: Collection[str]) -> Any:
+    """Settings without some of them."""
+    if not isinstance(settings, Mapping):
+        return settings
+    inner = {
+        key: [name.removeprefix(f"{key}.") for name in names if name.startswith(f"{key}.")]
+        for key in settings
+        if key not in names
+    }
+    return {key: _without(settings[key], own) for key, own in inner.items()}
 
 
 def _first_difference(now: Any, before: Any, name: str = "") -> tuple[str, Any, Any]:

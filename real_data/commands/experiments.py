@@ -11,6 +11,7 @@ import tyro
 from data_pruning import Results
 from data_pruning.records.settings import from_json, read_json
 from data_pruning.records.writable import check_folder
+from real_data.commands.fine_tuning_options import FineTuningOptions
 from real_data.commands.options import ImageOptions, Images, ModelOptions, TrainingOptions, cli, resolved, say_recipe
 from real_data.experiments.config import Experiment, TrainingRun
 from real_data.findings.error_table import error_table
@@ -56,6 +57,7 @@ class Design:
         scoring: training of the networks that score; for the metrics of random shares as long as that on kept images
             unless given, see the command score.
         retraining: training on the kept examples.
+        fine_tuning: weights that all networks start from, those that score too.
     """
 
     metrics: tuple[MetricName, ...] | None = None
@@ -70,6 +72,7 @@ class Design:
     num_score_networks: int | None = None
     scoring: TrainingOptions = TrainingOptions()  # noqa: RUF009
     retraining: TrainingOptions = TrainingOptions()  # noqa: RUF009
+    fine_tuning: FineTuningOptions = FineTuningOptions()  # noqa: RUF009
 
     def network(self, recipe: Recipe) -> ModelConfig:
         """The network, with what the recipe says of it."""
@@ -103,6 +106,7 @@ class Design:
             holdout=self.holdout,
             model=self.network(recipe),
             retraining=resolved(recipe.training, self.retraining),
+            fine_tuning=self.fine_tuning.settings,
         )
         say_recipe(images, {"model": config.model, "scoring": score_training, "retraining": config.retraining})
         return config

@@ -16,6 +16,7 @@ from data_pruning.arguments import check_different
 from data_pruning.records.settings import digest_of
 from data_pruning.records.writable import check_folder
 from real_data.commands.cluster_options import METRIC, ClusterOptions, Clusters
+from real_data.commands.fine_tuning_options import FineTuningOptions, Origin
 from real_data.commands.options import (
     ImageOptions,
     Images,
@@ -40,6 +41,7 @@ def score(
     num_networks: int | None = None,
     model: ModelOptions = ModelOptions(),  # noqa: B008
     training: TrainingOptions = TrainingOptions(),  # noqa: B008
+    fine_tuning: FineTuningOptions = FineTuningOptions(),  # noqa: B008
     subsets: SubsetOptions = Subsets(),  # noqa: B008
     clusters: ClusterOptions = Clusters(),  # noqa: B008
     seed: int = 0,
@@ -67,6 +69,7 @@ def score(
         model: the network.
         training: its training; that of the recipe is short, or for the metrics of random shares as long as that on
             kept images; long is right for forgetting, aum, dyn-unc, tdds and dual.
+        fine_tuning: weights that the networks start from.
         subsets: the scores of random shares.
         clusters: the score of embeddings.
         seed: seed of the networks, at least 0.
@@ -88,6 +91,7 @@ def score(
     clusters.check(metrics)
     subsets.check(metrics)
     _check_seen(metrics, on_embeddings, from_csv, subsets)
+    _check_start(metrics, fine_tuning, from_csv, subsets)
     recipe = images.chosen_recipe
     network = resolved(recipe.model, model)
     if on_embeddings is not None:
@@ -108,20 +112,22 @@ def score(
         _say(scores_from_csv(from_csv, data, higher_is_harder=not lower_is_harder, **columns), images, out)
         return
     seen = Seen.of(data, images, on_embeddings)
+    origin = Origin.of(fine_tuning, network, seen.data)
     if subsets.plan:
-        print(subsets.checked_plan(seen.data, subsets.models(network), of_subsets, seed, out / "subset-trainings"))
+        place = out / "subset-trainings"
+        print(subsets.checked_plan(seen.data, subsets.models(network), of_subsets, seed, place, origin.sha256))
         return
     kinds: Any = subsets.models(network) if subsets.kinds else network
-    open_configs = _open(configs, seen, images, out, kinds, seed)
+    open_configs = _open(configs, seen, images, out, kinds, seed, origin.sha256)
     rest = [config for config in open_configs if config not in of_subsets]
     shares = [config for config in open_configs if config in of_subsets]
     check_subset_scores(seen.data, subsets.models(network), seed, shares)
     if METRIC in metrics:
         clusters.score(data, images, seed, out, quiet)
     if rest:
-        _score_whole_pool(seen, rest, images, network, seed, out, quiet)
+        _score_whole_pool(seen, rest, images, network, origin, seed, out, quiet)
     if shares:
-        _score_shares(seen, shares, images, kinds, subsets, seed, out, quiet)
+        _score_shares(seen, shares, images, kinds, origin, subsets, seed, out, quiet)
 
 
 def _check_seen(metrics: tuple[str, ...], on_embeddings: Path | None, from_csv: Path | None, subsets: Subsets) -> None:
@@ -135,6 +141,20 @@ def _check_seen(metrics: tuple[str, ...], on_embeddings: Path | None, from_csv: 
         raise ValueError(f"--on-embeddings is for scores of networks, not for {asked}")
     if on_embeddings is not None and subsets.plan_images is not None:
         raise ValueError("--plan-images is for images that are not there, of which there are no --on-embeddings")
+
+
+def _check_start(
+    metrics: tuple[str, ...], fine_tuning: FineTuningOptions, from_csv: Path | None, subsets: Subsets
+) -> None:
+    """Refuse weights that no network would start from, or networks of several kinds."""
+    if fine_tuning.settings is None:
+        return
+    if from_csv is not None or not any(family_of(metric) in (*OF_WHOLE_POOL, "subsets") for metric in metrics):
+        asked = "--from-csv" if from_csv is not None else ", ".join(metrics)
+        raise ValueError(f"--fine-tuning.weights is for scores of networks, not for {asked}")
+    if subsets.kinds or subsets.plan_images is not None:
+        asked = "--kinds" if subsets.kinds else "--plan-images"
+        raise ValueError(f"--fine-tuning.weights are those of one kind of network for the images there: no {asked}")
 
 
 def _without_augmentation(training: Any) -> Any:
@@ -184,28 +204,40 @@ class Seen:
 
 
 def _open(
-    configs: list[ScoreConfig], seen: Seen, images: Images, out: Path, kinds: Any, seed: int
+    configs: list[ScoreConfig], seen: Seen, images: Images, out: Path, kinds: Any, seed: int, start_sha256: str | None
 ) -> list[ScoreConfig]:
     """The scores that are not there yet."""
     from real_data.scores.score_file import taken
 
     paths = [out / f"{images.dataset}-{config.metric}.nc" for config in configs]
     about = kinds, seed, seen.embeddings
-    found = [c for c, path in zip(configs, paths, strict=True) if not taken(path, seen.images, c, *about)]
+    found = [
+        config
+        for config, path in zip(configs, paths, strict=True)
+        if not taken(path, seen.images, config, *about, start_sha256=start_sha256)
+    ]
     if configs and not found:
         print(f"all there already: {', '.join(map(str, paths))}")
     return found
 
 
 def _score_whole_pool(
-    seen: Seen, configs: list[ScoreConfig], images: Images, network: ModelConfig, seed: int, out: Path, quiet: bool
+    seen: Seen,
+    configs: list[ScoreConfig],
+    images: Images,
+    network: ModelConfig,
+    origin: Origin,
+    seed: int,
+    out: Path,
+    quiet: bool,
 ) -> None:
     from real_data.scores import score_all
 
     say_recipe(images, {"model": network, "training": configs[0].training})
     name = digest_of([seen.data.train_fingerprint, [config.metric for config in configs], seed])
     checkpoints = out / f"unfinished-{images.dataset}-{name}"
-    for scores in score_all(seen.data, configs, model=network, seed=seed, folder=checkpoints, progress=not quiet):
+    settings: dict[str, Any] = {"folder": checkpoints, "start": origin.start, "progress": not quiet}
+    for scores in score_all(seen.data, configs, model=network, seed=seed, **settings):
         _say(seen.scores(scores), images, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -215,6 +247,7 @@ def _score_shares(
     configs: list[ScoreConfig],
     images: Images,
     kinds: Any,
+    origin: Origin,
     subsets: Subsets,
     seed: int,
     out: Path,
@@ -229,7 +262,7 @@ def _score_shares(
         say_recipe(images, {"model": one, "training": configs[0].training})
     folder = out / "subset-trainings"
     with executor_named(subsets.executor, folder) as executor:
-        print(subsets.checked_plan(seen.data, models, configs, seed, folder), file=sys.stderr)
+        print(subsets.checked_plan(seen.data, models, configs, seed, folder, origin.sha256), file=sys.stderr)
         found = score_all(
             seen.data,
             configs,
@@ -239,6 +272,8 @@ def _score_shares(
             test_images=True,
             executor=executor,
             source=seen.source,
+            start=origin.start,
+            start_source=origin.source,
             progress=not quiet,
         )
     for scores in found:

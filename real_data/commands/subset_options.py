@@ -98,9 +98,17 @@ class Subsets:
         return self._plan(models, configs, (side, side, 3), sizes, None)
 
     def checked_plan(
-        self, data: Any, models: tuple[ModelConfig, ...], configs: Sequence[ScoreConfig], seed: int, folder: Path
+        self,
+        data: Any,
+        models: tuple[ModelConfig, ...],
+        configs: Sequence[ScoreConfig],
+        seed: int,
+        folder: Path,
+        start_sha256: str | None = None,
     ) -> SubsetPlan:
         """The plan for a data set, after it was made sure that all images can be scored.
+
+        ``start_sha256`` is the digest of what the networks start from; None of random weights.
 
         Raises:
             ValueError: there are too few networks for the number of images.
@@ -110,7 +118,7 @@ class Subsets:
         from real_data.subset_trainings.trainings import open_groups, subset_folder
 
         first = configs[0]
-        settings = SubsetTrainings(models, (first.training,), first.subset_share, seed)
+        settings = SubsetTrainings(models, (first.training,), first.subset_share, seed, start_sha256)
         number = len(data.train_labels)
         check_memberships(settings, first.num_networks, number)
         place = subset_folder(folder, data, settings, training_software())

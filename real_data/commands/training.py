@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_pruning.records.writable import check_folder
+from real_data.commands.fine_tuning_options import FineTuningOptions
 from real_data.commands.options import (
     Fraction,
     ImageOptions,
@@ -32,6 +33,7 @@ def train(
     seeds: tuple[int, ...] = (0,),
     model: ModelOptions = ModelOptions(),  # noqa: B008
     training: TrainingOptions = TrainingOptions(),  # noqa: B008
+    fine_tuning: FineTuningOptions = FineTuningOptions(),  # noqa: B008
     out: Path = Path("results/training"),
     checkpoint_every: int = 1000,
     quiet: bool = False,
@@ -52,6 +54,7 @@ def train(
         seeds: one network for each.
         model: the network.
         training: its training.
+        fine_tuning: weights that it starts from.
         out: folder of the run.
         checkpoint_every: steps between checkpoints.
         quiet: no progress bar.
@@ -68,6 +71,7 @@ def train(
         seeds=seeds,
         model=resolved(recipe.model, model),
         training=resolved(recipe.training, training),
+        fine_tuning=fine_tuning.settings,
     )
     say_recipe(images, {"model": config.model, "training": config.training})
     run_and_report(config, out, checkpoint_every, quiet)

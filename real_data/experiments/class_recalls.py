@@ -15,6 +15,7 @@ from real_data.training import train as training
 from real_data.training.config import TrainingConfig
 from real_data.training.examples import Examples
 from real_data.training.networks import picked
+from real_data.training.start import Start
 
 __all__ = ["NUM_FOLDS", "cross_fitted_recalls", "folds_of"]
 
@@ -30,6 +31,7 @@ def cross_fitted_recalls(
     path: Path,
     checkpoints: Path | None,
     provenance: dict[str, Any],
+    start: Start | None = None,
 ) -> NDArray[np.float64]:
     """Share of the images of each class that networks recognise which were trained on the other folds.
 
@@ -45,6 +47,7 @@ def cross_fitted_recalls(
         path: file that the recalls are kept in, and taken from if it is there.
         checkpoints: folder for checkpoints of the trainings; None keeps none.
         provenance: what determines them; any JSON value.
+        start: what the networks start from; None is random weights.
 
     Returns:
         By class, in (0, 1), shape (num_classes,).
@@ -70,6 +73,7 @@ def cross_fitted_recalls(
             seeds=[seed] * len(group),
             config=config,
             folder=None if checkpoints is None else checkpoints / f"fold-{group[0]}",
+            start=start,
         )
         if not networks.learned.all():
             raise RuntimeError(

@@ -17,6 +17,7 @@ from real_data.models.config import ModelConfig
 from real_data.scores.config import ScoreConfig
 from real_data.selection.methods import check_method, looks_at_scores
 from real_data.training.config import TrainingConfig
+from real_data.training.fine_tuning import FineTuning
 
 __all__ = ["MOST_SEED", "Experiment", "TrainingRun"]
 
@@ -32,6 +33,18 @@ def _check_reading(config: Experiment | TrainingRun) -> None:
     check_boolean("skip_undecodable", config.skip_undecodable)
     if config.image_size is not None:
         check_integer("image_size", config.image_size, 1)
+
+
+def _check_fine_tuning(config: Experiment | TrainingRun) -> None:
+    """Check what the networks start from."""
+    if config.fine_tuning is None:
+        return
+    check_settings("fine_tuning", config.fine_tuning, FineTuning)
+    if config.model.solved_for:
+        raise ValueError(
+            f"fine_tuning is for networks that are trained by gradient descent: model.kind must be one of them, got "
+            f"{config.model.kind}, which is solved for"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,8 @@ class Experiment:
             for every seed; with ``holdout`` the networks behind the scores have seen the images that are set aside.
         model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
+        fine_tuning: weights that all networks start from, those that score too, see
+            :class:`real_data.training.fine_tuning.FineTuning`; None starts from random ones.
     """
 
     dataset: str = "digits"
@@ -101,6 +116,7 @@ class Experiment:
     score_files: tuple[str, ...] = ()
     model: ModelConfig = field(default_factory=ModelConfig)
     retraining: TrainingConfig = field(default_factory=TrainingConfig)
+    fine_tuning: FineTuning | None = None
 
     def __post_init__(self) -> None:
         check_string("dataset", self.dataset)
@@ -111,6 +127,7 @@ class Experiment:
         check_tuple("pool_sizes", self.pool_sizes)
         check_settings("model", self.model, ModelConfig)
         check_settings("retraining", self.retraining, TrainingConfig)
+        _check_fine_tuning(self)
         check_tuple("score_files", self.score_files, str)
         if self.scores or not self.score_files:
             check_different("the metrics of scores", tuple(score.metric for score in self.scores))
@@ -167,6 +184,8 @@ class TrainingRun:
         seeds: one network for each, in [0, 2^31).
         model: the network.
         training: its training.
+        fine_tuning: weights that it starts from, see :class:`real_data.training.fine_tuning.FineTuning`; None starts
+            from random ones.
     """
 
     dataset: str = "digits"
@@ -183,6 +202,7 @@ class TrainingRun:
     seeds: tuple[int, ...] = (0,)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    fine_tuning: FineTuning | None = None
 
     def __post_init__(self) -> None:
         for name in ("dataset", "rule"):
@@ -193,6 +213,7 @@ class TrainingRun:
         check_tuple("seeds", self.seeds)
         check_settings("model", self.model, ModelConfig)
         check_settings("training", self.training, TrainingConfig)
+        _check_fine_tuning(self)
         check_real("fraction", self.fraction, "(0, 1]")
         if self.kept is not None and (self.scores is not None or self.rule != "all"):
             raise ValueError("kept names the examples to keep: leave out scores and rule")

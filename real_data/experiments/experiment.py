@@ -27,6 +27,7 @@ from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.pool import load_for, source_of
 from real_data.experiments.pool_scores import saved_scores_of, scores_of_tests
 from real_data.experiments.score_files import SavedScore
+from real_data.experiments.starts import start_digest_of
 from real_data.experiments.task import Task, pool_of
 from real_data.experiments.task_run import run_task
 from real_data.scores.families import family_of
@@ -36,7 +37,8 @@ from real_data.software import software
 
 __all__ = ["run_experiment", "tasks_of"]
 
-EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed", "path", "labels", "score_files")
+EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed")
+MOVABLE = ("path", "labels", "score_files", "fine_tuning.weights")
 SAME_FOR_ALL_SEEDS = "scores from files are the same for all seeds: intervals hold for pool and retraining alone"
 
 
@@ -115,8 +117,8 @@ def _run(
     saved = saved_scores_of(config)
     tasks = tasks_of(config, networks_at_once, digest_of(versions), saved)
     if kept:
-        _check_data(folder / f"{config.dataset}.nc", source_of(config))
-        write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE)
+        _check_origin(folder / f"{config.dataset}.nc", source_of(config), tasks[0].start_sha256)
+        write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE + MOVABLE)
     cells = CellFolder(folder / "cells")
     wanted = {cell.key for task in tasks for cell in task.cells().values()}
     done = wanted & cells.outcomes().keys()
@@ -150,10 +152,18 @@ def _run(
     return _assembled(config, tasks, cells.outcomes(), versions, folder, saved)
 
 
-def _check_data(path: Path, source: str) -> None:
-    """Refuse to replace the results of another data set of the same name, another folder of images for example."""
-    if path.exists() and Results.load(path).config.get("source", source) != source:
+def _check_origin(path: Path, source: str, start: str | None) -> None:
+    """Refuse to replace the results of another data set of the same name, another folder of images for example.
+
+    The same for networks that started from other weights in a file of the same name.
+    """
+    if not path.exists():
+        return
+    config = Results.load(path).config
+    if config.get("source", source) != source:
         raise ValueError(f"{path} holds the results of other images: give another folder")
+    if config.get("start_sha256") != start:
+        raise ValueError(f"{path} holds the results of networks that started from other weights: give another folder")
 
 
 def tasks_of(
@@ -161,13 +171,14 @@ def tasks_of(
 ) -> list[Task]:
     """The tasks of an experiment, after all has been checked that can be checked before work begins."""
     tasks = []
+    start = start_digest_of(config)
     for seed in config.seeds:
         data = load_for(config, seed)
         for given in config.pool_sizes:
             size = len(data.train_labels) if given is None else given
             data.pool(size, 0)  # complains about a size out of range
             digests = tuple(one.digest for one in saved)
-            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions, digests))
+            tasks.append(Task(config, size, seed, data.fingerprint, networks_at_once, versions, digests, start))
     if len({task.pool_size for task in tasks}) < len(config.pool_sizes):
         raise ValueError(f"pool_sizes {config.pool_sizes} name the whole training set twice")
     if any(family_of(score.metric) == "subsets" for score in config.scores):
@@ -205,6 +216,7 @@ def _assembled(
             "fingerprints": sorted({task.fingerprint for task in tasks}),
             "notes": list(load_for(config, config.first_seed).notes),
             "software": versions,
+            **tasks[0].start_key,
             **of_files,
         },
     )

@@ -15,6 +15,7 @@ from real_data.experiments.class_recalls import cross_fitted_recalls
 from real_data.experiments.config import Experiment
 from real_data.experiments.pool import divided, load_for, pool_within, whole_data
 from real_data.experiments.score_files import SavedScore, same_scores, saved_scores
+from real_data.experiments.starts import start_of_task
 from real_data.experiments.task import Task
 from real_data.scores.config import ScoreConfig
 from real_data.scores.families import family_of
@@ -88,6 +89,7 @@ def recalls_of_pool(task: Task, data: datasets.ImageDataset, folder: Path) -> np
         path=folder / "recalls" / f"{name}.nc",
         checkpoints=place,
         provenance=task.provenance(),
+        start=start_of_task(task, data),
     )
     checkpoints.discard(place)
     return found
@@ -111,7 +113,8 @@ def _of_file(task: Task, score: int) -> np.ndarray:
 def _scored(task: Task, data: datasets.ImageDataset, wanted: list[ScoreConfig], folder: Path) -> list[scores.Scores]:
     """Scores of the pool, from their files where there are some."""
     seed = task.score_seed
-    key = {"model": to_json(task.config.model), "seed": seed, "data": data.train_fingerprint, "software": task.software}
+    about = {"data": data.train_fingerprint, "software": task.software, **task.start_key}
+    key = {"model": to_json(task.config.model), "seed": seed, **about}
     paths = [
         folder / f"{config.metric}-{task.name}-{digest_of({**key, 'score': to_json(config)})}.nc" for config in wanted
     ]
@@ -122,7 +125,15 @@ def _scored(task: Task, data: datasets.ImageDataset, wanted: list[ScoreConfig], 
         on_shares = any(family_of(config.metric) == "subsets" for config, _ in missing)  # many networks, one by one
         place = checkpoints.place_of(folder.parent, name, num_steps, always=on_shares)
         settings = [config for config, _ in missing]
-        found = scores.score_all(data, settings, model=task.config.model, seed=seed, folder=place, test_images=True)
+        found = scores.score_all(
+            data,
+            settings,
+            model=task.config.model,
+            seed=seed,
+            folder=place,
+            test_images=True,
+            start=start_of_task(task, data),
+        )
         for one, (_, path) in zip(found, missing, strict=True):
             one.save(path)
         checkpoints.discard(place)

@@ -33,6 +33,7 @@ class Task:
         networks_at_once: networks that are trained side by side.
         software: versions of what determines the numbers.
         score_digests: of the scores in the experiment's files, so that a worker notices if they are others.
+        start_sha256: digest of what networks start from, likewise; None of random weights.
     """
 
     config: Experiment
@@ -42,6 +43,7 @@ class Task:
     networks_at_once: int | None
     software: str
     score_digests: tuple[str, ...] = ()
+    start_sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -103,6 +105,7 @@ class Task:
             "seed": self.seed,
             "dataset": {"name": self.config.dataset, "sha256": self.fingerprint},
             "software": software(),
+            **self.start_key,
         }
 
     def _shared(self) -> dict[str, Any]:
@@ -112,7 +115,13 @@ class Task:
             "pool_size": self.pool_size,
             "seed": self.seed,
             "software": self.software,
+            **self.start_key,
         }
+
+    @property
+    def start_key(self) -> dict[str, str]:
+        """What says, among what determines numbers, where networks start; nothing for random weights."""
+        return {} if self.start_sha256 is None else {"start_sha256": self.start_sha256}
 
 
 def pool_of(task: Task) -> datasets.ImageDataset:

@@ -12,6 +12,7 @@ from data_pruning.records.settings import to_json
 from data_pruning.records.settings_file import check_settings, write_settings
 from real_data import datasets, models, scores
 from real_data.experiments.config import TrainingRun
+from real_data.experiments.starts import start_of
 from real_data.selection.kept_list import read_kept
 from real_data.selection.methods import chosen_examples
 from real_data.software import software
@@ -33,7 +34,8 @@ def run_training(
     The folder holds the settings (``settings.json``), digests of the data (``data.json``), per network the metrics
     (``metrics.jsonl``) and checkpoints, and in the end ``weights.npz``, see :func:`load_networks`, and ``result.nc``.
     When interrupted or killed, the same call goes on from the last checkpoint, and the weights are the same bit for
-    bit.  The files of the data set and of the scores may be elsewhere by then, but must be the same.
+    bit.  The files of the data set, of the scores and of the weights to start from may be elsewhere by then, but must
+    be the same.
 
     Args:
         config: the settings.
@@ -48,7 +50,7 @@ def run_training(
     Raises:
         ValueError: another process is training in the folder; the folder belongs to other settings, data or software,
             or the scores to another data set.
-        FileNotFoundError: the data set or the scores are not there.
+        FileNotFoundError: the data set, the scores or the weights to start from are not there.
         FloatingPointError: the training diverged.
     """
     folder = Path(out)
@@ -106,12 +108,15 @@ def _train_and_test(
     checkpoint_every: int,
     progress: bool,
 ) -> Results:
-    settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": ("path", "scores", "kept")}
+    movable = ("path", "scores", "kept", "fine_tuning.weights")
+    settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": movable}
     check_settings(**settings)
+    start = start_of(config, data)
     # files may be moved: their digests say whether they are still the same
-    write_settings(
-        folder / "data.json", {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(*kept.digested())}
-    )
+    digests = {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(*kept.digested())}
+    if start is not None:
+        digests["start_sha256"] = start.digest
+    write_settings(folder / "data.json", digests)
     write_settings(**settings)
     image_shape = data.train_images.shape[1:]
     networks = training.train(
@@ -123,6 +128,7 @@ def _train_and_test(
         config=config.training,
         folder=folder,
         checkpoint_every=checkpoint_every,
+        start=start,
         progress=progress,
     )
     provenance = {
@@ -131,6 +137,8 @@ def _train_and_test(
         "dataset": {"name": data.name, "sha256": data.fingerprint},
         "software": software(),
     }
+    if start is not None:
+        provenance["start"] = {"sha256": start.digest, "layers": start.layers, "layer_decay": start.layer_decay}
     save_weights(folder / WEIGHTS, networks, model=config.model, image_shape=image_shape, provenance=provenance)
     results = Results(
         f"Training on {kept.epoch_size} of {data.train_labels.size} images of {config.dataset}", provenance

@@ -13,6 +13,7 @@ from real_data.models.config import ModelConfig
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
+    from real_data.training.start import Start
 
 __all__ = ["Found", "ScoreRequest"]
 
@@ -31,6 +32,8 @@ class ScoreRequest:
         executor: runs the subset trainings; None runs them here.
         source: loads the data set on its workers; None sends it to them.
         progress: whether a progress bar is shown.
+        start: what the networks start from; None is random weights.
+        start_source: loads it on the workers; None sends it to them.
     """
 
     dataset: ImageDataset
@@ -42,6 +45,8 @@ class ScoreRequest:
     executor: Any
     source: Callable[[], ImageDataset] | None
     progress: bool
+    start: Start | None = None
+    start_source: Callable[[], Start] | None = None
 
     @property
     def model(self) -> ModelConfig:

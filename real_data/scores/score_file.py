@@ -173,11 +173,17 @@ def settings_of(
     model: ModelConfig | Sequence[ModelConfig],
     seed: int,
     embeddings: Mapping[str, Any] | None = None,
+    *,
+    start_sha256: str | None = None,
 ) -> dict[str, Any]:
     """The settings that scores were computed with, as they stand in :attr:`Scores.config`."""
     networks = [to_json(one) for one in model] if isinstance(model, Sequence) else to_json(model)
     settings = {"score": to_json(config), "model": networks, "seed": int(seed)}
-    return settings if embeddings is None else settings | {"embeddings": dict(embeddings)}
+    if embeddings is not None:
+        settings["embeddings"] = dict(embeddings)
+    if start_sha256 is not None:
+        settings["start_sha256"] = start_sha256
+    return settings
 
 
 def taken(
@@ -187,6 +193,8 @@ def taken(
     model: ModelConfig | Sequence[ModelConfig],
     seed: int,
     embeddings: Mapping[str, Any] | None = None,
+    *,
+    start_sha256: str | None = None,
 ) -> bool:
     """Whether a file has these scores already; False if there is no such file.
 
@@ -197,6 +205,7 @@ def taken(
         model: the networks, of one kind or several.
         seed: seed of the networks.
         embeddings: what the networks saw in place of the images, None where they saw these.
+        start_sha256: digest of what the networks start from; None of random weights.
 
     Raises:
         ValueError: the file has other scores, which would be lost, or is no file of scores.
@@ -204,7 +213,7 @@ def taken(
     if not path.exists():
         return False
     about = Results.load(path).config
-    settings = settings_of(config, model, seed, embeddings)
+    settings = settings_of(config, model, seed, embeddings, start_sha256=start_sha256)
     if about.get("fingerprint") != dataset.train_fingerprint or about.get("settings") != settings:
         what = "images" if about.get("fingerprint") != dataset.train_fingerprint else "settings"
         raise ValueError(f"{path} holds scores of other {what}, which would be lost: give another folder")

@@ -26,6 +26,7 @@ from real_data.training.train import Model, TrainedNetworks, train
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
+    from real_data.training.start import Start
 
 __all__ = ["el2n", "score", "score_all", "scores_of_networks"]
 
@@ -37,6 +38,7 @@ def score(
     model: ModelConfig,
     seed: int = 0,
     batch_size: int = 1024,
+    start: Start | None = None,
     progress: bool = False,
 ) -> Scores:
     """How difficult each training example of a data set is.
@@ -82,6 +84,7 @@ def score(
         model: the networks.
         seed: non-negative integer, for initial weights and order of batches of all networks.
         batch_size: images scored at a time; does not change the scores beyond float32 rounding.
+        start: what the networks start from, see :class:`real_data.training.start.Start`; None is random weights.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -92,7 +95,8 @@ def score(
         FloatingPointError: a training diverged, or a score is not finite.
         RuntimeError: a network is no better than the most frequent class of its training images.
     """
-    return score_all(dataset, [config], model=model, seed=seed, batch_size=batch_size, progress=progress)[0]
+    settings: dict[str, Any] = {"batch_size": batch_size, "start": start, "progress": progress}
+    return score_all(dataset, [config], model=model, seed=seed, **settings)[0]
 
 
 def score_all(
@@ -106,6 +110,8 @@ def score_all(
     test_images: bool = False,
     executor: Any = None,
     source: Callable[[], ImageDataset] | None = None,
+    start: Start | None = None,
+    start_source: Callable[[], Start] | None = None,
     progress: bool = False,
 ) -> list[Scores]:
     """Several scores of a data set; those with the same training and number of networks share the networks.
@@ -125,6 +131,8 @@ def score_all(
         executor: runs the subset trainings, see :func:`real_data.subset_trainings.train_on_subsets`; None runs them
             here.
         source: loads the data set on the workers of the executor; None sends it to them.
+        start: what the networks, of one kind, start from; None is random weights.
+        start_source: loads the start on the workers of the executor; None sends it to them.
         progress: show a progress bar on stderr.
 
     Returns:
@@ -139,7 +147,10 @@ def score_all(
     _check_data(dataset.train_images, np.asarray(dataset.train_labels), dataset.num_classes)
     kinds = (model,) if isinstance(model, ModelConfig) else tuple(model)
     where = None if folder is None else Path(folder)
-    request = ScoreRequest(dataset, kinds, int(seed), batch_size, where, test_images, executor, source, progress)
+    if start is not None and len(kinds) > 1:
+        raise ValueError(f"networks that start from weights must be of one kind, got {len(kinds)} models")
+    about = (test_images, executor, source, progress, start, start_source)
+    request = ScoreRequest(dataset, kinds, int(seed), batch_size, where, *about)
     for config in configs:
         if config.metric == "forgetting":
             _check_forgetting(config.training, len(dataset.train_labels))
@@ -159,7 +170,7 @@ def score_all(
 
     def result(config: ScoreConfig) -> Scores:
         values, seeds, tests, standard_error, floor, notes = found[config]
-        settings = settings_of(config, model, seed)
+        settings = settings_of(config, model, seed, start_sha256=None if start is None else start.digest)
         about = (dataset.name, dataset.train_fingerprint, settings, seeds, (*dataset.notes, *notes))
         return Scores(config.metric, values, *about, tests, standard_error, floor)
 
@@ -178,7 +189,8 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
     for (num_networks, training), of_metric in shared.items():
         metrics, seeds = of_metric.keys(), _seeds(request.seed, num_networks)
         course = Course.of(metrics, images, labels, request.batch_size)
-        job = digest_of([num_networks, to_json(training), *([] if course is None else course.metrics)])
+        own = [*([] if course is None else course.metrics), *([] if request.start is None else [request.start.digest])]
+        job = digest_of([num_networks, to_json(training), *own])
         networks = train(
             models.build(model, images.shape[1:], dataset.num_classes),
             images,
@@ -188,6 +200,7 @@ def _of_whole_pool(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> dic
             config=training,
             folder=None if request.folder is None else request.folder / job,
             observation=course,
+            start=request.start,
             progress=request.progress,
         )
         _check_learned(networks, training)

@@ -42,7 +42,8 @@ _OF_SUMS = ("entropy", "mutual-information")
 
 def subset_settings(request: ScoreRequest, config: ScoreConfig) -> SubsetTrainings:
     """The subset trainings that a score comes from."""
-    return SubsetTrainings(request.models, (config.training,), config.subset_share, request.seed)
+    digest = None if request.start is None else request.start.digest
+    return SubsetTrainings(request.models, (config.training,), config.subset_share, request.seed, digest)
 
 
 def check_subset_scores(
@@ -85,6 +86,8 @@ def score_on_subsets(request: ScoreRequest, configs: Sequence[ScoreConfig]) -> d
             folder=request.folder,
             executor=request.executor,
             source=request.source,
+            start=request.start,
+            start_source=request.start_source,
             progress=request.progress,
         )
         labels = np.asarray(request.dataset.train_labels), np.asarray(request.dataset.test_labels)

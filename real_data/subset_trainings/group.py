@@ -20,6 +20,7 @@ from real_data.subset_trainings.packing import to_words
 from real_data.subset_trainings.predictions import Predictions, predictions_of
 from real_data.subset_trainings.settings import SubsetTrainings
 from real_data.training.ensemble import Ensemble
+from real_data.training.start import Start, same_start
 from real_data.training.train import default_networks_at_once, train
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class SubsetGroup:
         software: digest of what else determines the outcomes.
         data: loads the data set, on a worker too; picklable.
         folder: where the file goes.
+        start: loads what the networks start from, likewise; None is random weights.
     """
 
     settings: SubsetTrainings
@@ -67,6 +69,7 @@ class SubsetGroup:
     software: str
     data: Callable[[], ImageDataset]
     folder: Path
+    start: Callable[[], Start] | None = None
 
     @property
     def path(self) -> Path:
@@ -90,7 +93,7 @@ def run_group(group: SubsetGroup, report: Callable[[int], Any] = lambda number: 
         The number of networks in the group.
 
     Raises:
-        ValueError: the data set or the software here are others.
+        ValueError: the data set, the weights to start from or the software here are others.
         RuntimeError: a network is no better than the most frequent class of its own images.
         FloatingPointError: a training diverged.
     """
@@ -127,6 +130,8 @@ def _data_of(group: SubsetGroup) -> ImageDataset:
 def _trained(group: SubsetGroup, dataset: ImageDataset, checkpoints: Path, report: Callable[[int], Any]) -> Ensemble:
     """The networks of a group; those of one kind are trained side by side where that is faster."""
     images, labels = dataset.train_images, np.asarray(dataset.train_labels)
+    digest = group.settings.start_sha256
+    start = None if group.start is None or digest is None else same_start(group.start, digest)
     kinds: dict[Any, list[int]] = {}
     for network in group.networks:
         kinds.setdefault(group.settings.kind(network), []).append(network)
@@ -147,6 +152,7 @@ def _trained(group: SubsetGroup, dataset: ImageDataset, checkpoints: Path, repor
                 config=training,
                 folder=checkpoints / f"kind-{number}-{some[0]}" if long else None,
                 checkpoint_every=CHECKPOINT_EVERY,
+                start=start,
             )
             failed = [network for network, learned in zip(some, found.learned, strict=True) if not learned]
             if failed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from data_pruning.arguments import check_integer, check_real, check_tuple
+from data_pruning.arguments import check_integer, check_real, check_string, check_tuple
 from real_data.models.config import ModelConfig
 from real_data.training.config import TrainingConfig
 
@@ -28,12 +28,15 @@ class SubsetTrainings:
         trainings: their trainings, at least one.
         share: of the pool that each network is trained on, in (0, 1).
         seed: of all networks, at least 0.
+        start_sha256: digest of what the networks start from, see :class:`real_data.training.start.Start`; None is
+            random weights.
     """
 
     models: tuple[ModelConfig, ...] = (ModelConfig(),)
     trainings: tuple[TrainingConfig, ...] = field(default_factory=lambda: (TrainingConfig(),))
     share: float = 0.7
     seed: int = 0
+    start_sha256: str | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("models", ModelConfig), ("trainings", TrainingConfig)):
@@ -42,6 +45,9 @@ class SubsetTrainings:
                 raise ValueError(f"{name} must be at least one, got none")
         check_real("share", self.share, "(0, 1)")
         check_integer("seed", self.seed, 0)
+        check_string("start_sha256", self.start_sha256, optional=True)
+        if self.start_sha256 is not None and len(self.models) > 1:
+            raise ValueError(f"networks that start from weights must be of one kind, got {len(self.models)} models")
 
     def kind(self, network: int) -> tuple[ModelConfig, TrainingConfig]:
         """Model and training of a network."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -20,8 +20,11 @@ from real_data.subset_trainings.settings import SubsetTrainings, check_membershi
 
 if TYPE_CHECKING:
     from real_data.datasets import ImageDataset
+    from real_data.training.start import Start
 
 __all__ = ["covering", "open_groups", "subset_folder", "train_on_subsets"]
+
+Loaded = TypeVar("Loaded")
 
 
 def train_on_subsets(
@@ -32,6 +35,8 @@ def train_on_subsets(
     folder: str | os.PathLike[str] | None = None,
     executor: Any = None,
     source: Callable[[], ImageDataset] | None = None,
+    start: Start | None = None,
+    start_source: Callable[[], Start] | None = None,
     progress: bool = False,
 ) -> SubsetOutcomes:
     """Train networks, each on a random share of the training images, and keep what each says of every image.
@@ -55,6 +60,8 @@ def train_on_subsets(
             :func:`real_data.experiments.execution.executor_named` gives; its workers must see ``folder``.  None trains
             here.
         source: loads the data set on the workers; picklable.  None sends the data set to them with every call.
+        start: what the networks start from, of the digest in the settings; None is random weights.
+        start_source: loads the start on the workers, as ``source``.
         progress: show a progress bar over networks on stderr.
 
     Returns:
@@ -62,19 +69,25 @@ def train_on_subsets(
 
     Raises:
         ValueError: an example is in the share of all networks or of none, a share that leaves no example in or out, an
-            executor without a folder, or a damaged file.
+            executor without a folder, a start other than that of the settings, or a damaged file.
         RuntimeError: a network is no better than the most frequent class of its own images: no score rests on it.
         FloatingPointError: a training diverged.
         KeyboardInterrupt: interrupted; the message says what is saved.
     """
     check_memberships(settings, num_networks, len(dataset.train_labels))
+    if settings.start_sha256 != (None if start is None else start.digest):
+        raise ValueError(
+            f"start must be that of the settings, of start_sha256 {settings.start_sha256}, got "
+            f"{'none' if start is None else start.digest}"
+        )
+    starts = None if start is None else (partial(_itself, start), start_source or partial(_itself, start))
     if executor is not None and folder is None:
         raise ValueError("an executor needs folder, which its workers see too")
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
-            found = _run(dataset, settings, num_networks, Path(temporary), None, source, progress, kept=False)
+            found = _run(dataset, settings, num_networks, Path(temporary), None, source, starts, progress, kept=False)
             return found.in_memory()
-    return _run(dataset, settings, num_networks, Path(folder), executor, source, progress, kept=True)
+    return _run(dataset, settings, num_networks, Path(folder), executor, source, starts, progress, kept=True)
 
 
 def subset_folder(folder: Path, dataset: ImageDataset, settings: SubsetTrainings, software: dict[str, str]) -> Path:
@@ -90,6 +103,7 @@ def _run(
     folder: Path,
     executor: Any,
     source: Callable[[], ImageDataset] | None,
+    starts: tuple[Callable[[], Start], Callable[[], Start]] | None,  # here, and on workers
     progress: bool,
     *,
     kept: bool,
@@ -100,10 +114,9 @@ def _run(
     write_settings(place / "settings.json", {"settings": to_json(settings), "dataset": dataset.name})
     load = source or partial(_itself, dataset)
     own = partial(_itself, dataset)
-    groups = [
-        SubsetGroup(settings, networks, dataset.fingerprint, digest_of(software), load if executor else own, place)
-        for networks in open_groups(place, num_networks)
-    ]
+    start = None if starts is None else starts[1 if executor else 0]
+    about = (dataset.fingerprint, digest_of(software), load if executor else own, place, start)
+    groups = [SubsetGroup(settings, networks, *about) for networks in open_groups(place, num_networks)]
     number_open = sum(len(group.networks) for group in groups)
     done = num_networks - number_open
     try:
@@ -127,8 +140,8 @@ def _run(
     return SubsetOutcomes.load(covering(place, num_networks))
 
 
-def _itself(dataset: ImageDataset) -> ImageDataset:
-    return dataset
+def _itself(value: Loaded) -> Loaded:
+    return value
 
 
 def open_groups(folder: Path, num_networks: int) -> list[range]:

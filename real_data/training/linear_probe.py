@@ -89,7 +89,8 @@ class LinearProbe:
         features = np.concatenate(parts).reshape(kept.size, 1, 1, width)
         data = job.data
         if data is not None:  # the heads' layers say nothing of the body's
-            data = data | {"kept_sha256": sha256_of(kept), "features_of": job.architecture.layers}
+            of_body = {"start_sha256": job.origin.digest, "features_of": job.architecture.layers}
+            data = data | {"kept_sha256": sha256_of(kept)} | of_body
         one = replace(
             job,
             images=features,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from real_data.training.fine_tuning import Layers, check_trained
 if TYPE_CHECKING:
     from real_data.training.augmentation import Standardization
 
-__all__ = ["Start"]
+__all__ = ["Start", "same_start"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +62,24 @@ class Start:
         values = sha256_of(*(self.arrays[name] for name in names), *pixels)
         about = [names, len(pixels), self.layers, float(self.layer_decay), values]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+_LAST: dict[str, Start] = {}  # of this process: the tasks of a worker load the same weights, one after another
+
+
+def same_start(load: Callable[[], Start], digest: str) -> Start:
+    """The start of this digest, loaded unless it was the last one of this process.
+
+    Raises:
+        ValueError: what is loaded is another one.
+    """
+    if digest not in _LAST:
+        start = load()
+        if start.digest != digest:
+            raise ValueError(
+                f"the weights to start from, sha256 {start.digest} here, are not those that the work began with, "
+                f"{digest}: give another folder for results of other weights"
+            )
+        _LAST.clear()
+        _LAST[digest] = start
+    return _LAST[digest]
