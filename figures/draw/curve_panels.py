@@ -129,9 +129,8 @@ def _draw_panel(axes: Axes, panel: CurvePanel, labels: Sequence[str], looks: Seq
         if not np.any(np.isfinite(panel.mean[i]) | ~panel.fine[i]):
             continue  # there is no such curve here
         x = panel.fractions + SPREAD * span * (i - (len(labels) - 1) / 2)
-        shown = np.where(
-            panel.fine[i], panel.mean[i], np.nan
-        )  # what did not learn stands at the edge, out of the scale
+        # what did not learn stands at the edge, and takes no part in the scale
+        shown = np.where(panel.fine[i], panel.mean[i], np.nan)
         draw_errors(axes, x, shown, panel.half_width[i], panel.fine[i], look=look, label=label)
     ticks = np.unique(panel.fractions)
     if ticks.size <= 6:
