@@ -48,3 +48,6 @@ from .training.config import TrainingConfig as TrainingConfig
 from .training.examples import Examples as Examples
 from .training.networks import TrainedNetworks as TrainedNetworks
 from .training.train import train as train
+from .transfer.config import ImageSet as ImageSet
+from .transfer.config import Transfer as Transfer
+from .transfer.measurement import measure_transfer as measure_transfer

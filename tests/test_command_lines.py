@@ -190,6 +190,15 @@ MISTAKES = {
         "prune": ["{file}", "{file} --out {below}", "{file} --among {file}"],
         "published-scores": ["{file}", "{file} --out {below}", "{file} --no-header", "{file} --dataset folder"],
         "weights": ["{file}", "{file} --to {below}.npz", "{file} --to x.pth", "{file} --network -1"],
+        "transfer": [
+            "--source.path {file}",
+            "--source.dataset digits --target.dataset digits --out {below}",
+            "--source.dataset digits --target.dataset digits --target-sizes 2000",
+            "--num-pretrainings 1",
+            "--fractions 1",
+            "--rules rs2",
+            "--source.dataset digits --target.dataset digits --target-sizes 9 --scores {file}",
+        ],
         "train": ["--out {below}", "--kept {file}", "--scores {file} --rule hard --fraction 0.5", "--rule hard"],
         "recommend": [
             "--keep 0.4 --out {below}",

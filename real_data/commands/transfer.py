@@ -10,9 +10,9 @@ from data_pruning.records.writable import check_folder
 from real_data.commands.experiments import Fractions
 from real_data.commands.options import ImageFiles, ModelOptions, TrainingOptions, any_given, cli, resolved
 from real_data.scores.config import MetricName, ScoreConfig
-from real_data.transfer.config import Budget, ImageSet, Transfer
 from real_data.training.config import TrainingConfig
 from real_data.training.fine_tuning import Layers
+from real_data.transfer.config import Budget, ImageSet, Transfer
 
 __all__ = ["transfer"]
 

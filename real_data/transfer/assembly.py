@@ -119,7 +119,9 @@ def assembled(study: Study, folder: Path, software: dict[str, str], saved: Seque
     scratch.add(results, "_scratch", tails[1:], "from random weights")
     for name, description in _PRETRAINED.items():
         counted = name in ("num_kept", "num_steps", "source_learned")
-        values, values_all = (one[name].astype(np.int64) if counted else one[name] for one in (pretrained, pretrained_all))
+        values, values_all = (
+            one[name].astype(np.int64) if counted else one[name] for one in (pretrained, pretrained_all)
+        )
         results.add(name, ("curve", "budget", "fraction", "pretraining"), values, "1", description)
         results.add(f"{name}_all", "pretraining", values_all, "1", f"{description}; of the whole source")
     add_summary(results)

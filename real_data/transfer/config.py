@@ -80,8 +80,8 @@ class Transfer:
         rules: keep rules by name that look at scores, see :func:`data_pruning.rule_names.keep_rule`; random examples,
             as many, are always beside them.
         fractions: fractions kept f of the source, in (0, 1]; the whole source (f = 1) is always there.
-        budgets: how long pretraining on a part is: ``steps``, as many gradient steps as on the whole source; ``epochs``,
-            as many epochs, and so proportionally fewer steps.
+        budgets: how long pretraining on a part is: ``steps``, as many gradient steps as on the whole source;
+            ``epochs``, as many epochs, and so proportionally fewer steps.
         layers: what is fine-tuned: ``head``, a linear probe; ``all`` layers.
         target_sizes: numbers of training images of the target, each at least 2.
         num_pretrainings: pretraining seeds, the unit of all intervals, at least 2.

@@ -76,9 +76,7 @@ def check_pair(config: Transfer, source: datasets.ImageDataset, target: datasets
     Raises:
         ValueError: images of other shapes or types, too large a target size, or too many test images.
     """
-    of_source, of_target = (
-        (tuple(each.train_images.shape[1:]), each.train_images.dtype) for each in (source, target)
-    )
+    of_source, of_target = ((tuple(each.train_images.shape[1:]), each.train_images.dtype) for each in (source, target))
     if of_source != of_target:
         raise ValueError(
             f"source and target must have images of one shape and type, got {of_source[1]} of {of_source[0]} and "

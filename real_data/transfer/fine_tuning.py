@@ -149,5 +149,3 @@ def _in_groups(
         errors = networks.errors(test_images, test_labels)
         parts.append(FineTuned(errors, networks.training_errors, networks.learned, rates))
     return FineTuned(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-

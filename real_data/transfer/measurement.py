@@ -50,10 +50,10 @@ def measure_transfer(
 ) -> Results:
     """Measure what pruning the source of a pretraining does to the error on a target.
 
-    The pretraining seed is the unit: its score networks, its cells and their fine-tunings are drawn anew, and all of its
-    cells share initial weights, order of batches, target images and heads, so that differences are paired.  Cells that
-    keep the same images for as many steps are one pretraining: at f = 1 all rules are the whole source, and random
-    images are the same for all scores.
+    The pretraining seed is the unit: its score networks, its cells and their fine-tunings are drawn anew, and all of
+    its cells share initial weights, order of batches, target images and heads, so that differences are paired.  Cells
+    that keep the same images for as many steps are one pretraining: at f = 1 all rules are the whole source, and
+    random images are the same for all scores.
 
     Scores, weights and outcomes are saved as they come, under the digest of all that determines them (settings, data,
     software, device), in the folders ``scores``, ``pretrainings`` and ``fine_tunings`` of ``out``.  When interrupted or

@@ -41,9 +41,7 @@ def measure_scores(study: Study, seed: int, folder: Path) -> None:
         on_shares = any(family_of(config.metric) == "subsets" for config in configs)
         name = f"scores-{digest_of([paths[i].name for i in missing])}"
         place = checkpoints.place_of(folder, name, num_steps, always=on_shares)
-        found = scores.score_all(
-            source, configs, model=study.config.model, seed=Seeds(seed).scoring, folder=place
-        )
+        found = scores.score_all(source, configs, model=study.config.model, seed=Seeds(seed).scoring, folder=place)
         for i, one in zip(missing, found, strict=True):
             one.save(paths[i])
         checkpoints.discard(place)
@@ -57,7 +55,7 @@ def scores_of(study: Study, seed: int, folder: Path) -> dict[str, np.ndarray]:
         ValueError: a file is damaged or holds other scores.
     """
     source = study.source()
-    found = {
+    found: dict[str, np.ndarray] = {
         config.metric: scores.Scores.load(path, source).values
         for config, path in zip(study.config.scores, _paths(study, seed, folder), strict=True)
     }

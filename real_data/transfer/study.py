@@ -169,7 +169,5 @@ def _plain(chosen: Examples) -> Examples:
 
 def _same(name: str, dataset: str, found: datasets.ImageDataset, sha256: str) -> datasets.ImageDataset:
     if found.fingerprint != sha256:
-        raise ValueError(
-            f"the {name} {dataset} here, sha256 {found.fingerprint}, is not that of the study, {sha256}"
-        )
+        raise ValueError(f"the {name} {dataset} here, sha256 {found.fingerprint}, is not that of the study, {sha256}")
     return found

@@ -41,9 +41,9 @@ def interval(differences: Floats, counted: NDArray[np.bool_]) -> tuple[Floats, F
 def add_summary(results: Results) -> None:
     """Add differences to results that hold the errors of all networks.
 
-    A difference is that of errors averaged over fine-tunings, paired by pretraining; the pretraining is the unit.  Of a
-    pretraining that failed, or one fine-tuning of which did, or of the one it is compared with, nothing is concluded: it
-    takes no part, and is counted.
+    A difference is that of errors averaged over fine-tunings, paired by pretraining; the pretraining is the unit.  A
+    pretraining that failed, or one fine-tuning of which did, takes no part, and is counted; neither does one whose
+    partner in the comparison failed.
 
     Args:
         results: with ``errors``, ``learned`` (curve, budget, fraction, layers, target, pretraining, fine_tuning),
@@ -75,7 +75,8 @@ def add_summary(results: Results) -> None:
 
 def _of_pretrainings(results: Results, suffix: str) -> tuple[Floats, NDArray[np.bool_]]:
     """Errors averaged over fine-tunings, and whether these and the pretraining learned; (..., pretraining)."""
-    errors, learned = results[f"errors{suffix}"], results[f"learned{suffix}"].astype(bool).all(axis=-1)
+    errors = results[f"errors{suffix}"]
+    learned = np.asarray(results[f"learned{suffix}"].astype(bool).all(axis=-1))
     there = np.arange(errors.shape[-1]) < np.asarray(results["num_fine_tunings"])[:, None, None]
     values = np.where(there, errors, 0.0).sum(axis=-1) / np.asarray(results["num_fine_tunings"])[:, None]
     return values, learned

@@ -48,8 +48,8 @@ def _whole(results: Results) -> str:
     for t, size in enumerate(results["target_size"]):
         for layer, layers in enumerate(results["layers"]):
             gain = _percent(results["gain"][layer, t], results["gain_half_width"][layer, t])
-            errors = (results["errors_all"][layer, t], results["errors_scratch"][t])
-            means = (f"{100 * np.nanmean(one):.2f}" if np.isfinite(one).any() else "failed" for one in errors)
+            pretrained, scratch = results["errors_all"][layer, t], results["errors_scratch"][t]
+            means = (f"{100 * np.nanmean(x):.2f}" if np.isfinite(x).any() else "failed" for x in (pretrained, scratch))
             entries.append([f"{size}", LAYERS[str(layers)], *means, gain])
     errors = results["source_errors_all"]
     of_source = f"{100 * np.nanmean(errors):.1f} %" if np.isfinite(errors).any() else "failed"

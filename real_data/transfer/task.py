@@ -19,7 +19,7 @@ from real_data.transfer.pretraining import outcome_path, pretrain
 from real_data.transfer.source_scores import measure_scores, scores_of
 from real_data.transfer.study import Cell, Pretraining, Study, transfer_software
 
-__all__ = ["SCRATCH", "Kind", "Task", "fine_tuned_path", "run_task", "score_source", "finished"]
+__all__ = ["SCRATCH", "Kind", "Task", "fine_tuned_path", "finished", "run_task", "score_source"]
 
 SCRATCH: Literal["scratch"] = "scratch"
 Kind = Layers | Literal["scratch"]
@@ -127,9 +127,15 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
             if read_fine_tuned(path) is not None:
                 continue
             number = study.config.fine_tunings(target)
-            save_fine_tuned(path, _fine_tuned(task, networks, kind, target, folder / "checkpoints" / path.stem), {
-                **_provenance(task), "kind": kind, "target_size": study.config.target_sizes[target],
-            })
+            save_fine_tuned(
+                path,
+                _fine_tuned(task, networks, kind, target, folder / "checkpoints" / path.stem),
+                {
+                    **_provenance(task),
+                    "kind": kind,
+                    "target_size": study.config.target_sizes[target],
+                },
+            )
             checkpoints.discard(folder / "checkpoints" / path.stem)
             report(number)
 

@@ -1,0 +1,113 @@
+"""What a transfer study costs: networks, gradient steps, and the time that takes here, by rates measured here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from data_pruning.command_line import table
+from real_data import datasets
+from real_data.scores.families import OF_WHOLE_POOL, family_of
+from real_data.subset_trainings.rates import measured_rates
+from real_data.subset_trainings.settings import SubsetTrainings
+from real_data.transfer.config import Transfer
+from real_data.transfer.data import check_pair, loaded
+
+__all__ = ["Stage", "planned", "stages"]
+
+
+class Stage(NamedTuple):
+    """A part of the work of a transfer study, of all pretraining seeds together.
+
+    Attributes:
+        name: what is done.
+        networks: number of networks that are trained.
+        steps: their gradient steps.
+        answers: images that networks are asked about.
+        training: the training that the steps belong to: ``pretraining``, ``fine_tuning`` or ``head``, whose steps on
+            features cost next to nothing.
+    """
+
+    name: str
+    networks: int
+    steps: int
+    answers: int
+    training: str
+
+
+def stages(config: Transfer, source: datasets.ImageDataset, target: datasets.ImageDataset) -> list[Stage]:
+    """The parts of the work, counted: identical pretrainings once."""
+    seeds, num_source = config.num_pretrainings, len(source.train_labels)
+    tests = len(target.test_labels) if config.num_tests is None else config.num_tests
+    found = [_scoring(config, num_source)]
+    lengths = [config.pretraining_steps("steps", num_source, num_source)]
+    num_metrics = len(config.scores) + len(config.score_files)
+    curves = 1 + num_metrics * sum(rule != "random" for rule in config.rules)
+    for fraction in config.pruned:
+        kept = round(fraction * num_source)
+        of_budgets = {config.pretraining_steps(budget, kept, num_source) for budget in config.budgets}
+        lengths += [length for length in of_budgets for _ in range(curves)]
+    pretrainings = seeds * len(lengths)
+    asked = pretrainings * len(source.test_labels)
+    found.append(Stage("pretraining", pretrainings, seeds * sum(lengths), asked, "pretraining"))
+    for t, size in enumerate(config.target_sizes):
+        number = config.fine_tunings(t)
+        for layers in config.layers:
+            networks = pretrainings * number
+            steps = networks * config.training_of(layers, t).steps_for(size)
+            if layers == "head":
+                images = min(number * size, len(target.train_labels)) + tests  # features are computed once
+                found.append(Stage(f"linear probes, {size} images", networks, steps, pretrainings * images, "head"))
+            else:
+                found.append(Stage(f"fine-tuning, {size} images", networks, steps, networks * tests, "fine_tuning"))
+        steps = seeds * number * config.training_of("scratch", t).steps_for(size)
+        found.append(
+            Stage(f"from scratch, {size} images", seeds * number, steps, seeds * number * tests, "fine_tuning")
+        )
+    return found
+
+
+def planned(config: Transfer) -> str:
+    """A table of the work and of the time it takes here, one task after another.
+
+    Raises:
+        FileNotFoundError, ValueError: see :func:`real_data.transfer.measurement.measure_transfer`.
+    """
+    source, target = loaded(config.source), loaded(config.target)
+    check_pair(config, source, target)
+    work = stages(config, source, target)
+    settings = SubsetTrainings(models=(config.model,), trainings=(config.pretraining, config.fine_tuning))
+    shape = tuple(source.train_images.shape[1:])
+    rates = measured_rates(settings, (shape[0], shape[1], shape[2]), source.num_classes, 2)
+    rows, total = [], 0.0
+    for stage in work:
+        kind = int(stage.training == "fine_tuning")
+        seconds = stage.answers * rates.per_answer[kind]
+        if stage.training != "head":
+            seconds += stage.steps * rates.per_step[kind] + stage.networks * rates.per_network[kind]
+        total += seconds
+        rows.append([stage.name, f"{stage.networks:,}", f"{stage.steps:,}", f"{stage.answers:,}", _minutes(seconds)])
+    rows.append(["all", "", "", "", _minutes(total)])
+    return (
+        f"{table(['work', 'networks', 'steps', 'images asked about', 'minutes'], rows)}\n"
+        "minutes: of one worker here, by rates just measured after compilation; those of probes are for their features"
+    )
+
+
+def _scoring(config: Transfer, num_source: int) -> Stage:
+    """Networks that score; those of equal trainings are shared."""
+    shared = {
+        (family_of(score.metric) == "subsets", score.num_networks, score.training, score.subset_share): score
+        for score in config.scores
+        if family_of(score.metric) in (*OF_WHOLE_POOL, "subsets")
+    }
+    networks = steps = 0
+    for score in shared.values():
+        size = num_source if family_of(score.metric) != "subsets" else round(score.subset_share * num_source)
+        networks += score.num_networks
+        steps += score.num_networks * score.training.steps_for(size)
+    seeds = config.num_pretrainings
+    return Stage("scores of the source", seeds * networks, seeds * steps, seeds * networks * num_source, "pretraining")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:,.1f}"
