@@ -134,7 +134,9 @@ class Unpickler(pickle.Unpickler):
             return lambda *parts: _parameter(*parts)
         if module == "torch" and name in TYPES:
             return StoreType(name)
-        raise pickle.UnpicklingError(f"it names {module}.{name}, which a file of weights has no need of")
+        raise pickle.UnpicklingError(
+            f"it names {module}.{name}, which a file of weights has no need of: save model.state_dict() alone"
+        )
 
     def persistent_load(self, pid: Any) -> Store:
         """The store of numbers that a tuple describes; the last entry is missing since PyTorch 1.6."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from flax import nnx
 
@@ -22,9 +21,10 @@ from real_data.models.config import ModelConfig
 from real_data.training.array_file import digest_of_arrays, read_arrays, write_arrays
 from real_data.training.augmentation import Standardization
 from real_data.training.examples import Examples
-from real_data.training.networks import Params, TrainedNetworks, architecture_of
+from real_data.training.layers import by_name, with_values
+from real_data.training.networks import TrainedNetworks, architecture_of
 
-__all__ = ["load_weights", "name_of", "read_weights_file", "save_weights"]
+__all__ = ["load_weights", "read_weights_file", "save_weights"]
 
 
 def save_weights(
@@ -68,8 +68,8 @@ def save_weights(
     }
     arrays = {
         "description": np.array(json.dumps(description)),
-        **_by_name("params", networks.params),
-        **_by_name("batch_stats", networks.batch_stats),
+        **by_name("params", networks.params),
+        **by_name("batch_stats", networks.batch_stats),
         "standardization/mean": networks.standardization.mean,
         "standardization/scale": networks.standardization.scale,
         "seeds": np.asarray(networks.seeds, np.int64),
@@ -120,9 +120,7 @@ def load_weights(path: Path) -> TrainedNetworks:
         )
     _, *states = nnx.split(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), nnx.Param, nnx.BatchStat)
     params, batch_stats = (
-        jax.tree_util.tree_map_with_path(
-            lambda place, _, kind=kind: arrays[name_of(kind, place)], nnx.to_pure_dict(state)
-        )
+        with_values(kind, nnx.to_pure_dict(state), arrays)
         for kind, state in zip(("params", "batch_stats"), states, strict=True)
     )
     seeds = tuple(map(int, arrays["seeds"]))
@@ -138,12 +136,3 @@ def load_weights(path: Path) -> TrainedNetworks:
         arrays["most_frequent"],
         tuple(tuple(rates) for rates in description["learning_rates"]),
     )
-
-
-def _by_name(kind: str, tree: Params) -> dict[str, np.ndarray]:
-    return {name_of(kind, place): leaf for place, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def name_of(kind: str, place: Any) -> str:
-    """Name in a file of a tensor: ``params`` or ``batch_stats``, and its place in the tree (a path of JAX)."""
-    return f"{kind}/{jax.tree_util.keystr(place, simple=True, separator='/')}"

@@ -54,6 +54,11 @@ class NamedWeights:
         """Number of weights that are learned, statistics of batches left out."""
         return sum(array.size for name, array in self.arrays.items() if name.startswith("params/"))
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays."""
+        return {name: array.shape for name, array in self.arrays.items()}
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of names, shapes and numbers, 64 hexadecimal digits."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from math import isqrt
 
-import numpy as np
-
 from real_data.models.config import HEADS, ModelConfig
 from real_data.models.transformer import HEAD_WIDTH
 
@@ -34,36 +32,35 @@ def square_side(number: int) -> int | None:
     return side if side * side == number > 0 else None
 
 
-def model_of(arrays: Mapping[str, np.ndarray], channels: int | None) -> ModelConfig | None:
+def model_of(shapes: Mapping[str, tuple[int, ...]], channels: int | None) -> ModelConfig | None:
     """Settings of the network whose tensors these are; None where they are of no network that is known.
 
     Args:
-        arrays: tensors by our names.
+        shapes: of the tensors, by our names.
         channels: of an image, from which the size of patches follows.
     """
-    if "params/embedding/patches/kernel" in arrays:
-        rows, width = arrays["params/embedding/patches/kernel"].shape
+    if "params/embedding/patches/kernel" in shapes:
+        rows, width = shapes["params/embedding/patches/kernel"]
         heads = width / HEAD_WIDTH
         kind = next((kind for kind, number in HEADS.items() if number == heads), "vit-ti")
-        registers = arrays.get("params/embedding/registers", np.empty((0,)))
         return ModelConfig(
             kind=kind,  # type: ignore[arg-type]
             width=heads / HEADS[kind],
             patch_size=square_side(rows // channels) if channels and rows % channels == 0 else None,
-            registers=len(registers),
-            depth=num_blocks(arrays),
+            registers=shapes.get("params/embedding/registers", (0,))[0],
+            depth=num_blocks(shapes),
         )
-    if "params/stem/convolution/kernel" in arrays:
-        size, _, _, width = arrays["params/stem/convolution/kernel"].shape
-        three = "params/blocks/0/layers/2/convolution/kernel" in arrays
+    if "params/stem/convolution/kernel" in shapes:
+        size, _, _, width = shapes["params/stem/convolution/kernel"]
+        three = "params/blocks/0/layers/2/convolution/kernel" in shapes
         return ModelConfig(
             kind="resnet50" if three else "resnet18", width=width / 64, stem="imagenet" if size == 7 else "cifar"
         )
-    if "params/convolutions/0/kernel" in arrays:
-        return ModelConfig(kind="cnn", width=arrays["params/convolutions/0/kernel"].shape[-1] / 32)
-    if "params/layers/0/kernel" in arrays:
-        kernels = [arrays.get(f"params/layers/{i}/kernel") for i in range(num_blocks(arrays, "layers") - 1)]
-        return ModelConfig(kind="mlp", hidden=tuple(kernel.shape[-1] for kernel in kernels if kernel is not None))
+    if "params/convolutions/0/kernel" in shapes:
+        return ModelConfig(kind="cnn", width=shapes["params/convolutions/0/kernel"][-1] / 32)
+    if "params/layers/0/kernel" in shapes:
+        hidden = [shapes.get(f"params/layers/{i}/kernel", ()) for i in range(num_blocks(shapes, "layers") - 1)]
+        return ModelConfig(kind="mlp", hidden=tuple(shape[-1] for shape in hidden if shape))
     return None
 
 
@@ -73,7 +70,7 @@ def in_words(model: ModelConfig) -> str:
     if model.kind == "mlp":
         words.append(f"hidden {', '.join(map(str, model.hidden)) or 'none'}")
     elif model.width != 1:
-        words.append(f"width {model.width:g}")
+        words.append(f"width {model.width:.3g}")
     if model.kind.startswith("resnet"):
         words.append(f"stem {model.stem}")
     if model.attends:

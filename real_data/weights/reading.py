@@ -117,7 +117,8 @@ def _of_tensors(tensors: Mapping[str, np.ndarray], naming: str, about: Mapping[s
         arrays, channels, pixels = _renamed(tensors, naming, family, notes)
     shape = about.get("image_shape")
     channels = channels if shape is None else shape[2]
-    model = from_json(ModelConfig, about["model"]) if about.get("model") else model_of(arrays, channels or 3)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    model = from_json(ModelConfig, about["model"]) if about.get("model") else model_of(shapes, channels or 3)
     num_patches = None
     if shape is not None and model is not None and model.patch_size is not None:
         num_patches = (shape[0] // model.patch_size) * (shape[1] // model.patch_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from flax import nnx
@@ -16,13 +16,15 @@ from real_data.training.fine_tuning import FineTuning
 from real_data.training.layers import by_name
 from real_data.training.start import Start
 from real_data.weights.named_weights import NamedWeights
-from real_data.weights.network_kind import head_of, in_words
+from real_data.weights.network_kind import head_of, in_words, model_of
 from real_data.weights.pixels import customary
 from real_data.weights.pixels import in_words as pixels_in_words
 from real_data.weights.positions import POSITIONS
 from real_data.weights.reading import listed, read
 
 __all__ = ["shapes_of", "starting_weights"]
+
+_Shapes = Mapping[str, tuple[int, ...]]
 
 
 def starting_weights(
@@ -58,7 +60,6 @@ def starting_weights(
     height, width, channels = map(int, image_shape)
     needed = shapes_of(model, (height, width, channels), num_classes)
     arrays, notes = dict(weights.arrays), list(weights.notes)
-    head = head_of(needed)
     if fine_tuning.head == "new":
         for name in head_of(arrays):
             del arrays[name]
@@ -67,8 +68,7 @@ def starting_weights(
         raise ValueError(f"head must be new for {num_classes} classes, got 'keep': {fine_tuning.weights} has {there}")
     if POSITIONS in arrays and POSITIONS in needed:
         arrays[POSITIONS] = _for_images(weights, needed, (height, width), notes)
-    missing = {name for name in needed if name not in arrays and not (fine_tuning.head == "new" and name in head)}
-    _check(fine_tuning.weights, weights, model, arrays, needed, missing)
+    _check(fine_tuning.weights, weights, arrays, needed, fine_tuning.head)
     standardization, note = _pixels(fine_tuning, weights, channels)
     for line in (*notes, *([] if note is None else [note])):
         print(f"{fine_tuning.weights}: {line}", file=sys.stderr)
@@ -88,18 +88,15 @@ def shapes_of(model: ModelConfig, image_shape: tuple[int, int, int], num_classes
     }
 
 
-def _for_images(
-    weights: NamedWeights, needed: dict[str, tuple[int, ...]], size: tuple[int, int], notes: list[str]
-) -> np.ndarray:
+def _for_images(weights: NamedWeights, needed: _Shapes, size: tuple[int, int], notes: list[str]) -> np.ndarray:
     """Positions for images of another size, where patches are the same."""
-    positions = weights.arrays[POSITIONS]
-    patches = "params/embedding/patches/kernel"
-    place = weights.arrays.get(patches, np.empty(0)).shape
-    if place != needed[patches] or weights.image_shape is None or weights.model is None:
+    positions, kernel = weights.arrays[POSITIONS], "params/embedding/patches/kernel"
+    there = None if weights.image_shape is None else model_of(weights.shapes, weights.image_shape[2])
+    if weights.shapes.get(kernel) != needed[kernel] or weights.image_shape is None or there is None:
         return positions  # another network: the differences are listed
-    side = weights.model.patch_size
-    if side is None:  # as construction.py has it
-        side = 16 if min(weights.image_shape[:2]) >= 64 else 4
+    side = there.patch_size
+    if side is None:
+        return positions
     before, after = ((image[0] // side, image[1] // side) for image in (weights.image_shape, size))
     if before == after:
         return positions
@@ -107,27 +104,30 @@ def _for_images(
     return interpolated(positions, before, after)
 
 
-def _check(
-    path: str,
-    weights: NamedWeights,
-    model: ModelConfig,
-    arrays: dict[str, np.ndarray],
-    needed: dict[str, tuple[int, ...]],
-    missing: set[str],
-) -> None:
+def _check(path: str, weights: NamedWeights, arrays: dict[str, np.ndarray], needed: _Shapes, head: str) -> None:
     """Raise unless the tensors are those of the network; the error lists all differences."""
-    wrong = [f"{name} is missing, {list(needed[name])} needed" for name in needed if name in missing]
+    drawn = set(head_of(needed)) if head == "new" else set()
+    wrong = [
+        f"{name} is missing, {list(shape)} needed" for name, shape in needed.items() if name not in {*arrays, *drawn}
+    ]
     for name, array in arrays.items():
-        if name not in needed:
+        if name in drawn:  # a hidden layer at the place of the head, perhaps of the same shape
+            wrong.append(f"{name} {list(array.shape)} is no head there")
+        elif name not in needed:
             wrong.append(f"{name} {list(array.shape)} is not in the network")
         elif array.shape != needed[name]:
             wrong.append(f"{name} is {list(array.shape)}, {list(needed[name])} needed")
     if wrong:
-        there = "an unknown network" if weights.model is None else in_words(weights.model)
+        there, here = (_in_words(shapes, weights) for shapes in (weights.shapes, needed))
         raise ValueError(
-            f"{path} ({there}) has other weights than the network of the settings ({in_words(model)}), "
-            f"{len(wrong)} differences: {listed(wrong)}"
+            f"{path} ({there}) has other weights than the network of the settings ({here}), {len(wrong)} differences: "
+            f"{listed(wrong)}"
         )
+
+
+def _in_words(shapes: _Shapes, weights: NamedWeights) -> str:
+    model = model_of(shapes, 3 if weights.image_shape is None else weights.image_shape[2])
+    return "a network that is not known" if model is None else in_words(model)
 
 
 def _pixels(fine_tuning: FineTuning, weights: NamedWeights, channels: int) -> tuple[Standardization | None, str | None]:

@@ -114,7 +114,7 @@ def _picked(networks: TrainedNetworks, network: int) -> NamedWeights:
     channels = len(networks.standardization.mean)
     return NamedWeights(
         arrays,
-        model=model_of(arrays, channels),
+        model=model_of({name: array.shape for name, array in arrays.items()}, channels),
         num_classes=networks.architecture.num_classes,
         standardization=networks.standardization,
         network=network,
