@@ -151,7 +151,8 @@ def _scale(axes: Axes, panels: Sequence[CurvePanel], errors: bool) -> None:
     low, high = 100 * np.min((means - widths)[known]), 100 * np.max((means + widths)[known])
     least = 100 * float(means[known].min())
     if errors and 100 * means[known].max() > WIDE * max(least, LEAST):
-        plain_ticks(axes, max(low / 1.1, least / 2, LEAST), 1.15 * high)
+        plain_ticks(axes, max(low / 1.1, least / 2, LEAST), min(1.15 * high, 100))
     else:
         margin = 0.08 * (high - low) if high > low else 1.0
-        axes.set_ylim(low - margin, high + margin)
+        low, high = low - margin, high + margin
+        axes.set_ylim((max(low, 0), min(high, 100)) if errors else (low, high))  # intervals may go on

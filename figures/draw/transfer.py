@@ -22,6 +22,7 @@ LAYERS = {"all": "all layers fine-tuned", "head": "head alone fine-tuned"}
 SOURCE_LABEL = "pretraining images kept, f"
 ALL_LABEL = "pretrained on all"
 SCRATCH_LABEL = "not pretrained"
+LONGEST = 18  # characters of the name of a data set
 SCRATCH_LOOK: dict[str, Any] = {"color": "#8c510a", "linestyle": (0, (6, 2))}
 
 DIMENSIONS = ("curve", "budget", "fraction", "layers", "target", "pretraining", "fine_tuning")
@@ -79,9 +80,9 @@ def transfer_differences(transfer: Results, reference: Literal["all", "random"] 
         CurvePanel(
             row=transfer["layers"].size,
             column=b,
-            title=f"pretraining data\n{_budget(transfer, b)}",
+            title=f"{_dataset(transfer, 'source') or 'pretraining data'}\n{_budget(transfer, b)}",
             group="source",
-            ylabel=f"not fine-tuned\n{ylabel}",
+            ylabel=f"pretraining data\n{ylabel}",
             fractions=transfer["fraction"],
             mean=of_source[shown, b],
             half_width=source_width[shown, b],
@@ -155,9 +156,11 @@ def transfer_legend(transfer: Results) -> str:
         counts = set(map(int, np.atleast_1d(transfer["num_fine_tunings"])))
     number = " or ".join(map(str, sorted(counts)))
     each = f"{number} fine-tuning{'' if number == '1' else 's'}"
+    source = _dataset(transfer, "source")
+    of_source = f" on {source}" if source else ""
     if pretrainings == 1:
-        return f"one pretraining, {each};\nno intervals"
-    return f"{pretrainings} pretrainings, {each} of each;\n95 % intervals over pretrainings"
+        return f"one pretraining{of_source},\n{each}; no intervals"
+    return f"{pretrainings} pretrainings{of_source},\n{each} of each;\n95 % intervals over pretrainings"
 
 
 def _source_differences(transfer: Results, at_random: int | None) -> tuple[Floats, Floats]:
@@ -213,7 +216,16 @@ def _columns(transfer: Results) -> list[tuple[int, int]]:
 
 
 def _title(transfer: Results, b: int, t: int) -> str:
-    return f"{int(transfer['target_size'][t]):,} target images\n{_budget(transfer, b)}"
+    name = _dataset(transfer, "target")
+    images = f"images of {name}" if name else "target images"
+    return f"{int(transfer['target_size'][t]):,} {images}\n{_budget(transfer, b)}"
+
+
+def _dataset(transfer: Results, part: str) -> str:
+    """Name of the source or target, shortened; nothing where it is not known."""
+    about = transfer.config.get(part)
+    name = str(about.get("name", "")) if isinstance(about, dict) else ""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
 
 
 def _budget(transfer: Results, b: int) -> str:

@@ -129,7 +129,7 @@ def test_what_did_not_learn_is_a_cross_at_the_edge():
         assert len(at_edge) == 1
         assert not crosses(axes, "random")
     assert "EL2N, keep hard: failed" in [text.get_text() for text in legend_of(figure).get_texts()]
-    assert legend_of(figure).get_title().get_text().startswith("3 pretrainings, 2 or 3 fine-tunings of each")
+    assert legend_of(figure).get_title().get_text().startswith("3 pretrainings,\n2 or 3 fine-tunings of each")
 
 
 def test_whole_pretrainings_that_failed_are_left_out_and_said():
@@ -156,6 +156,7 @@ def test_differences_are_those_of_the_file(reference):
     # below: the data of the pretraining, paired by its seed
     of_source = figure.axes[9]
     assert of_source.get_title() == "pretraining data\nequal epochs"
+    assert of_source.get_ylim()[0] < 0
     source = results["source_errors"]
     differences = source[3, 1] - (results["source_errors_all"] if reference == "all" else source[0, 1])
     y, widths = bars(of_source, "memorization, keep hard")
@@ -163,6 +164,28 @@ def test_differences_are_those_of_the_file(reference):
     np.testing.assert_allclose(
         widths, 100 * stats.t.ppf(0.975, 2) * differences.std(axis=-1, ddof=1) / np.sqrt(3), rtol=1e-9
     )
+
+
+def test_data_sets_go_by_their_names():
+    plain = study()
+    about = {"source": {"name": "tiny-imagenet"}, "target": {"name": "a name that is far too long"}}
+    results = Results(plain.title, about, plain.variables)
+    figure = fig4(results)
+    assert figure.axes[0].get_title() == "1,000 images of a name that is far...\nequal steps"
+    assert legend_of(figure).get_title().get_text().startswith("3 pretrainings on tiny-imagenet,\n")
+    assert transfer_differences(results).axes[9].get_title() == "tiny-imagenet\nequal epochs"
+
+
+def test_axes_of_errors_end_at_zero_and_one_hundred():
+    """An interval of two pretrainings may be wider than all errors there are."""
+    results = study(pretrainings=2)
+    results["errors"][...] = np.nan_to_num(results["errors"], nan=0.3)
+    results["errors"][3, ..., 0, :] -= 0.25
+    results["errors"][3, ..., 1, :] += 0.25
+    for axes in fig4(results).axes:
+        low, high = axes.get_ylim()
+        assert 0 <= low < 1
+        assert 99 < high <= 100
 
 
 def test_nothing_is_compared_with_random_that_failed():
@@ -180,7 +203,7 @@ def test_one_point_of_one_pretraining_has_no_interval():
     y, widths = bars(figure.axes[0], "EL2N, keep hard")
     assert y.shape == (1,)
     assert widths == []
-    assert legend_of(figure).get_title().get_text() == "one pretraining, 2 or 3 fine-tunings;\nno intervals"
+    assert legend_of(figure).get_title().get_text() == "one pretraining,\n2 or 3 fine-tunings; no intervals"
 
 
 def test_fine_tuned_networks_by_file_and_score():
