@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import pickletools
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ class Unpickler(pickle.Unpickler):
     """
 
     def __init__(self, file: IO[bytes]):
+        _check_places(file)
         super().__init__(file)
         self.stores: dict[str, Store] = {}
 
@@ -154,6 +156,18 @@ class Unpickler(pickle.Unpickler):
                     raise pickle.UnpicklingError(f"the store {key} is described in two ways")
                 return store
         raise pickle.UnpicklingError("a store of numbers is not described as PyTorch describes them")
+
+
+def _check_places(file: IO[bytes]) -> None:
+    """Raise if the next pickle in a file remembers something at a place that would take gigabytes of memory to reach.
+
+    Places are numbered one after another, so that none is beyond the bytes read until then.
+    """
+    start = file.tell()
+    for code, argument, place in pickletools.genops(file):
+        if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > (place or 0) - start:
+            raise pickle.UnpicklingError(f"it remembers something at place {argument}, beyond its {place} bytes")
+    file.seek(start)
 
 
 def tables_in(value: Any) -> Iterable[tuple[str, Mapping[str, Tensor]]]:

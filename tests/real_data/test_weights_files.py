@@ -20,6 +20,7 @@ from real_data.__main__ import cli
 from real_data.embeddings.torch_file import read_tensors
 from real_data.models.config import ModelConfig
 from real_data.training import train as training
+from real_data.training.array_file import check_stored, digest_of_arrays, write_arrays
 from real_data.training.augmentation import Standardization
 from real_data.training.config import TrainingConfig
 from real_data.training.fine_tuning import FineTuning
@@ -146,6 +147,21 @@ def test_damaged_and_compressed_archives_are_refused(tmp_path):
         archive(path, pickled, new.items())
         with pytest.raises(ValueError, match=message):
             weights.read(path)
+
+
+def test_a_pickle_that_would_take_all_memory_is_refused(tmp_path):
+    """A place of memory numbered two billion, for which Python would make room; members that lie on each other."""
+    archive(tmp_path / "x.pth", b"\x80\x02]r\xff\xff\xff\x7f.")
+    with pytest.raises(ValueError, match="remembers something at place 2147483647"):
+        weights.read(tmp_path / "x.pth")
+    (tmp_path / "old.pth").write_bytes(FILES["before-1.6"].replace(b"q\x00", b"r\xff\xff\xff\x7f", 1))
+    with pytest.raises(ValueError, match="remembers something at place 2147483647"):
+        weights.read(tmp_path / "old.pth")
+    member = zipfile.ZipInfo("a")
+    member.file_size = member.compress_size = 600
+    check_stored([member], 600)
+    with pytest.raises(ValueError, match="its members have more bytes than the file"):
+        check_stored([member, member], 1000)
 
 
 # other formats
@@ -379,8 +395,6 @@ def test_files_of_versions_without_transformers_are_read(trained, tmp_path):
     for name in ("patch_size", "registers", "depth"):
         del about["model"][name]
     arrays["description"] = np.array(json.dumps(about))
-    from real_data.training.array_file import digest_of_arrays, write_arrays
-
     arrays.pop("sha256")
     write_arrays(tmp_path / "weights.npz", {"sha256": np.array(digest_of_arrays(arrays)), **arrays})
     old = load_weights(tmp_path / "weights.npz")
