@@ -20,7 +20,7 @@ import numpy as np
 __all__ = ["Store", "Tensor", "Unpickler", "arrays_of", "float32_of", "tables_in"]
 
 BFLOAT16 = "BFloat16Storage"
-TYPES = {
+TYPES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype("<f8"),
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),
