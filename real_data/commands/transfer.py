@@ -17,6 +17,8 @@ from real_data.transfer.config import Budget, ImageSet, Transfer
 __all__ = ["transfer"]
 
 _DEFAULTS = Transfer(scores=(ScoreConfig(),))
+FINE_TUNING_STEPS = (100, 300)
+"""For the target sizes of the default."""
 BRIEFLY_TRAINED = ("el2n", "grand")
 """Scores that look at networks early in training (Paul et al. 2021)."""
 
@@ -79,7 +81,8 @@ def transfer(
             given.
         pretraining: training on the whole source.
         fine_tuning: training of all layers on the target.
-        fine_tuning_steps: gradient steps of fine_tuning and scratch for each target size.
+        fine_tuning_steps: gradient steps of fine_tuning and scratch for each target size; None is 100 and 300 for 1,000
+            and 10,000 images, or as these say.
         probe: training of the head alone.
         scratch: training from random weights on the target; as fine_tuning, unless given.
         layer_decay: factor on the learning rate of a layer for every layer between it and the head, in (0, 1].
@@ -92,9 +95,9 @@ def transfer(
     of_fine_tuning = resolved(_DEFAULTS.fine_tuning, fine_tuning)
     of_scores: Any = {} if num_score_networks is None else {"num_networks": num_score_networks}
     wanted: tuple[MetricName, ...] = ("el2n",) if metrics is None and not scores else metrics or ()
-    steps: Any = {} if fine_tuning_steps is None else {"fine_tuning_steps": fine_tuning_steps}
-    if not steps and (any_given(fine_tuning, scratch) or target_sizes != _DEFAULTS.target_sizes):
-        steps = {"fine_tuning_steps": None}
+    lengths = [each for one in (fine_tuning, scratch) for each in (one.num_steps, one.num_epochs)]
+    if fine_tuning_steps is None and target_sizes == _DEFAULTS.target_sizes and not any(lengths):
+        fine_tuning_steps = FINE_TUNING_STEPS
     config = Transfer(
         source=ImageSet(**source.arguments()),
         target=ImageSet(**target.arguments()),
@@ -122,8 +125,8 @@ def transfer(
         fine_tuning=of_fine_tuning,
         probe=resolved(_DEFAULTS.probe, probe),
         scratch=resolved(of_fine_tuning, scratch) if any_given(scratch) else None,
+        fine_tuning_steps=fine_tuning_steps,
         layer_decay=layer_decay,
-        **steps,
     )
     check_folder("out", out)
 

@@ -113,9 +113,13 @@ class Transfer:
     num_tests: int | None = None
     min_class_share: float = 1.0
     model: ModelConfig = field(default_factory=lambda: ModelConfig("cnn", width=0.5))
-    pretraining: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=800, batch_size=128))
-    fine_tuning: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=100, learning_rate=0.03))
-    probe: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=400))
+    pretraining: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(num_steps=1000, batch_size=128, learning_rate=0.05, augmentation="flip")
+    )
+    fine_tuning: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(num_steps=100, learning_rate=0.05, augmentation="flip")
+    )
+    probe: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=1000, weight_decay=5e-3))
     scratch: TrainingConfig | None = None
     fine_tuning_steps: tuple[int, ...] | None = None
     layer_decay: float = 1.0

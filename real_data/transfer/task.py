@@ -10,7 +10,6 @@ from typing import Any, Literal
 from data_pruning.records.lock import locked
 from data_pruning.records.settings import digest_of, to_json
 from real_data.experiments import checkpoints
-from real_data.software import software
 from real_data.training.fine_tuning import Layers
 from real_data.training.networks import TrainedNetworks
 from real_data.transfer.fine_tuning import fine_tune, probe, scratch
@@ -153,7 +152,8 @@ def _fine_tuned(task: Task, networks: TrainedNetworks | None, kind: Kind, target
 
 def _check_software(study: Study) -> None:
     if digest_of(transfer_software()) != study.software:
-        raise ValueError(f"the software or device of this worker is another than that of the first: {software()}")
+        found = transfer_software()
+        raise ValueError(f"the software or device of this worker is another than that of the first: {found}")
 
 
 def _provenance(task: Task) -> dict[str, Any]:

@@ -143,27 +143,35 @@ def test_processes_give_the_same(studied, tmp_path):
     assert names[0] == names[1]
 
 
-def test_a_pretraining_that_failed_is_not_fine_tuned(tmp_path):
-    """One that diverges at every learning rate, and one that learns nothing: both are counted and said."""
-    config = replace(TINY, scores=TINY.scores[:1], budgets=("steps",), layers=("all",), target_sizes=(50,))
-    config = replace(config, num_fine_tunings=(2,))
-    wild = replace(config.pretraining, learning_rate=1e30, gradient_clip=None)
-    still = replace(config.pretraining, learning_rate=1e-9)
-    for name, training in (("wild", wild), ("still", still)):
-        results = measure(replace(config, pretraining=training), tmp_path / name)
+def test_a_pretraining_that_failed_is_not_fine_tuned(tmp_path, monkeypatch):
+    """Those that diverge at every learning rate, and those that learn nothing: both are counted and said."""
+    small = {"target_sizes": (50,), "num_fine_tunings": (2,)}
+    config = replace(TINY, scores=TINY.scores[:1], budgets=("steps",), layers=("all",), **small)
+    wild = replace(config, pretraining=replace(config.pretraining, learning_rate=1e30, gradient_clip=None))
+    found = {"diverged": measure(wild, tmp_path / "diverged")}
+    trained = pretraining._trained
+
+    def without_a_right_answer(*arguments):
+        networks = trained(*arguments)
+        return replace(networks, correct=np.zeros_like(networks.correct))
+
+    monkeypatch.setattr(pretraining, "_trained", without_a_right_answer)
+    found["stuck"] = measure(config, tmp_path / "stuck")
+    for name, results in found.items():
         np.testing.assert_array_equal(results["num_failed"], 2)
         np.testing.assert_array_equal(results["num_failed_all"], 2)
         assert not results["learned"].any()
         assert np.all(np.isnan(results["errors"]))
         assert np.all(np.isnan(results["difference"]))
         assert np.all(np.isfinite(results["errors_scratch"]))
+        assert np.all(np.isnan(results["source_errors"]) == (name == "diverged"))
         assert len(list((tmp_path / name / "fine_tunings").glob("*"))) == 2  # from scratch
         text = transfer_table(results)
         assert "Failed: the pretraining" in text
         assert "2 of 2" in text
         assert "nothing can be compared" in text
-        same(measure(replace(config, pretraining=training), tmp_path / name), results)  # nor tried again
-    assert np.all(np.isnan(measure(replace(config, pretraining=wild), tmp_path / "wild")["source_errors"]))
+    monkeypatch.setattr(pretraining, "_trained", None)
+    same(measure(wild, tmp_path / "diverged"), found["diverged"])  # nor is it tried again
 
 
 def test_files_of_scores(studied, tmp_path):
