@@ -189,7 +189,13 @@ MISTAKES = {
         ],
         "prune": ["{file}", "{file} --out {below}", "{file} --among {file}"],
         "published-scores": ["{file}", "{file} --out {below}", "{file} --no-header", "{file} --dataset folder"],
-        "weights": ["{file}", "{file} --to {below}.npz", "{file} --to x.pth", "{file} --network -1"],
+        "weights": [
+            "{file}",
+            "{file} --to {below}.npz",
+            "{file} --to x.pth",
+            "{file} --network -1",
+            "{file} --pixels half",
+        ],
         "transfer": [
             "--source.path {file}",
             "--source.dataset digits --target.dataset digits --out {below}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,7 @@ def weights(
     names: Literal["some", "all"] = "some",
     to: Path | None = None,
     naming: Literal["own", "torchvision", "timm", "vit-authors"] = "own",
+    pixels: Literal["as-read", "imagenet", "half"] = "as-read",
 ) -> None:
     """Show what is in a file of weights: network, pixels, names and shapes; with --to, write them for others.
 
@@ -39,8 +41,11 @@ def weights(
         names: all names and shapes, or some.
         to: new file to write, .safetensors or .npz.
         naming: whose names it gets.
+        pixels: how it says that pixels are standardised: as the file that was read; by mean 0.485, 0.456, 0.406 and
+            standard deviation 0.229, 0.224, 0.225 (imagenet); or by 0.5 and 0.5 (half).
     """
     from real_data.weights import read, write
+    from real_data.weights.pixels import chosen
 
     if to is not None:
         check_file("--to", to)
@@ -48,7 +53,11 @@ def weights(
             raise ValueError(f"--to must end in {' or '.join(FORMATS)}, got {to}")
         if to.exists():
             raise ValueError(f"--to must be a new file, but there is a {to}")
+    elif pixels != "as-read":
+        raise ValueError(f"--pixels is for the file that --to names, got {pixels} without --to")
     found = read(file, network=network)
+    if pixels != "as-read":
+        found = replace(found, standardization=chosen(pixels, found))
     notes = list(found.notes)
     if to is not None:
         notes += write(to, found, naming=naming)

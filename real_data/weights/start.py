@@ -146,5 +146,6 @@ def _pixels(fine_tuning: FineTuning, weights: NamedWeights, channels: int) -> tu
         return None, "the file does not say how pixels are standardised: by the training images"
     return usual, (
         f"the file does not say how pixels are standardised: {pixels_in_words(usual)} of pixels in [0, 1], as is "
-        f"customary for such weights ({weights.customary_pixels})"
+        f"customary for such weights ({weights.customary_pixels}); to say otherwise: python -m real_data weights "
+        f"{fine_tuning.weights} --to NEW --pixels imagenet"
     )

@@ -417,6 +417,9 @@ def test_the_command_shows_and_converts(tmp_path, capsys):
     assert weights.read(tmp_path / "y.safetensors").digest == weights.read(tmp_path / "x.npz").digest
     cli.main(["weights", str(tmp_path / "y.safetensors"), "--names", "all"])
     assert "params/norm/scale" in capsys.readouterr().out
+    cli.main(["weights", str(tmp_path / "x.npz"), "--to", str(tmp_path / "half.npz"), "--pixels", "half"])
+    assert "pixels: mean 0.5, 0.5, 0.5 and scale 0.5, 0.5, 0.5" in capsys.readouterr().out
+    np.testing.assert_array_equal(start(tmp_path / "half.npz", pixels="weights").standardization, np.full((2, 3), 0.5))
     with pytest.raises(SystemExit):
         cli.main(["weights", str(tmp_path / "x.npz"), "--to", str(tmp_path / "y.safetensors")])
     assert "--to must be a new file" in capsys.readouterr().err
