@@ -51,7 +51,10 @@ def fig4(transfer: Results | None = None, fine_tuned: Sequence[Results] = ()) ->
             seeds = " or ".join(str(n) for n in sorted({results["seed"].size for results in fine_tuned}))
             title = f"{seeds} seeds;\n95 % intervals over seeds"
             xlabel = "target images kept, f"
-            draw_panels(parts[0], above, labels, looks, xlabel=xlabel, title=title)
+            # as wide as it needs, beside nothing
+            widths = [sizes[0][0], max(figure.get_figwidth() - sizes[0][0], 1e-3)]
+            left = parts[0].subfigures(1, 2, width_ratios=widths)[0]
+            draw_panels(left, above, labels, looks, xlabel=xlabel, title=title)
         if transfer is not None:
             title = transfer_legend(transfer)
             draw_panels(parts[-1], below, *transfer_curves(transfer), xlabel=SOURCE_LABEL, title=title)

@@ -72,8 +72,12 @@ def _title(results: Results, m: int, p: int) -> str:
     """Images; what is fine-tuned; and the score."""
     about = results.config["experiment"]
     started = about["fine_tuning"]
-    weights = PurePath(str(started.get("weights", "pretrained"))).stem
+    file = PurePath(str(started.get("weights", "pretrained")))
+    weights = file.parent.name if file.name == "weights.npz" and file.parent.name else file.stem  # that of the training
     weights = weights if len(weights) <= LONGEST else f"{weights[:LONGEST]}..."
+    name = str(about.get("dataset", "the target"))
+    if name == "folder" and about.get("path"):
+        name = PurePath(about["path"]).name
     layers = "head alone" if started.get("layers") == "head" else "all layers"
-    images = f"{int(results['pool_size'][p]):,} images of {about.get('dataset', 'the target')}"
-    return f"{images}\n{weights}\n{layers}, {metric_name(str(results['metric'][m]))} scores"
+    images = f"{int(results['pool_size'][p]):,} images of {name}"
+    return f"{images}\n{weights}\n{layers}, {metric_name(str(results['metric'][m]))}"

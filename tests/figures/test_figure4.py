@@ -80,7 +80,7 @@ def crosses(axes, label):
 
 
 def legend_of(figure):
-    return figure.subfigs[-1].legends[0]
+    return figure.subfigs[-1].legends[0]  # of part (b)
 
 
 def level(axes, label):
@@ -210,8 +210,12 @@ def test_fine_tuned_networks_by_file_and_score():
     one, other = experiment(), experiment(metrics=("el2n", "grand"), rules=("hard", "easy"), fractions=(0.1, 0.3, 0.6))
     figure = fig4(None, [one, other])
     titles = [axes.get_title().splitlines() for axes in figure.axes]
-    assert titles[0] == ["50,000 images of cifar10", "vit_small", "head alone, EL2N scores"]
-    assert titles[2][-1] == "head alone, GraNd scores"
+    assert titles[0] == ["50,000 images of cifar10", "vit_small", "head alone, EL2N"]
+    of_folder = dict(one.config["experiment"], dataset="folder", path="data/birds")
+    of_folder["fine_tuning"] = {"weights": "trainings/of-insects/weights.npz"}
+    named = fig4(None, [Results("", {"experiment": of_folder}, one.variables)]).axes[0].get_title().splitlines()
+    assert named == ["50,000 images of birds", "of-insects", "all layers, EL2N"]
+    assert titles[2][-1] == "head alone, GraNd"
     y, widths = bars(figure.axes[0], "random")
     np.testing.assert_allclose(y, 100 * one["mean"][0, 0, 1, ::-1])  # in the order of fractions
     np.testing.assert_allclose(widths, 100 * stats.t.ppf(0.975, 3) * one["standard_error"][0, 0, 1, ::-1])
