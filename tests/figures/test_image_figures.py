@@ -181,7 +181,7 @@ def test_images_in_colour_and_of_chosen_classes(dataset):
     mosaic = figure.axes[0].get_images()[0].get_array()
     assert mosaic.shape == (10, 15, 3)
     # from the darkest drawn, number 1, to the brightest, number 35
-    assert mosaic[6, 13, 0] == 0
+    assert figure.axes[1].get_images()[0].get_array()[6, 13, 0] == 0
     assert mosaic[1, 1, 0] == 255
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["2", "1"]
 
