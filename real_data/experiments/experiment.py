@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
-from data_pruning.records.settings_file import write_settings
+from data_pruning.records.settings_file import check_settings, write_settings
 from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
@@ -117,8 +117,10 @@ def _run(
     saved = saved_scores_of(config)
     tasks = tasks_of(config, networks_at_once, digest_of(versions), saved)
     if kept:
+        settings: dict[str, Any] = {"path": folder / f"{config.dataset}.json", "settings": to_json(config)}
+        check_settings(**settings, may_change=EXTENSIBLE + MOVABLE)
         _check_origin(folder / f"{config.dataset}.nc", source_of(config), tasks[0].start_sha256)
-        write_settings(folder / f"{config.dataset}.json", to_json(config), may_change=EXTENSIBLE + MOVABLE)
+        write_settings(**settings, may_change=EXTENSIBLE + MOVABLE)
     cells = CellFolder(folder / "cells")
     wanted = {cell.key for task in tasks for cell in task.cells().values()}
     done = wanted & cells.outcomes().keys()
