@@ -37,12 +37,12 @@ AXIS_LABELS = {
     "influence-sum": "sum of influences on test images",
     "ddd": "DDD: share of networks that err",
     "entropy": "entropy of the mean prediction",
-    "mutual-information": "mutual information of prediction and network",
+    "mutual-information": "mutual information of the networks",
     "variation-ratio": "share of networks against the majority",
     "consistency": "share of networks that err, held out",
-    "el2n-held-out": "EL2N of networks that have not seen it",
-    "margin-held-out": "negative margin of networks that have not seen it",
-    "ssl-prototypes": "cosine distance from the nearest cluster mean",
+    "el2n-held-out": "EL2N, held out",
+    "margin-held-out": "negative margin, held out",
+    "ssl-prototypes": "cosine distance from its cluster",
     "random": "random score",
 }
 _COLOUR = "#31688e"
