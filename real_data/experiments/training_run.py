@@ -19,6 +19,7 @@ from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
 from real_data.training.networks import TrainedNetworks
+from real_data.training.start import Start
 from real_data.training.weights_file import load_weights, save_weights
 
 __all__ = ["load_networks", "run_training"]
@@ -72,9 +73,10 @@ def run_training(
             min_class_share=config.min_class_share,
             seed=config.prune_seed,
         )
+    start = start_of(config, data)
     try:
         with locked(folder / "lock", wait=False):
-            return _train_and_test(config, data, kept, folder, checkpoint_every, progress)
+            return _train_and_test(config, data, kept, start, folder, checkpoint_every, progress)
     except BlockingIOError:
         raise ValueError(
             f"another process is training in {folder}: wait until it ends, or give another folder"
@@ -104,6 +106,7 @@ def _train_and_test(
     config: TrainingRun,
     data: datasets.ImageDataset,
     kept: Examples,
+    start: Start | None,
     folder: Path,
     checkpoint_every: int,
     progress: bool,
@@ -111,7 +114,6 @@ def _train_and_test(
     movable = ("path", "scores", "kept", "fine_tuning.weights")
     settings = {"path": folder / "settings.json", "settings": to_json(config), "may_change": movable}
     check_settings(**settings)
-    start = start_of(config, data)
     # files may be moved: their digests say whether they are still the same
     digests = {"dataset_sha256": data.fingerprint, "kept_sha256": sha256_of(*kept.digested())}
     if start is not None:
