@@ -9,6 +9,7 @@ from figures import fig4, transfer_differences
 from figures.__main__ import cli
 from figures.draw.error_panels import mean_of_known, student_half_width
 from figures.draw.looks import LOOKS, curve_looks
+from figures.jobs import draw
 
 CURVES = (("random", "random"), ("el2n", "hard"), ("el2n", "easy"), ("memorization", "hard"))
 NETWORKS = ("curve", "budget", "fraction", "layers", "target", "pretraining", "fine_tuning")
@@ -268,6 +269,7 @@ def test_the_command_draws_what_there_is(tmp_path, capsys):
     names = {path.name for path in (tmp_path / "out").glob("*.png")}
     assert names == {"fig4.png", "fig4-differences.png", "fig4-differences-random.png"}
     assert "fig4-differences.pdf" in capsys.readouterr().out
+    assert [path.name for path in draw(tmp_path, ("fig4",))] == ["fig4.pdf", "fig4.png"]  # from its usual name
     plain = experiment(fine_tuned=False).save(tmp_path / "plain.nc")
     for arguments, complaint in (
         (["--transfer", str(fine_tuned)], "cifar10.nc is not a result of the command transfer, but: experiment"),

@@ -10,6 +10,7 @@ from data_pruning import Results
 from figures import fig6
 from figures.__main__ import cli
 from figures.compute.extremes import compute_extremes, drawn_pixels, numbers_of
+from figures.jobs import draw
 from real_data.datasets import ImageDataset
 from real_data.scores import Scores
 
@@ -124,6 +125,7 @@ def test_the_command_redraws_without_the_data_set(tmp_path, capsys):
     cli.main(["fig6", "--redraw", str(saved), "--out", str(tmp_path / "again")])
     assert (tmp_path / "again" / "fig6.png").read_bytes() == first
     assert not (tmp_path / "again" / "fig6.nc").exists()
+    assert [path.name for path in draw(tmp_path / "out", ("fig6",))] == ["fig6.pdf", "fig6.png"]
     for arguments, complaint in (
         ([], "give a score file, or --redraw and a file fig6.nc: got neither"),
         ([str(file), "--redraw", str(saved)], "got both"),
