@@ -116,9 +116,7 @@ class Transfer:
     pretraining: TrainingConfig = field(
         default_factory=lambda: TrainingConfig(num_steps=1000, batch_size=128, learning_rate=0.05, augmentation="flip")
     )
-    fine_tuning: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(num_steps=100, learning_rate=0.05, augmentation="flip")
-    )
+    fine_tuning: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=100, augmentation="flip"))
     probe: TrainingConfig = field(default_factory=lambda: TrainingConfig(num_steps=1000, weight_decay=5e-3))
     scratch: TrainingConfig | None = None
     fine_tuning_steps: tuple[int, ...] | None = None
