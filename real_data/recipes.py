@@ -121,9 +121,9 @@ RECIPES = {
             ModelConfig("vit-s"),
             _ADAMW,
             replace(_ADAMW, num_epochs=10, warmup=0.1, schedule="constant"),
-            "Dosovitskiy et al. 2021, patches of 4 x 4 pixels; AdamW with the rate, weight decay and cosine of Touvron et "
-            "al. 2021 (DeiT), gradients cut to length 1 as in the former, batch 128; none of DeiT's augmentation but "
-            "shifts and mirror images; scores after ten epochs as Paul et al. 2021",
+            "Dosovitskiy et al. 2021, patches of 4 x 4 pixels; AdamW with the weight decay, cosine and rate of Touvron "
+            "et al. 2021 (DeiT; there for batches of 512, here of 128), gradients cut to length 1 as in the former; of "
+            "DeiT's augmentation only shifts and mirror images; scores after ten epochs as Paul et al. 2021",
             "not measured here: it takes hours on a GPU, days on CPUs",
         ),
         Recipe(
