@@ -12,14 +12,15 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-STAGES = ("tests", "throughput", "images", "training")
+STAGES = ("tests", "throughput", "images", "large", "training")
 FLOOR_GOAL = 5
 """Time of a certified trial over that of its arithmetic alone, at most."""
 
@@ -27,7 +28,7 @@ FLOOR_GOAL = 5
 def machine() -> str:
     """Device and versions, in one line."""
     versions = []
-    for name in ("jax", "jaxlib", "flax", "numpy", "torch", "torchvision"):
+    for name in ("jax", "jaxlib", "flax", "numpy", "torch", "torchvision", "timm"):
         try:
             versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
@@ -67,19 +68,20 @@ def throughput_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def images_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Images per second of ResNet-18, beside PyTorch where it is installed."""
-    found = json.loads((folder / "images.json").read_text())
-    rates = {(row["side"], row["work"]): row["images_per_second"] for row in found["rates"]}
-    for (side, work), rate in rates.items():
-        if side != "ours":
-            continue
-        beside = "PyTorch not installed" if work in ("training step", "EL2N", "GraNd") else ""
-        if peer := rates.get(("PyTorch", work)):
-            beside = f"{rate / peer:.2f} times PyTorch ({peer:.0f} / s)"
-            if work == "training step":
-                beside += f" ({_goal(rate >= peer, 'at least 1')})"
-        yield f"ResNet-18, batch {found['batch']}: {work}", f"{rate:.0f} images / s", beside
+def images_rows(folder: Path, file: str = "images.json") -> Iterator[tuple[str, str, str]]:
+    """Images per second of the networks, beside PyTorch where it is installed."""
+    for found in json.loads((folder / file).read_text()):
+        what = f"{found['network']}, {found['image_size']} pixels, batch {found['batch']}"
+        rates = {(row["side"], row["work"]): row["images_per_second"] for row in found["rates"]}
+        for (side, work), rate in rates.items():
+            if side != "ours":
+                continue
+            beside = "PyTorch not installed" if work in ("training step", "EL2N", "GraNd") else ""
+            if peer := rates.get(("PyTorch", work)):
+                beside = f"{rate / peer:.2f} times PyTorch ({peer:.0f} / s)"
+                if work == "training step":
+                    beside += f" ({_goal(rate >= peer, 'at least 1')})"
+            yield f"{what}: {work}", f"{rate:.0f} images / s", beside
 
 
 def training_rows(folder: Path) -> Iterator[tuple[str, str, str]]:
@@ -112,7 +114,13 @@ def _goal(met: bool, words: str) -> str:
     return f"goal {words}: {'met' if met else 'missed'}"
 
 
-ROWS = {"tests": tests_rows, "throughput": throughput_rows, "images": images_rows, "training": training_rows}
+ROWS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
+    "tests": tests_rows,
+    "throughput": throughput_rows,
+    "images": images_rows,
+    "large": partial(images_rows, file="large.json"),
+    "training": training_rows,
+}
 
 
 def table(folder: Path) -> str:
@@ -128,7 +136,8 @@ def table(folder: Path) -> str:
         stages = {name: (status, seconds) for name, status, seconds in csv.reader(file, delimiter="\t")}
     lines = [machine() + ".", "", "| what | measured | beside |", "| --- | --- | --- |"]
     for name in STAGES:
-        status, seconds = stages.get(name, ("skipped: no folder of images was given", "0"))
+        never = "skipped: no folder of images was given" if name == "training" else "never began"
+        status, seconds = stages.get(name, (never, "0"))
         rows: list[tuple[str, str, str]] = []
         try:
             rows.extend(ROWS[name](folder))

@@ -30,10 +30,15 @@ def test_a_table_has_every_stage_as_far_as_it_came(table, tmp_path):
         for share in (0.25, 0.1)
     ]
     (tmp_path / "throughput.json").write_text(json.dumps(trials))
-    (tmp_path / "images.json").write_text(json.dumps({"batch": 64, "rates": RATES}))
+    entry = {"network": "resnet18", "image_size": 32, "batch": 64, "rates": RATES}
+    (tmp_path / "images.json").write_text(json.dumps([entry]))
+    (tmp_path / "large.json").write_text(
+        json.dumps([entry | {"network": "vit-b", "image_size": 224, "rates": RATES[:1]}])
+    )
     (tmp_path / "tests.xml").write_text(XML)
     (tmp_path / "stages.tsv").write_text(
-        "tests\tfailed: 1 | of 5\t9\nthroughput\tstopped after its 60 s\t60\nimages\tdone\t3\ntraining\tdone\t3\n"
+        "tests\tfailed: 1 | of 5\t9\nthroughput\tstopped after its 60 s\t60\nimages\tdone\t3\n"
+        "large\tdone\t4\ntraining\tdone\t3\n"
     )
     lines = table(tmp_path).splitlines()
     rows = [line[2:-2].split(" | ") for line in lines if line.startswith("|")][2:]
@@ -44,18 +49,20 @@ def test_a_table_has_every_stage_as_far_as_it_came(table, tmp_path):
         ["certified trials, N = 50, gpu", "1000.0 / s", "10.0 times the arithmetic floor (goal at most 5: missed)"],
         ["stage throughput", "stopped after its 60 s", "60 s"],
         [
-            "ResNet-18, batch 64: training step",
+            "resnet18, 32 pixels, batch 64: training step",
             "300 images / s",
             "0.75 times PyTorch (400 / s) (goal at least 1: missed)",
         ],
-        ["ResNet-18, batch 64: forward", "900 images / s", ""],
+        ["resnet18, 32 pixels, batch 64: forward", "900 images / s", ""],
+        ["vit-b, 224 pixels, batch 64: training step", "300 images / s", "PyTorch not installed"],
         ["stage training", rows[-1][1], "3 s"],
     ]
     assert rows[-1][1].startswith("cannot be read: FileNotFoundError: ")
-    assert lines[-1] == "Time with compilation: tests 9 s, throughput 60 s, images 3 s, training 3 s."
+    assert lines[-1] == "Time with compilation: tests 9 s, throughput 60 s, images 3 s, large 4 s, training 3 s."
 
 
 def test_a_stage_that_never_began_is_said(table, tmp_path):
     (tmp_path / "stages.tsv").write_text("images\tskipped, not installed: flax\t0\n")
     assert "| stage images | skipped, not installed: flax | 0 s |" in table(tmp_path)
+    assert "| stage large | never began | 0 s |" in table(tmp_path)
     assert "| stage training | skipped: no folder of images was given | 0 s |" in table(tmp_path)
