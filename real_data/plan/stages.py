@@ -161,32 +161,33 @@ def _scoring(study: PlannedStudy, before: tuple[str, ...]) -> tuple[list[Stage],
     """Stages up to the scores, and the names of those that pruning waits for."""
     images, families = study.scored_images, {family_of(metric) for metric in study.metrics}
     whole_length = study.epochs if study.pruned == "source" else study.target_epochs
+    number = study.score_networks * study.score_sets
     stages: list[Stage] = []
     wait: list[str] = []
     if min(study.fractions) == 1:  # nothing is pruned
         return stages, ()
     if families & {"logits", "gradient", "features"}:
         short = {TRAINING: _seen(images, study.score_epochs, study.scoring_batch_size)}
-        networks = Tasks("score network", study.score_networks, short)
+        networks = Tasks("score network", number, short)
         stages.append(Stage("score networks", (networks,), before))
         passes = int("logits" in families) + sum(_PASSES.get(metric, 0) for metric in study.metrics)
         looks = {FORWARD: passes * images, GRADIENT_NORM: int("grand" in study.metrics) * images}
-        looks = {work: number for work, number in looks.items() if number}
-        scores = Tasks("scores under one network", study.score_networks, looks)
+        looks = {work: total for work, total in looks.items() if total}
+        scores = Tasks("scores under one network", number, looks)
         stages.append(Stage("scores", (scores,), ("score networks",)))
         wait.append("scores")
     if "course" in families:
         looks = {TRAINING: _seen(images, whole_length, study.scoring_batch_size)}
         if any(metric in _OF_EPOCHS for metric in study.metrics):
             looks[FORWARD] = whole_length * images
-        networks = Tasks("network observed in training", study.score_networks, looks)
+        networks = Tasks("network observed in training", number, looks)
         stages.append(Stage("networks observed in training", (networks,), before))
         wait.append(stages[-1].name)
     if "subsets" in families:
         share = round(study.subset_share * images)
         tests = study.tests if study.pruned == "source" else study.target_tests
         looks = {TRAINING: _seen(share, whole_length, study.scoring_batch_size), FORWARD: images + tests}
-        networks = Tasks("network of a random share", study.subset_networks, looks)
+        networks = Tasks("network of a random share", study.subset_networks * study.score_sets, looks)
         stages.append(Stage("networks of random shares", (networks,), before))
         wait.append(stages[-1].name)
     return stages, tuple(wait)

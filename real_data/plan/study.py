@@ -45,6 +45,7 @@ class PlannedStudy:
         score_networks: networks of a score, each trained on all of the set that is pruned; for scores of the course
             of training as many more are trained to the end.
         score_epochs: their passes.
+        score_sets: times that scores are measured, each with networks of its own; 1 where all seeds prune by the same.
         subset_networks: networks of scores of random shares, as memorization; each is trained to the end.
         subset_share: share of the images that each of these is trained on, in (0, 1).
         target_images: numbers of training images of the target, one where the target is pruned.
@@ -74,6 +75,7 @@ class PlannedStudy:
     seeds: int = 3
     score_networks: int = 10
     score_epochs: int = 10
+    score_sets: int = 1
     subset_networks: int = 100
     subset_share: float = 0.7
     target_images: tuple[int, ...] = (50_000,)
@@ -145,6 +147,7 @@ _NUMBERS = (
     "seeds",
     "score_networks",
     "score_epochs",
+    "score_sets",
     "subset_networks",
     "target_tests",
     "target_epochs",
@@ -183,6 +186,7 @@ PRESETS = {
         budgets=("steps", "epochs"),
         metrics=("el2n",),
         score_epochs=1,
+        score_sets=3,
         target_images=(1000, 10_000),
         target_epochs=5,
         target_batch_size=64,

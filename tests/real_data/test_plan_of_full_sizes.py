@@ -70,6 +70,9 @@ def test_tasks_and_images_are_counted():
     assert stages["pretrainings, pruned"].after == ("scores",)
     assert stages["fine-tunings"].after == ("pretrainings, all images or random", "pretrainings, pruned")
     assert works_of(SMALL) == (TRAINING, FORWARD)
+    three = by_name(replace(SMALL, score_sets=3))
+    assert three["scores"].total(FORWARD) == 3 * 5 * 1000
+    assert three["pretrainings, pruned"] == stages["pretrainings, pruned"]
 
 
 def test_equal_steps_take_as_long_as_all_images():
