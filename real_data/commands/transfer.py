@@ -20,7 +20,7 @@ _DEFAULTS = Transfer(scores=(ScoreConfig(),))
 FINE_TUNING_STEPS = (100, 300)
 """For the target sizes of the default."""
 BRIEFLY_TRAINED = ("el2n", "grand")
-"""Scores that look at networks early in training (Paul et al. 2021)."""
+"""Scores that look at networks early in training (Paul et al. 2021): these are trained half as long."""
 
 
 @cli.command
@@ -77,7 +77,7 @@ def transfer(
         min_class_share: least share of its proportional part that a class of the source keeps, in [0, 1].
         model: the network.
         num_score_networks: networks that a measured score is averaged over; None is as for the command score.
-        scoring: training of the networks that score; for all scores but el2n and grand that of the pretraining, unless
+        scoring: training of the networks that score; that of the pretraining, for el2n and grand half as long, unless
             given.
         pretraining: training on the whole source.
         fine_tuning: training of all layers on the target.
@@ -145,8 +145,8 @@ def transfer(
 
 
 def _brief(pretraining: TrainingConfig) -> TrainingConfig:
-    """A quarter of the pretraining, for scores early in training."""
+    """Half of the pretraining, for scores early in training: a quarter may be too short to learn anything."""
     if pretraining.num_steps is not None:
-        return replace(pretraining, num_steps=-(-pretraining.num_steps // 4))
+        return replace(pretraining, num_steps=-(-pretraining.num_steps // 2))
     assert pretraining.num_epochs is not None
-    return replace(pretraining, num_epochs=-(-pretraining.num_epochs // 4))
+    return replace(pretraining, num_epochs=-(-pretraining.num_epochs // 2))
