@@ -7,7 +7,7 @@ __all__ = ["duration", "size"]
 
 def duration(seconds: float) -> str:
     """Seconds in the largest unit of which there are at least two, to two or three digits."""
-    for name, length in (("days", 86400), ("h", 3600), ("min", 60)):
+    for name, length in (("years", 365.25 * 86400), ("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.3g} {name}"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
