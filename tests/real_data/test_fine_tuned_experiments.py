@@ -14,6 +14,7 @@ from real_data import (
     Experiment,
     ModelConfig,
     ScoreConfig,
+    Scores,
     TrainingConfig,
     TrainingRun,
     datasets,
@@ -27,6 +28,8 @@ from real_data.commands.options import Images
 from real_data.experiments.cells import CellFolder
 from real_data.experiments.execution import executor_named
 from real_data.experiments.experiment import tasks_of
+from real_data.experiments.pool_scores import recalls_of_pool
+from real_data.experiments.task import pool_of
 from real_data.experiments.task_run import run_task
 from real_data.scores.score_file import settings_of, taken
 from real_data.software import software
@@ -114,6 +117,8 @@ def test_an_experiment_in_processes_is_the_same_as_here(pretrained, tmp_path):
     for name in NAMES:
         np.testing.assert_array_equal(here[name], there[name])
     assert here["mean_all"] < run(replace(config, fine_tuning=None))["mean_all"] - 0.05
+    scores = [Scores.load(path) for path in (tmp_path / "here" / "scores").glob("*.nc")]
+    assert [one.config["start_sha256"] for one in scores] == [here.config["start_sha256"]] * 2
     copy = tmp_path / "copy"
     shutil.copytree(pretrained, copy)
 
@@ -140,6 +145,16 @@ def test_a_worker_notices_other_weights(pretrained, tmp_path):
     other = replace(task, start_sha256="0" * 64)
     with pytest.raises(ValueError, match="are not those that the work began with, 0000"):
         run_task(other, tmp_path)
+
+
+def test_recalls_by_error_are_those_of_networks_from_the_weights(pretrained, tmp_path):
+    """After twenty steps networks recognise more of each class if they started from learned features."""
+    config = replace(experiment(pretrained), retraining=replace(TINY.retraining, num_steps=20))
+    found = []
+    for one in (config, replace(config, fine_tuning=None)):
+        task = tasks_of(one, None, digest_of(software()))[0]
+        found.append(recalls_of_pool(task, pool_of(task), tmp_path).mean())
+    assert found[0] > found[1] + 0.05
 
 
 def test_linear_probes_of_an_experiment_are_trained_side_by_side(pretrained, tmp_path):

@@ -210,13 +210,15 @@ def test_no_gradient_goes_through_the_body():
 
 def test_observers_of_probes_see_whole_networks(monkeypatch):
     start = body_of(CNN, layers="head")
-    course = Course(("aum",), IMAGES, LABELS.astype(np.int64), 128)
-    found = trained(start, CNN, observation=course).observed["aum"]
+    course = Course(("aum", "tdds"), IMAGES, LABELS.astype(np.int64), 128)
+    settings = {"observation": course, "subsets": [KEPT[:40]] * 2}  # twelve epochs
+    found = trained(start, CNN, **settings).observed
     with monkeypatch.context() as patch:
         patch.setattr(training, "looks_once", lambda *arguments: False)
-        expected = trained(start, CNN, observation=course).observed["aum"]
-    assert found.shape == (2, 400)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+        expected = trained(start, CNN, **settings).observed
+    for metric in course.metrics:
+        assert found[metric].shape == (2, 400)
+        np.testing.assert_allclose(found[metric], expected[metric], atol=1e-4)
 
 
 def interrupted(monkeypatch, folder, after, **settings):
@@ -278,6 +280,9 @@ def test_all_that_does_not_fit_is_listed():
     )
     with pytest.raises(ValueError, match=message):
         trained(replace(start, arrays=wrong))
+    unknown = start.arrays | {"params/head/bias": np.zeros(3, np.float32)}
+    with pytest.raises(ValueError, match=r"the start does not fit the network: the network has no params/head/bias$"):
+        trained(replace(start, arrays=unknown))
 
 
 @pytest.mark.parametrize(
