@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["weights"]
 
 MOST_ROWS = 20
-FORMATS = (".safetensors", ".npz")
 
 
 @cli.command
@@ -46,6 +45,7 @@ def weights(
     """
     from real_data.weights import read, write
     from real_data.weights.pixels import chosen
+    from real_data.weights.tensor_file import FORMATS
 
     if to is not None:
         check_file("--to", to)
@@ -53,8 +53,9 @@ def weights(
             raise ValueError(f"--to must end in {' or '.join(FORMATS)}, got {to}")
         if to.exists():
             raise ValueError(f"--to must be a new file, but there is a {to}")
-    elif pixels != "as-read":
-        raise ValueError(f"--pixels is for the file that --to names, got {pixels} without --to")
+    elif pixels != "as-read" or naming != "own":
+        option = f"--pixels {pixels}" if pixels != "as-read" else f"--naming {naming}"
+        raise ValueError(f"--naming and --pixels are for the file that --to names, got {option} without --to")
     found = read(file, network=network)
     if pixels != "as-read":
         found = replace(found, standardization=chosen(pixels, found))

@@ -11,13 +11,13 @@ import math
 import pickle
 import pickletools
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
-__all__ = ["Store", "Tensor", "Unpickler", "arrays_of", "float32_of", "tables_in"]
+__all__ = ["Store", "Tensor", "Unpickler", "arrays_of", "float32_of", "table_of"]
 
 BFLOAT16 = "BFloat16Storage"
 TYPES: dict[str, np.dtype] = {
@@ -77,11 +77,11 @@ class Tensor:
             raise ValueError(f"a tensor reaches to number {last} of a store of {numbers.size}")
         strides = tuple(step * numbers.itemsize for step in self.strides)
         part = np.lib.stride_tricks.as_strided(numbers[self.offset :], self.shape, strides, writeable=False)
-        return float32_of(part, bfloat16=self.store.type.name == BFLOAT16)
+        return float32_of(np.array(part, order="C"), bfloat16=self.store.type.name == BFLOAT16)
 
 
 def float32_of(array: np.ndarray, *, bfloat16: bool) -> np.ndarray:
-    """An array of its own; numbers of two bytes with a fraction as float32, which holds them exactly.
+    """The array; numbers of two bytes with a fraction as float32, which holds them exactly.
 
     Args:
         array: numbers; bfloat16 ones as uint16.
@@ -89,7 +89,8 @@ def float32_of(array: np.ndarray, *, bfloat16: bool) -> np.ndarray:
     """
     if bfloat16:
         return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32) if array.dtype == np.float16 else np.array(array)
+    half = array.dtype.kind == "f" and array.dtype.itemsize == 2
+    return array.astype(np.float32) if half else array
 
 
 def arrays_of(tensors: Mapping[str, Tensor], numbers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -101,9 +102,11 @@ def arrays_of(tensors: Mapping[str, Tensor], numbers: Mapping[str, np.ndarray]) 
     return {name: tensor.of(numbers[tensor.store.key]) for name, tensor in tensors.items()}
 
 
-def _tensor(store: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Tensor:
+def _tensor(store: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Tensor:
     if not isinstance(store, Store) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise pickle.UnpicklingError("a tensor is not made as PyTorch makes them")
+    if len(rest) > 2 and rest[2]:  # after requires_grad and hooks: how it differs from the numbers of its store
+        raise pickle.UnpicklingError(f"a tensor is to be read as {rest[2]}: save it after resolve_neg().resolve_conj()")
     return Tensor(store, offset, shape, strides)
 
 
@@ -137,7 +140,8 @@ class Unpickler(pickle.Unpickler):
         if module == "torch" and name in TYPES:
             return StoreType(name)
         raise pickle.UnpicklingError(
-            f"it names {module}.{name}, which a file of weights has no need of: save model.state_dict() alone"
+            f"it names {module}.{name}, which a file of weights has no need of: save model.state_dict() alone, or the "
+            "table of it that is in the file"
         )
 
     def persistent_load(self, pid: Any) -> Store:
@@ -170,12 +174,32 @@ def _check_places(file: IO[bytes]) -> None:
     file.seek(start)
 
 
-def tables_in(value: Any) -> Iterable[tuple[str, Mapping[str, Tensor]]]:
-    """The tables of tensors in an unpickled value: itself, under the name ``""``, or its entries."""
-    if not isinstance(value, Mapping):
-        return
-    for name, table in (("", value), *value.items()):
-        if isinstance(table, Mapping):
-            tensors = {str(key): tensor for key, tensor in table.items() if isinstance(tensor, Tensor)}
-            if tensors:
-                yield str(name), tensors
+def table_of(value: Any) -> dict[str, Tensor] | None:
+    """The table of tensors that an unpickled value is, without entries that have no tensors; None where it has none.
+
+    Raises:
+        ValueError: tensors lie deeper in it, or a name is no text.
+    """
+    if not isinstance(value, Mapping) or not any(isinstance(entry, Tensor) for entry in value.values()):
+        return None
+    wrong = [str(name) for name, entry in value.items() if not isinstance(entry, Tensor) and _has_tensors(entry)]
+    if wrong:
+        raise ValueError(f"beside tensors it has tables or lists of tensors, {', '.join(wrong)[:200]}")
+    found = {name: entry for name, entry in value.items() if isinstance(entry, Tensor)}
+    if not all(isinstance(name, str) for name in found):
+        raise ValueError("names of tensors are no text")
+    return found
+
+
+def _has_tensors(value: Any) -> bool:
+    """Whether a value is a tensor or, at any depth, has one; a value may have itself, as pickles allow."""
+    seen: set[int] = set()
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, Tensor):
+            return True
+        if isinstance(value, (Mapping, list, tuple, set, frozenset)) and id(value) not in seen:
+            seen.add(id(value))
+            left += value.values() if isinstance(value, Mapping) else value
+    return False

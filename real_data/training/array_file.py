@@ -27,20 +27,26 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is another kind of file, damaged, compressed, or has objects, which would be run.
+        ValueError: it is another kind of file, damaged, compressed, has a name twice, or objects, which would be run.
     """
     # opened here: NumPy leaves a file that is cut short open
     with path.open("rb") as opened:
         try:
             with np.load(opened, allow_pickle=False) as file:
                 check_stored(file.zip.infolist(), path.stat().st_size)
-                return {name: file[name] for name in file.files}
+                arrays = {name: file[name] for name in file.files}
+                strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+                if strange:
+                    raise ValueError(f"{strange[0]} is no array")
+                if len(arrays) < len(file.files):  # a.npy and a are one name
+                    raise ValueError("a name is in it twice")
+                return arrays
         except Exception as error:  # a damaged file may raise anything
             raise ValueError(str(error)) from error
 
 
 def check_stored(members: Sequence[zipfile.ZipInfo], num_bytes: int) -> None:
-    """Raise if members of an archive are compressed or overlap: such a one could unpack to anything.
+    """Raise if members of an archive are compressed, overlap or have one name: it could unpack to anything.
 
     Args:
         members: what is in the archive.
@@ -48,7 +54,12 @@ def check_stored(members: Sequence[zipfile.ZipInfo], num_bytes: int) -> None:
     """
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
-            raise ValueError(f"{member.filename} is compressed, as no file of this package is")
+            raise ValueError(
+                f"{member.filename} is compressed, as no file of this package is: save it again without compression"
+            )
+    names = [member.filename for member in members]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is in it twice")
     if sum(member.file_size for member in members) > num_bytes:
         raise ValueError("its members have more bytes than the file")
 

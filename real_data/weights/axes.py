@@ -19,7 +19,7 @@ class Rule:
 
     Attributes:
         num_axes: how many axes the tensor may have there; empty: any number.
-        read: tensor here, from the tensors there.
+        read: tensor here, from the tensors there; raises ValueError with the end of a sentence on their shape.
         write: tensors there, from the tensor here and the channels of an image.
         parts: what ``{part}`` in names there runs over, where one tensor here is several there.
     """
@@ -28,6 +28,21 @@ class Rule:
     read: Callable[[Sequence[np.ndarray]], np.ndarray]
     write: Callable[[np.ndarray, int], list[np.ndarray]]
     parts: tuple[str, ...] = ("",)
+
+
+def _rows_of_pixels(kernel: np.ndarray) -> np.ndarray:
+    """Rows of the pixels of a patch from a kernel of a convolution, (row, column, channel, output)."""
+    rows, columns, _, width = kernel.shape
+    if rows != columns:
+        raise ValueError(f"patches of {rows} x {columns} pixels, those here are square")
+    return kernel.reshape(-1, width)
+
+
+def _tokens(token: np.ndarray) -> np.ndarray:
+    """(token, channel) from (1, token, channel)."""
+    if len(token) != 1:
+        raise ValueError("whose first axis is not 1")
+    return token[0]
 
 
 def _patch_kernel(rows: np.ndarray, channels: int) -> np.ndarray:
@@ -40,7 +55,9 @@ def _flat_heads(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Columns (part, head, channel) from tensors (..., head, channel)."""
     for part in parts:
         if part.shape[-1] != HEAD_WIDTH:
-            raise ValueError(f"its heads of attention have {part.shape[-1]} channels, those here {HEAD_WIDTH}")
+            raise ValueError(f"heads of attention of {part.shape[-1]} channels, those here have {HEAD_WIDTH}")
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError(f"those beside it {' and '.join(str(part.shape) for part in parts[1:])}")
     return np.concatenate([part.reshape(*part.shape[:-2], -1) for part in parts], axis=-1)
 
 
@@ -57,15 +74,13 @@ RULES = {
     # the same, of patches that do not overlap
     "patches": Rule(
         (4,),
-        lambda x: x[0].transpose(2, 3, 1, 0).reshape(-1, len(x[0])),
+        lambda x: _rows_of_pixels(x[0].transpose(2, 3, 1, 0)),
         lambda x, channels: [_patch_kernel(x, channels).transpose(3, 2, 0, 1)],
     ),
     # (row, column, input, output), of patches that do not overlap
-    "patch_kernel": Rule(
-        (4,), lambda x: x[0].reshape(-1, x[0].shape[-1]), lambda x, channels: [_patch_kernel(x, channels)]
-    ),
+    "patch_kernel": Rule((4,), lambda x: _rows_of_pixels(x[0]), lambda x, channels: [_patch_kernel(x, channels)]),
     # (1, token, channel)
-    "token": Rule((3,), lambda x: x[0].reshape(-1, x[0].shape[-1]), lambda x, _: [x[None]]),
+    "token": Rule((3,), lambda x: _tokens(x[0]), lambda x, _: [x[None]]),
     # (input, head, channel) or (head, channel), three times
     "heads_in": Rule((2, 3), _flat_heads, lambda x, _: _heads_back(x), ("query", "key", "value")),
     # (head, channel, output)

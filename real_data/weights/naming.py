@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from real_data.weights.axes import RULES
 
-__all__ = ["NAMINGS", "Entry", "Family", "entries", "family_of", "naming_of", "scales", "table_of"]
+__all__ = ["NAMINGS", "Entry", "Family", "entries", "family_of", "markers", "naming_of", "scales", "table_of"]
 
 Family = Literal["resnet", "transformer"]
 NAMINGS = ("torchvision", "timm", "vit-authors")
@@ -44,10 +44,13 @@ def table_of(naming: str, family: Family) -> Mapping[str, Any]:
 
 def naming_of(names: Collection[str]) -> str | None:
     """Whose names these are; None where no table fits."""
-    for naming in NAMINGS:
-        if any(table_of(naming, family).get("marker") in names for family in _families()):
-            return naming
-    return None
+    return next((naming for naming in NAMINGS if any(marker in names for marker in markers(naming))), None)
+
+
+def markers(naming: str) -> tuple[str, ...]:
+    """Names, one for each kind of network, by which names of this naming are known."""
+    tables = (table_of(naming, family) for family in _families())
+    return tuple(table["marker"] for table in tables if table)
 
 
 def family_of(names: Collection[str], naming: str = "own") -> Family | None:

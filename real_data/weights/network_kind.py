@@ -23,7 +23,9 @@ def head_of(names: Collection[str]) -> tuple[str, ...]:
 def num_blocks(names: Collection[str], of: str = "blocks") -> int:
     """Number of the blocks, or the layers, that names tell of."""
     parts = [name.split("/") for name in names]
-    return 1 + max((int(part[2]) for part in parts if part[1] == of and part[2].isdigit()), default=-1)
+    return 1 + max(
+        (int(part[2]) for part in parts if len(part) > 2 and part[1] == of and part[2].isdigit()), default=-1
+    )
 
 
 def square_side(number: int) -> int | None:
@@ -33,13 +35,13 @@ def square_side(number: int) -> int | None:
 
 
 def model_of(shapes: Mapping[str, tuple[int, ...]], channels: int | None) -> ModelConfig | None:
-    """Settings of the network whose tensors these are; None where they are of no network that is known.
+    """Settings of the network whose tensors these are, at least one axis each; None where of no network that is known.
 
     Args:
         shapes: of the tensors, by our names.
         channels: of an image, from which the size of patches follows.
     """
-    if "params/embedding/patches/kernel" in shapes:
+    if len(shapes.get("params/embedding/patches/kernel", ())) == 2 and num_blocks(shapes):
         rows, width = shapes["params/embedding/patches/kernel"]
         heads = width / HEAD_WIDTH
         kind = next((kind for kind, number in HEADS.items() if number == heads), "vit-ti")
@@ -50,7 +52,7 @@ def model_of(shapes: Mapping[str, tuple[int, ...]], channels: int | None) -> Mod
             registers=shapes.get("params/embedding/registers", (0,))[0],
             depth=num_blocks(shapes),
         )
-    if "params/stem/convolution/kernel" in shapes:
+    if len(shapes.get("params/stem/convolution/kernel", ())) == 4:
         size, _, _, width = shapes["params/stem/convolution/kernel"]
         three = "params/blocks/0/layers/2/convolution/kernel" in shapes
         return ModelConfig(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from operator import index
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,21 +16,19 @@ from data_pruning.records.settings import from_json
 from real_data.models.config import ModelConfig
 from real_data.training.augmentation import Standardization
 from real_data.training.weights_file import read_weights_file
-from real_data.weights.axes import RULES
+from real_data.weights.listing import listed
 from real_data.weights.named_weights import NamedWeights
-from real_data.weights.naming import NAMINGS, Family, entries, family_of, naming_of, scales, table_of
+from real_data.weights.naming import NAMINGS, family_of, naming_of
 from real_data.weights.network_kind import head_of, model_of, square_side
 from real_data.weights.positions import POSITIONS, REGISTERS, positions_here
-from real_data.weights.tensor_file import read_tensor_file
+from real_data.weights.renaming import check_heads, renamed, without_prefix
+from real_data.weights.tensor_file import TensorFile, is_of_training, read_tensor_file
 
-__all__ = ["listed", "read"]
+__all__ = ["read"]
 
-MOST = 12
-"""Differences that an error lists."""
 PROVENANCE = ("training_run", "notes", "dataset", "software")
 """What is kept of the description of a training."""
-PREFIXES = ("module.", "_orig_mod.")
-"""What PyTorch puts before all names when a network was trained on several devices, or compiled."""
+_OURS = ("params/", "batch_stats/")
 
 
 def read(path: str | os.PathLike[str], naming: str = "auto", *, network: int = 0) -> NamedWeights:
@@ -47,8 +47,8 @@ def read(path: str | os.PathLike[str], naming: str = "auto", *, network: int = 0
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged or has pickled objects; its names are of none of these networks, in which case
-            all of them are listed; a tensor has other axes or numbers that are not finite.
+        ValueError: the file is damaged or has pickled objects; its names are of none of these networks, or tensors
+            have other axes, types or numbers that are not finite, in which case all of them are listed.
     """
     check_choice("naming", naming, ("auto", "own", *NAMINGS))
     check_integer("network", network, 0)
@@ -57,22 +57,15 @@ def read(path: str | os.PathLike[str], naming: str = "auto", *, network: int = 0
         file = file / "weights.npz"
     if not file.exists():
         raise FileNotFoundError(f"there is no {file}")
-    tensors, description = read_tensor_file(file)
-    if description is not None and "seeds" in tensors:
+    if is_of_training(file):
         return _of_training(file, naming, network)
     if network:
         raise ValueError(f"network must be 0, as {file} has one network, got {network}")
+    found = read_tensor_file(file)
     try:
-        return _finite(_of_tensors(tensors, naming, description or {}))
+        return _finite(_of_tensors(found, naming))
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
-
-
-def listed(lines: Iterable[str]) -> str:
-    """Lines as one, up to a number of them and the count of the rest."""
-    lines = list(lines)
-    rest = len(lines) - MOST
-    return "; ".join(lines[:MOST]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def _of_training(file: Path, naming: str, network: int) -> NamedWeights:
@@ -83,9 +76,9 @@ def _of_training(file: Path, naming: str, network: int) -> NamedWeights:
     number = len(arrays["seeds"])
     if network >= number:
         raise ValueError(f"network must be in [0, {number - 1}] for {file}, got {network}")
-    ours = {name: array[network] for name, array in arrays.items() if name.startswith(("params/", "batch_stats/"))}
+    ours = {name: array[network] for name, array in arrays.items() if name.startswith(_OURS)}
     height, width, channels = about["image_shape"]
-    return NamedWeights(
+    weights = NamedWeights(
         ours,
         model=from_json(ModelConfig, about["model"]),
         image_shape=(height, width, channels),
@@ -95,132 +88,112 @@ def _of_training(file: Path, naming: str, network: int) -> NamedWeights:
         num_networks=number,
         provenance={name: about[name] for name in PROVENANCE if name in about},
     )
+    try:
+        return _finite(weights)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
-def _of_tensors(tensors: Mapping[str, np.ndarray], naming: str, about: Mapping[str, Any]) -> NamedWeights:
-    tensors, notes = _without_prefix(tensors)
+def _of_tensors(file: TensorFile, naming: str) -> NamedWeights:
+    tensors, notes = without_prefix(file.tensors, naming)
+    notes = [*file.notes, *notes]
+    about = _About.of(file.description)
     if naming == "auto":
-        ours = any(name.startswith(("params/", "batch_stats/")) for name in tensors)
+        ours = any(name.startswith(_OURS) for name in tensors)
         found = "own" if ours else naming_of(tensors)
+        if not tensors:
+            raise ValueError("it has no tensors")
         if found is None:
             raise ValueError(f"its names are those of no network that is known: {listed(sorted(tensors))}")
         naming = found
+    shape, model = about.image_shape, about.model
     if naming == "own":
-        other = sorted(name for name in tensors if not name.startswith(("params/", "batch_stats/")))
-        if other:
-            raise ValueError(f"names of no weights of ours: {listed(other)}")
-        arrays, channels, pixels = dict(tensors), None, None
+        arrays, channels, pixels = _own(tensors), None, None
     else:
         family = family_of(tensors, naming)
         if family is None:
             raise ValueError(f"its names are those of no network in the naming {naming}: {listed(sorted(tensors))}")
-        arrays, channels, pixels = _renamed(tensors, naming, family, notes)
-    shape = about.get("image_shape")
+        arrays, channels, pixels = renamed(tensors, naming, family, notes)
+        if family == "transformer" and model is None:
+            check_heads(arrays, naming, notes)
     channels = channels if shape is None else shape[2]
-    shapes = {name: array.shape for name, array in arrays.items()}
-    model = from_json(ModelConfig, about["model"]) if about.get("model") else model_of(shapes, channels or 3)
-    num_patches = None
-    if shape is not None and model is not None and model.patch_size is not None:
-        num_patches = (shape[0] // model.patch_size) * (shape[1] // model.patch_size)
-    if POSITIONS in arrays:
+    model = model or model_of({name: array.shape for name, array in arrays.items()}, channels or 3)
+    size = None if model is None else model.patch_size
+    if POSITIONS in arrays and naming != "own":
+        num_patches = None if shape is None or size is None else (shape[0] // size) * (shape[1] // size)
         arrays[POSITIONS], registers = positions_here(arrays[POSITIONS], arrays.get(REGISTERS), num_patches)
         if registers is not None:
             arrays[REGISTERS] = registers
-        if shape is None and model is not None and model.patch_size is not None:
-            side = square_side(len(arrays[POSITIONS]) - 1)
-            shape = None if side is None else (side * model.patch_size, side * model.patch_size, channels or 3)
+    if POSITIONS in arrays and shape is None and size is not None:
+        side = square_side(len(arrays[POSITIONS]) - 1)
+        shape = None if side is None else (side * size, side * size, channels or 3)
     arrays = _as_float32(arrays, notes)
     head = head_of(arrays)
     weights = NamedWeights(
         arrays,
         naming,
         model,
-        None if shape is None else (shape[0], shape[1], shape[2]),
+        shape,
         arrays[head[0]].shape[-1] if head else None,
-        _pixels(about.get("standardization")),
+        about.standardization,
         pixels if channels == 3 else None,
         tuple(notes),
-        provenance=about.get("provenance", {}),
+        provenance=about.provenance,
     )
-    if "weights_sha256" in about and about["weights_sha256"] != weights.digest:
+    if about.digest not in (None, weights.digest):
         raise ValueError("its weights do not match the sha256 of its description: damaged or altered")
     return weights
 
 
-def _renamed(
-    tensors: Mapping[str, np.ndarray], naming: str, family: Family, notes: list[str]
-) -> tuple[dict[str, np.ndarray], int | None, str | None]:
-    """Tensors by our names with our axes, the channels of an image, and the name of the customary pixels."""
-    table = table_of(naming, family)
-    left = dict(tensors)
-    arrays: dict[str, np.ndarray] = {}
-    channels, wrong = None, []
-    for entry in entries(naming, family, tensors):
-        way = next((way for way in entry.names if any(name in left for name in way)), None)
-        if way is None:
-            continue
-        missing = [name for name in way if name not in left]
-        parts = [left.pop(name) for name in way if name in left]
-        axes = RULES[entry.rule].num_axes
-        if missing:
-            wrong += [f"{name} is missing" for name in missing]
-        elif axes and any(part.ndim not in axes for part in parts):
-            wrong.append(f"{way[0]} has shape {parts[0].shape}, not {' or '.join(map(str, axes))} axes")
-        else:
-            arrays[entry.own] = np.ascontiguousarray(RULES[entry.rule].read(parts))
-            if entry.rule in ("patches", "patch_kernel"):
-                channels = parts[0].shape[1 if entry.rule == "patches" else 2]
-    ignored = [name for name in left if name.split(".")[-1] in table.get("ignored", ())]
-    if ignored:
-        kinds = sorted({name.split(".")[-1] for name in ignored})
-        notes.append(f"left out, as no function of the network: {len(ignored)} x {', '.join(kinds)}")
-    before_head = [name for name in left if name in table.get("before_head", ())]
-    if before_head:
-        for name in head_of(arrays):
-            arrays.pop(name)
-        notes.append(
-            f"left out: {', '.join(before_head)} and the head behind it, since the networks here have no such layer; "
-            "all before it is as in the file"
-        )
-    gammas = scales(naming, family, tensors)
-    for layer, gamma in gammas.items():
-        for name in (f"{layer}/kernel", f"{layer}/bias"):
-            if name in arrays:
-                arrays[name] = arrays[name] * left[gamma]
-    if gammas:
-        notes.append(f"multiplied into their layers: {len(gammas)} scales, {', '.join(list(gammas.values())[:2])} ...")
-    unknown = set(left) - {*ignored, *before_head, *gammas.values()}
-    wrong += [f"{name} {left[name].shape} is of no use" for name in sorted(unknown)]
+def _own(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Tensors of our names, checked."""
+    wrong = [f"{name} {array.shape}" for name, array in tensors.items() if not name.startswith(_OURS) or not array.ndim]
     if wrong:
-        raise ValueError(f"it is not a {family} in the naming {naming} that is known here: {listed(wrong)}")
-    if family == "resnet":
-        channels = tensors["conv1.weight"].shape[1] if "conv1.weight" in tensors else None
-    return arrays, channels, table["pixels_folded"] if gammas else table["pixels"]
+        raise ValueError(f"no weights of ours, by their names or as they have no axes: {listed(sorted(wrong))}")
+    return dict(tensors)
 
 
-def _without_prefix(tensors: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-    notes = []
-    for prefix in PREFIXES:
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): array for name, array in tensors.items()}
-            notes.append(f"names without their {prefix}")
-    return dict(tensors), notes
+class _About(NamedTuple):
+    """What the description of a file says."""
+
+    model: ModelConfig | None = None
+    image_shape: tuple[int, int, int] | None = None
+    standardization: Standardization | None = None
+    provenance: Mapping[str, Any] = MappingProxyType({})
+    digest: str | None = None
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any] | None) -> _About:
+        """Of a description that :func:`real_data.weights.write` wrote, or of none."""
+        if description is None:
+            return cls()
+        try:
+            model, shape, pixels = (description.get(name) for name in ("model", "image_shape", "standardization"))
+            if shape is not None:
+                height, width, channels = map(index, shape)
+                shape = (height, width, channels)
+            if pixels is not None:
+                pixels = Standardization(*(np.array(pixels[name], np.float32) for name in Standardization._fields))
+            return cls(
+                None if model is None else from_json(ModelConfig, model),
+                shape,
+                pixels,
+                description.get("provenance", {}),
+                description["weights_sha256"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"its description is damaged: {error}") from error
 
 
 def _as_float32(arrays: Mapping[str, np.ndarray], notes: list[str]) -> dict[str, np.ndarray]:
     wrong = [f"{name} is of type {array.dtype}" for name, array in arrays.items() if array.dtype.kind != "f"]
     if wrong:
         raise ValueError(f"weights must be floating point: {listed(wrong)}")
-    rounded = [name for name, array in arrays.items() if array.dtype != np.float32]
+    rounded = [name for name, array in arrays.items() if array.dtype.itemsize > np.dtype(np.float32).itemsize]
     if rounded:
         notes.append(f"rounded to float32: {len(rounded)} tensors, {rounded[0]} ...")
-    return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-
-
-def _pixels(value: Mapping[str, Any] | None) -> Standardization | None:
-    if value is None:
-        return None
-    return Standardization(np.array(value["mean"], np.float32), np.array(value["scale"], np.float32))
+    with np.errstate(over="ignore"):  # what is too large is refused afterwards
+        return {name: np.asarray(array, np.float32, order="C") for name, array in arrays.items()}
 
 
 def _finite(weights: NamedWeights) -> NamedWeights:

@@ -15,12 +15,13 @@ from real_data.training.augmentation import Standardization
 from real_data.training.fine_tuning import FineTuning
 from real_data.training.layers import by_name
 from real_data.training.start import Start
+from real_data.weights.listing import listed
 from real_data.weights.named_weights import NamedWeights
 from real_data.weights.network_kind import head_of, in_words, model_of
 from real_data.weights.pixels import customary
 from real_data.weights.pixels import in_words as pixels_in_words
 from real_data.weights.positions import POSITIONS
-from real_data.weights.reading import listed, read
+from real_data.weights.reading import read
 
 __all__ = ["shapes_of", "starting_weights"]
 
@@ -68,7 +69,13 @@ def starting_weights(
         raise ValueError(f"head must be new for {num_classes} classes, got 'keep': {fine_tuning.weights} has {there}")
     if POSITIONS in arrays and POSITIONS in needed:
         arrays[POSITIONS] = _for_images(weights, needed, (height, width), notes)
-    _check(fine_tuning.weights, weights, arrays, needed, fine_tuning.head)
+    wrong = _differences(arrays, needed, fine_tuning.head) + _of_images(weights, model, (height, width, channels))
+    if wrong:
+        there, here = (_in_words(shapes, weights) for shapes in (weights.shapes, needed))
+        raise ValueError(
+            f"{fine_tuning.weights} ({there}) has other weights than the network of the settings ({here}), "
+            f"{len(wrong)} differences: {listed(wrong)}"
+        )
     standardization, note = _pixels(fine_tuning, weights, channels)
     for line in (*notes, *([] if note is None else [note])):
         print(f"{fine_tuning.weights}: {line}", file=sys.stderr)
@@ -104,8 +111,8 @@ def _for_images(weights: NamedWeights, needed: _Shapes, size: tuple[int, int], n
     return interpolated(positions, before, after)
 
 
-def _check(path: str, weights: NamedWeights, arrays: dict[str, np.ndarray], needed: _Shapes, head: str) -> None:
-    """Raise unless the tensors are those of the network; the error lists all differences."""
+def _differences(arrays: Mapping[str, np.ndarray], needed: _Shapes, head: str) -> list[str]:
+    """Between the tensors and those of the network."""
     drawn = set(head_of(needed)) if head == "new" else set()
     wrong = [
         f"{name} is missing, {list(shape)} needed" for name, shape in needed.items() if name not in {*arrays, *drawn}
@@ -117,12 +124,16 @@ def _check(path: str, weights: NamedWeights, arrays: dict[str, np.ndarray], need
             wrong.append(f"{name} {list(array.shape)} is not in the network")
         elif array.shape != needed[name]:
             wrong.append(f"{name} is {list(array.shape)}, {list(needed[name])} needed")
-    if wrong:
-        there, here = (_in_words(shapes, weights) for shapes in (weights.shapes, needed))
-        raise ValueError(
-            f"{path} ({there}) has other weights than the network of the settings ({here}), {len(wrong)} differences: "
-            f"{listed(wrong)}"
-        )
+    return wrong
+
+
+def _of_images(weights: NamedWeights, model: ModelConfig, size: tuple[int, int, int]) -> list[str]:
+    """Whether networks that have a weight for every pixel are for images of another size, of as many pixels."""
+    there, step = weights.image_shape, {"mlp": 1, "cnn": 4}.get(model.kind)  # a cnn halves images twice
+    if there is None or step is None:
+        return []
+    seen_there, seen = ((height // step, width // step, channels) for height, width, channels in (there, size))
+    return [] if seen_there == seen else [f"images are {list(there)} there, {list(size)} here"]
 
 
 def _in_words(shapes: _Shapes, weights: NamedWeights) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_pruning.records.atomic_file import write_atomically
-from real_data.embeddings.torch_file import read_tensors
+from real_data.embeddings.torch_file import tensors_and_notes
 from real_data.embeddings.torch_pickle import float32_of
 from real_data.training.array_file import read_arrays, write_arrays
+from real_data.weights.listing import listed
 
-__all__ = ["FORMATS", "read_tensor_file", "write_tensor_file"]
+__all__ = ["FORMATS", "TensorFile", "is_of_training", "read_tensor_file", "write_tensor_file"]
 
 FORMATS = (".safetensors", ".npz")
 """Suffixes of the files that are written."""
@@ -25,10 +25,30 @@ _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"} | {
 }
 
 
-def read_tensor_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
-    """Tensors of a safetensors file, a ``.npz`` file or a file of PyTorch, and our description where there is one.
+class TensorFile(NamedTuple):
+    """What is in a file.
 
-    Numbers of two bytes with a fraction come as float32, others as they are.
+    Attributes:
+        tensors: by name; numbers of two bytes with a fraction as float32, others of their type.
+        description: what :func:`real_data.weights.write` said of them; None where there is none, or another's.
+        notes: what was left out in reading.
+    """
+
+    tensors: dict[str, np.ndarray]
+    description: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def is_of_training(path: Path) -> bool:
+    """Whether a file has the members of those that :func:`real_data.training.weights_file.save_weights` writes."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"seeds.npy", "sha256.npy"} <= set(archive.namelist())
+
+
+def read_tensor_file(path: Path) -> TensorFile:
+    """Tensors of a safetensors file, a ``.npz`` file or a file of PyTorch.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -44,14 +64,14 @@ def read_tensor_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] 
                 of_numpy = any(name.endswith(".npy") for name in archive.namelist())
         except zipfile.BadZipFile as error:
             raise ValueError(f"{path} is a damaged archive: {error}") from error
-        return _read_npz(path) if of_numpy else (read_tensors(path), None)
+        return _read_npz(path) if of_numpy else _read_torch(path)
     if head.startswith(b"\x80"):
-        return read_tensors(path), None
+        return _read_torch(path)
     raise ValueError(f"{path} is no file of weights: neither safetensors nor npz nor of PyTorch")
 
 
 def write_tensor_file(path: Path, tensors: Mapping[str, np.ndarray], description: Mapping[str, Any] | None) -> None:
-    """Write tensors; the file is there whole or not at all.
+    """Write tensors; the file is there whole or not at all, in place of one that was there.
 
     Args:
         path: the file, with one of the suffixes :data:`FORMATS`.
@@ -64,35 +84,49 @@ def write_tensor_file(path: Path, tensors: Mapping[str, np.ndarray], description
         return
     from safetensors.numpy import save
 
-    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    contiguous = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     write_atomically(path, save(contiguous, metadata=None if text is None else {"description": text}))
 
 
-def _read_npz(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+def _read_torch(path: Path) -> TensorFile:
+    tensors, notes = tensors_and_notes(path)
+    return TensorFile(tensors, None, notes)
+
+
+def _read_npz(path: Path) -> TensorFile:
     try:
         arrays = read_arrays(path)
-        text = arrays.pop("description", None)
-        description = None if text is None else json.loads(str(text))
     except ValueError as error:
         raise ValueError(f"{path} is no npz file of arrays, or is damaged: {error}") from error
-    return {name: float32_of(array, bfloat16=False) for name, array in arrays.items()}, description
+    described = "description" in arrays and arrays["description"].dtype.kind == "U"
+    description = _ours(str(arrays.pop("description"))) if described else None
+    return TensorFile({name: float32_of(array, bfloat16=False) for name, array in arrays.items()}, description)
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
+def _read_safetensors(path: Path) -> TensorFile:
     from safetensors import SafetensorError, deserialize
 
     content = path.read_bytes()
     try:
         found = deserialize(content)
-        header = json.load(io.BytesIO(content[8 : 8 + int.from_bytes(content[:8], "little")]))
-        text = header.get("__metadata__", {}).get("description")
-        description = json.loads(text) if text is not None and text.startswith("{") else None
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is no safetensors file, or is damaged: {error}") from error
+    del content
+    wrong = [f"{name} is of type {tensor['dtype']}" for name, tensor in found if tensor["dtype"] not in _TYPES]
+    if wrong:
+        raise ValueError(f"{path} has numbers of types that are none of {', '.join(_TYPES)}: {listed(wrong)}")
     arrays = {}
     for name, tensor in found:
-        if tensor["dtype"] not in _TYPES:
-            raise ValueError(f"{path}: {name} has numbers of the type {tensor['dtype']}, none of {', '.join(_TYPES)}")
         numbers = np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
         arrays[name] = float32_of(numbers, bfloat16=tensor["dtype"] == "BF16")
-    return arrays, description
+    return TensorFile(arrays, _ours((header.get("__metadata__") or {}).get("description")))
+
+
+def _ours(text: str | None) -> dict[str, Any] | None:
+    """The description that we wrote; others have texts of this name, too."""
+    try:
+        value = None if text is None else json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and "weights_sha256" in value else None

@@ -13,12 +13,12 @@ from data_pruning.records.settings import to_json
 from real_data.training.layers import by_name
 from real_data.training.networks import TrainedNetworks
 from real_data.weights.axes import RULES
+from real_data.weights.listing import listed
 from real_data.weights.named_weights import NamedWeights
 from real_data.weights.naming import NAMINGS, entries, family_of, table_of
 from real_data.weights.network_kind import model_of
 from real_data.weights.pixels import in_words
 from real_data.weights.positions import POSITIONS, REGISTERS, positions_of_timm
-from real_data.weights.reading import listed
 from real_data.weights.tensor_file import FORMATS, write_tensor_file
 
 __all__ = ["write"]
@@ -31,6 +31,8 @@ def write(
     naming: str = "own",
 ) -> tuple[str, ...]:
     """Write the weights of one network; :func:`real_data.weights.read` gives the same back, bit for bit.
+
+    A file that is there already is replaced.
 
     Beside the weights the file says which network it is, what is done to the pixels, and the digest of the weights;
     not so ``.npz`` in the naming of the authors of the vision transformer, which has no place for it.  Files in the
@@ -46,7 +48,8 @@ def write(
         What the reader of the file should know, for example how to make the network in timm.
 
     Raises:
-        ValueError: another suffix, or a network, or a part of it, that has no names in this naming.
+        ValueError: another suffix, a network, or a part of it, that has no names in this naming, or images that are no
+            squares in ``.npz`` in the naming of the authors.
     """
     file = Path(path)
     check_choice("naming", naming, ("own", *NAMINGS))
@@ -61,6 +64,12 @@ def write(
     pixels = weights.standardization
     if not described and pixels is not None:
         notes.append(f"the file does not say how pixels are standardised: {in_words(pixels)}")
+    shape = weights.image_shape
+    if not described and shape is not None and shape[0] != shape[1]:
+        raise ValueError(
+            f"path must end in .safetensors for images of {shape[0]} x {shape[1]} pixels, got {file}: .npz in the "
+            "naming vit-authors does not say so, and readers take images to be squares"
+        )
     description = {
         "title": "Weights of one network, see real_data.weights.read",
         "naming": naming,
