@@ -44,7 +44,9 @@ def weights(
             standard deviation 0.229, 0.224, 0.225 (imagenet); or by 0.5 and 0.5 (half).
     """
     from real_data.weights import read, write
+    from real_data.weights.listing import listed
     from real_data.weights.pixels import chosen
+    from real_data.weights.start import differences_to_network
     from real_data.weights.tensor_file import FORMATS
 
     if to is not None:
@@ -60,7 +62,12 @@ def weights(
     if pixels != "as-read":
         found = replace(found, standardization=chosen(pixels, found))
     notes = list(found.notes)
+    wrong = differences_to_network(found)
+    if wrong:
+        notes.append(f"not all that this network has, or more: {listed(wrong)}")
     if to is not None:
+        if wrong:
+            raise ValueError(f"--to needs a file of a whole network, {file} is none: {listed(wrong)}")
         notes += write(to, found, naming=naming)
     for line in _about(found):
         print(line)

@@ -55,6 +55,8 @@ def read(path: str | os.PathLike[str], naming: str = "auto", *, network: int = 0
     file = Path(path)
     if file.is_dir():
         file = file / "weights.npz"
+        if not file.exists():
+            raise FileNotFoundError(f"there is no weights.npz in the folder {file.parent}")
     if not file.exists():
         raise FileNotFoundError(f"there is no {file}")
     if is_of_training(file):

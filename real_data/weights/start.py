@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from flax import nnx
@@ -23,7 +24,7 @@ from real_data.weights.pixels import in_words as pixels_in_words
 from real_data.weights.positions import POSITIONS
 from real_data.weights.reading import read
 
-__all__ = ["shapes_of", "starting_weights"]
+__all__ = ["differences_to_network", "shapes_of", "starting_weights"]
 
 _Shapes = Mapping[str, tuple[int, ...]]
 
@@ -71,7 +72,8 @@ def starting_weights(
         arrays[POSITIONS] = _for_images(weights, needed, (height, width), notes)
     wrong = _differences(arrays, needed, fine_tuning.head) + _of_images(weights, model, (height, width, channels))
     if wrong:
-        there, here = (_in_words(shapes, weights) for shapes in (weights.shapes, needed))
+        there = _in_words(weights.shapes, 3 if weights.image_shape is None else weights.image_shape[2])
+        here = _in_words(needed, channels)
         raise ValueError(
             f"{fine_tuning.weights} ({there}) has other weights than the network of the settings ({here}), "
             f"{len(wrong)} differences: {listed(wrong)}"
@@ -82,6 +84,20 @@ def starting_weights(
     return Start(
         arrays, standardization=standardization, layers=fine_tuning.layers, layer_decay=fine_tuning.layer_decay
     )
+
+
+def differences_to_network(weights: NamedWeights) -> list[str]:
+    """What is missing or of another shape for the network that weights are of; the head may be missing.
+
+    None where the network, or the images that an MLP, CNN or transformer is for, are not known.
+    """
+    shape, stem = weights.image_shape, weights.shapes.get("params/stem/convolution/kernel")
+    if stem is not None and shape is None:
+        shape = (64, 64, stem[2])  # of any size: these networks have no weights that depend on it
+    if weights.model is None or shape is None:
+        return []
+    head: Literal["new", "keep"] = "new" if weights.num_classes is None else "keep"
+    return _differences(weights.arrays, shapes_of(weights.model, shape, max(2, weights.num_classes or 2)), head)
 
 
 def shapes_of(model: ModelConfig, image_shape: tuple[int, int, int], num_classes: int) -> dict[str, tuple[int, ...]]:
@@ -111,7 +127,7 @@ def _for_images(weights: NamedWeights, needed: _Shapes, size: tuple[int, int], n
     return interpolated(positions, before, after)
 
 
-def _differences(arrays: Mapping[str, np.ndarray], needed: _Shapes, head: str) -> list[str]:
+def _differences(arrays: Mapping[str, np.ndarray], needed: _Shapes, head: Literal["new", "keep"]) -> list[str]:
     """Between the tensors and those of the network."""
     drawn = set(head_of(needed)) if head == "new" else set()
     wrong = [
@@ -136,8 +152,8 @@ def _of_images(weights: NamedWeights, model: ModelConfig, size: tuple[int, int, 
     return [] if seen_there == seen else [f"images are {list(there)} there, {list(size)} here"]
 
 
-def _in_words(shapes: _Shapes, weights: NamedWeights) -> str:
-    model = model_of(shapes, 3 if weights.image_shape is None else weights.image_shape[2])
+def _in_words(shapes: _Shapes, channels: int) -> str:
+    model = model_of(shapes, channels)
     return "a network that is not known" if model is None else in_words(model)
 
 

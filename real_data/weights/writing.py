@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pruning.arguments import check_choice, check_integer
 from data_pruning.records.settings import to_json
+from real_data.models.config import ModelConfig
 from real_data.training.layers import by_name
 from real_data.training.networks import TrainedNetworks
 from real_data.weights.axes import RULES
@@ -29,6 +30,8 @@ def write(
     weights: NamedWeights | TrainedNetworks,
     network: int = 0,
     naming: str = "own",
+    *,
+    image_shape: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
     """Write the weights of one network; :func:`real_data.weights.read` gives the same back, bit for bit.
 
@@ -43,20 +46,24 @@ def write(
         weights: what :func:`real_data.weights.read` returned, or trained networks.
         network: which of the trained networks.
         naming: own; torchvision or timm, for residual networks and vision transformers; vit-authors for the latter.
+        image_shape: height, width and channels of the images that trained networks are for; needed for vision
+            transformers, whose positions do not say how many rows of patches there are.
 
     Returns:
         What the reader of the file should know, for example how to make the network in timm.
 
     Raises:
         ValueError: another suffix, a network, or a part of it, that has no names in this naming, or images that are no
-            squares in ``.npz`` in the naming of the authors.
+            squares in ``.npz`` in the naming of the authors; ``image_shape`` is missing, or not that of the networks.
     """
     file = Path(path)
     check_choice("naming", naming, ("own", *NAMINGS))
     if file.suffix not in FORMATS:
         raise ValueError(f"path must end in {' or '.join(FORMATS)}, got {file}")
     if isinstance(weights, TrainedNetworks):
-        weights = _picked(weights, network)
+        weights = _picked(weights, network, image_shape)
+    elif image_shape is not None:
+        raise ValueError(f"image_shape must be None for the weights of one network, got {image_shape}")
     elif network:
         raise ValueError(f"network must be 0 for the weights of one network, got {network}")
     described = not (naming == "vit-authors" and file.suffix == ".npz")
@@ -113,7 +120,7 @@ def _channels(weights: NamedWeights) -> int:
     return 3 if weights.image_shape is None else weights.image_shape[2]
 
 
-def _picked(networks: TrainedNetworks, network: int) -> NamedWeights:
+def _picked(networks: TrainedNetworks, network: int, image_shape: Sequence[int] | None) -> NamedWeights:
     check_integer("network", network, 0, networks.num_networks - 1)
     arrays = {
         name: np.asarray(array[network])
@@ -121,14 +128,35 @@ def _picked(networks: TrainedNetworks, network: int) -> NamedWeights:
         for name, array in by_name(kind, tree).items()
     }
     channels = len(networks.standardization.mean)
+    model = model_of({name: array.shape for name, array in arrays.items()}, channels)
     return NamedWeights(
         arrays,
-        model=model_of({name: array.shape for name, array in arrays.items()}, channels),
+        model=model,
+        image_shape=_checked(image_shape, channels, model, arrays),
         num_classes=networks.architecture.num_classes,
         standardization=networks.standardization,
         network=network,
         num_networks=networks.num_networks,
     )
+
+
+def _checked(
+    image_shape: Sequence[int] | None, channels: int, model: ModelConfig | None, arrays: Mapping[str, np.ndarray]
+) -> tuple[int, int, int] | None:
+    """The shape of images, which must be that of the networks as far as they tell."""
+    size = None if model is None else model.patch_size
+    if image_shape is None:
+        if size is not None:
+            raise ValueError("image_shape must be given for vision transformers: positions do not tell rows of patches")
+        return None
+    shape = tuple(map(int, image_shape))
+    if len(shape) != 3 or min(shape) < 1 or shape[2] != channels:
+        raise ValueError(f"image_shape must be height, width and {channels} channels, got {tuple(image_shape)}")
+    patches = None if size is None else 1 + (shape[0] // size) * (shape[1] // size)
+    if patches not in (None, len(arrays.get(POSITIONS, ()))):
+        number = len(arrays[POSITIONS]) - 1
+        raise ValueError(f"image_shape must be of {number} patches of {size} x {size} pixels, got {tuple(image_shape)}")
+    return shape[0], shape[1], shape[2]
 
 
 def _floats(values: np.ndarray) -> list[float]:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from real_data import weights
+from real_data import models, weights
 from real_data.__main__ import cli
 from real_data.models.config import ModelConfig
+from real_data.training import train as training
 from real_data.training.array_file import digest_of_arrays, write_arrays
+from real_data.training.config import TrainingConfig
 from real_data.training.fine_tuning import FineTuning
 from real_data.weights.axes import RULES
 from real_data.weights.listing import listed
@@ -158,6 +160,43 @@ def test_weights_of_pixels_are_for_images_of_one_shape(config, other, same, tmp_
             weights.starting_weights(settings, config, shape, 5)
 
 
+def test_trained_transformers_are_written_with_the_shape_of_their_images(tmp_path):
+    """2 x 8 patches are as many as 4 x 4, for which they would be taken without it."""
+    config, shape = replace(TRANSFORMER, depth=1, patch_size=2), (4, 16, 1)
+    networks = training.train(
+        models.build(config, shape, 2),
+        RNG.integers(0, 256, (8, *shape), dtype=np.uint8),
+        np.arange(8) % 2,
+        [np.arange(8)],
+        seeds=(0,),
+        config=TrainingConfig(num_steps=1, batch_size=4),
+    )
+    path = tmp_path / "x.safetensors"
+    for wrong, message in (
+        (None, "image_shape must be given for vision transformers"),
+        ((4, 16, 3), "height, width and 1 channels, got"),
+        ((8, 16, 1), "image_shape must be of 16 patches of 2 x 2 pixels, got"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            weights.write(path, networks, image_shape=wrong)
+    for naming in ("own", "timm"):
+        weights.write(path, networks, naming=naming, image_shape=shape)
+        found = weights.starting_weights(FineTuning(str(path)), config, shape, 2)
+        np.testing.assert_array_equal(
+            found.arrays["params/embedding/positions"], networks.params["embedding"]["positions"][0]
+        )
+    with pytest.raises(ValueError, match="image_shape must be None for the weights of one network"):
+        weights.write(path, weights.read(path), image_shape=shape)
+
+
+def test_networks_are_named_by_the_channels_of_their_own_images(tmp_path):
+    weights.write(tmp_path / "x.npz", weights_of())
+    with pytest.raises(ValueError, match=r"\(vit-ti, .*, patches of 4 x 4\) has other weights .*, patches of 2 x 2\)"):
+        weights.starting_weights(FineTuning(str(tmp_path / "x.npz")), replace(TRANSFORMER, patch_size=2), (8, 8, 1), 5)
+    with pytest.raises(FileNotFoundError, match=f"there is no weights.npz in the folder {tmp_path}"):
+        weights.read(tmp_path)
+
+
 def test_weights_of_a_training_that_are_not_finite_are_refused(tmp_path):
     arrays = {
         "description": np.array(json.dumps({"image_shape": [8, 8, 1], "num_classes": 5, "model": {"kind": "mlp"}})),
@@ -215,3 +254,21 @@ def test_what_the_command_would_not_use_is_refused(tensors, tmp_path, capsys):
             cli.main(["weights", str(tmp_path / "x.safetensors"), *more])
         assert stop.value.code == 2
         assert f"got {' '.join(more)} without --to" in capsys.readouterr().err
+
+
+def test_the_command_says_what_is_missing_and_converts_no_halves(tensors, tmp_path, capsys):
+    del tensors["blocks.1.mlp.fc1.bias"]
+    read(tmp_path, {**tensors, "norm.weight": np.zeros(32, np.float32)})
+    cli.main(["weights", str(tmp_path / "x.safetensors")])
+    shown = capsys.readouterr().out
+    assert "params/blocks/1/mlp/expansion/bias is missing, [256] needed" in shown
+    assert "params/norm/scale is [32], [64] needed" in shown
+    with pytest.raises(SystemExit):
+        cli.main(["weights", str(tmp_path / "x.safetensors"), "--to", str(tmp_path / "y.npz")])
+    assert "--to needs a file of a whole network" in capsys.readouterr().err
+    assert not (tmp_path / "y.npz").exists()
+    residual = weights_of(ModelConfig("resnet18", width=0.05))
+    arrays = {name: array for name, array in residual.arrays.items() if "head" not in name}
+    weights.write(tmp_path / "r.npz", replace(residual, arrays=arrays, num_classes=None), naming="torchvision")
+    cli.main(["weights", str(tmp_path / "r.npz"), "--to", str(tmp_path / "s.npz")])
+    assert "missing" not in capsys.readouterr().out
