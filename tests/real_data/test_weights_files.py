@@ -84,7 +84,7 @@ def test_tensors_of_pytorch_are_what_was_saved(name, tmp_path):
         ("module", r"it names torch.nn.modules.linear.Linear, .*: save model.state_dict\(\) alone"),
         ("sparse", "it names torch._utils._rebuild_sparse_tensor"),
         ("deeper", "beside tensors it has tables or lists of tensors, more"),
-        ("negative", r"a tensor is to be read as {'neg': True}: save it after resolve_neg\(\).resolve_conj\(\)"),
+        ("negative", r"a tensor is a negative or conjugate view: save it after resolve_neg\(\).resolve_conj\(\)"),
         ("expanded", "its tensors have 1000000000000 numbers, the file 1"),
     ],
 )
@@ -125,6 +125,22 @@ def test_nothing_that_a_file_names_is_called(tmp_path):
         with pytest.raises(ValueError, match="is no file of tensors of PyTorch, or is damaged"):
             weights.read(tmp_path / "x.pth")
     assert not harm.exists()
+
+
+def test_places_of_a_tensor_that_are_no_numbers_are_refused(tmp_path):
+    """A shape of a tuple of 2^40 entries, each half twice, whose product with a number or whose text is endless."""
+
+    def tensor(shape):
+        store = b"((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ"
+        return b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n" + store + b"K\x00" + shape + b"tRs."
+
+    doubled = b"(K\x01t" + b"2\x86" * 40
+    for shape in (doubled + b"\x85K\x01\x85", b"K\x02K\x02\x86K\x01\x85", b"\x88\x85K\x01\x85", b"K\x04K\x01\x85"):
+        archive(tmp_path / "x.pth", tensor(shape), [("data/0", bytes(16))])
+        with pytest.raises(ValueError, match="a tensor is not made as PyTorch makes them"):
+            weights.read(tmp_path / "x.pth")
+    archive(tmp_path / "x.pth", tensor(b"K\x04\x85K\x01\x85"), [("data/0", bytes(16))])
+    assert read_tensors(tmp_path / "x.pth")["a"].shape == (4,)
 
 
 def test_damaged_and_compressed_archives_are_refused(tmp_path):
