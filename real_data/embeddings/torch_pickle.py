@@ -107,7 +107,7 @@ def _tensor(store: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> Te
         or not tuples
         or any(type(n) is not int or n < 0 for n in (offset, *shape, *strides))
     ):
-        raise pickle.UnpicklingError("a tensor is not made as PyTorch makes them")
+        raise pickle.UnpicklingError("a tensor is impossible, not made as PyTorch makes them")
     if len(rest) > 2 and rest[2]:  # after requires_grad and hooks: how it differs from the numbers of its store
         raise pickle.UnpicklingError(
             "a tensor is a negative or conjugate view: save it after resolve_neg().resolve_conj()"

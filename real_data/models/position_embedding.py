@@ -26,11 +26,13 @@ def interpolated(positions: np.ndarray, before: tuple[int, int], after: tuple[in
         Shape (1 + rows * columns, channels) of the grid ``after``.
 
     Raises:
-        ValueError: ``positions`` are not those of the grid ``before``, or a grid has a side below 1.
+        ValueError: ``positions`` are not those of the grid ``before`` or not finite, or a grid has a side below 1.
     """
     positions = np.asarray(positions, np.float32)
     if min(*before, *after) < 1:
         raise ValueError(f"before and after must have at least one row and one column, got {before} and {after}")
+    if not np.all(np.isfinite(positions)):
+        raise ValueError("positions must be finite, got some that are not")
     if positions.ndim != 2 or len(positions) != 1 + before[0] * before[1]:
         raise ValueError(
             f"positions must have 1 + {before[0]} x {before[1]} rows, the class token and the grid, got shape "

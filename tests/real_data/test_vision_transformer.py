@@ -178,6 +178,8 @@ def test_positions_of_the_same_grid_stay_as_they_are():
         interpolated(given, (5, 5), (4, 6))
     with pytest.raises(ValueError, match="before and after must have at least one row and one column"):
         interpolated(given, (4, 6), (0, 6))
+    with pytest.raises(ValueError, match="positions must be finite"):
+        interpolated(np.full_like(given, np.nan), (4, 6), (4, 6))
 
 
 TINY = ModelConfig("vit-ti", width=0.34, depth=2, registers=2)
