@@ -45,23 +45,23 @@ def plan(
 ) -> None:
     """Say what a study of pruning and transfer takes at full size: what runs where, and how long on one GPU or several.
 
-    Score networks, scores, pretrainings on what is kept, fine-tunings and tests; a task begins when all tasks of the
-    stages before its own have ended and a device is idle, those with the longest way to the end first.  Nothing is
-    trained but a few steps: times come from measured rates, of files that benchmarks/images.py --json wrote, or
-    of this machine; rates of another network or size of images are not scaled.  Reading of image files, waiting in
-    queues and failures are not in the times.
+    The table counts the networks of each stage and the images they see; below it are the jobs that devices are given,
+    as the commands score, transfer and run share the work out.  A job begins when all jobs before it have ended and a
+    device is idle, the longest first.  Nothing is trained but a few steps: times come from measured rates, of files
+    that benchmarks/images.py --json wrote, or of this machine; rates of another network or size of images are not
+    scaled.  Reading of image files, waiting in queues and failures are not in the times.
 
     imagenet-1k: ResNet-50 pretrained on pruned ImageNet, fine-tuned on CIFAR-10 (Sorscher et al. 2022, figure 4b).
     imagenet-21k: ViT-B/16 of others, pretrained on all of ImageNet, fine-tuned on pruned CIFAR-10 (figure 4a); with
-    --pretrain its pretraining counts.  cpu: a cnn on 50 classes at 32 pixels.  None is as in the preset.
+    --pretrain True its pretraining counts.  cpu: a cnn on 50 classes at 32 pixels.  None is as in the preset.
 
     Args:
         preset: imagenet-1k, imagenet-21k or cpu.
-        devices: numbers of devices.
+        devices: numbers of devices, of which each has the rates measured on one.
         rates: files of benchmarks/images.py --json, all of one device; none measures on this machine, which for
             large networks takes minutes.
         images_per_second: rates in place of measured ones.
-        devices_per_training: that share each training.
+        devices_per_training: that share each job.
         parallel_efficiency: of these, rate together over number times rate of one, in (0, 1]; it has no default.
         sizes: numbers in place of those of the preset.
     """

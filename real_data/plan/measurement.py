@@ -20,45 +20,57 @@ from real_data.training.config import TrainingConfig
 __all__ = ["decoding_rate", "rates_here", "weight_bytes"]
 
 PHOTOGRAPH = (375, 500)  # height and width: the customary size of images of ImageNet
-NUMBERS_AT_ONCE = 2**20  # pixels times channels of a batch that GraNd is measured on
+NUMBERS_AT_ONCE = 2**20  # pixels times channels of a batch, at most
+NUMBERS_ON_ACCELERATOR = 2**25  # the same where many images are needed to keep it busy; 223 of 224 x 224 pixels
 LONG_ENOUGH = 0.3  # seconds
 
 
 def rates_here(study: PlannedStudy, works: Collection[str]) -> dict[str, Rate]:
-    """Rates of all devices of this machine together, each on a few batches of random images, after compilation.
+    """Rates of the device of this machine, each on a few batches of random images, after compilation.
 
     Args:
         study: whose network, size of images and batches count.
         works: that are needed, some of training step, forward and GraNd.
+
+    Raises:
+        ValueError: JAX sees several devices, which would share the work.
     """
     import jax
 
     from real_data.subset_trainings.rates import measured_rates
     from real_data.subset_trainings.settings import SubsetTrainings
 
+    devices = jax.local_devices()
+    if len(devices) > 1:
+        raise ValueError(
+            f"rates must be those of one device, but JAX sees {len(devices)} here: show it one (of NVIDIA's "
+            "CUDA_VISIBLE_DEVICES=0 does), or give files of rates"
+        )
     model, shape = study.model, (study.image_size, study.image_size, 3)
-    training = TrainingConfig(num_steps=None, num_epochs=1, batch_size=study.batch_size)
+    numbers = NUMBERS_AT_ONCE if devices[0].platform == "cpu" else NUMBERS_ON_ACCELERATOR
+    most = max(1, numbers // int(np.prod(shape)))
+    training = TrainingConfig(num_steps=None, num_epochs=1, batch_size=min(study.usual_batch_size, most))
     found = {}
     if {TRAINING, FORWARD} & set(works):
-        times = measured_rates(SubsetTrainings((model,), (training,)), shape, study.classes, 1)
-        found = {TRAINING: study.batch_size / times.per_step[0], FORWARD: 1 / times.per_answer[0]}
+        settings = SubsetTrainings((model,), (training,))
+        times = measured_rates(settings, shape, study.classes, 1, most_numbers=numbers)
+        found = {TRAINING: training.batch_size / times.per_step[0], FORWARD: 1 / times.per_answer[0]}
     if GRADIENT_NORM in works:
-        found[GRADIENT_NORM] = _gradient_norms(model, shape, study.classes)
-    devices = jax.local_devices()
-    name = f"{len(devices)} x {devices[0].device_kind}"
+        found[GRADIENT_NORM] = _gradient_norms(model, shape, study.classes, max(4, min(64, most)))
+    name = f"{devices[0].device_kind} ({devices[0].platform})"
     if devices[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         name = f"CPU, {cores} core{'s' if cores > 1 else ''}; a GPU was not measured"
-    return {work: Rate(found[work], f"measured now on this machine: {name}") for work in works}
+    batch = {TRAINING: f", batch {training.batch_size}"}
+    return {work: Rate(found[work], f"measured now on this machine: {name}{batch.get(work, '')}") for work in works}
 
 
-def _gradient_norms(model: ModelConfig, shape: tuple[int, int, int], num_classes: int) -> float:
-    """Images per second."""
+def _gradient_norms(model: ModelConfig, shape: tuple[int, int, int], num_classes: int, number: int) -> float:
+    """Images per second, of a batch of this number."""
     from real_data import models
     from real_data.scores.grand import gradient_norm
     from real_data.training.train import train
 
-    number = max(4, min(64, NUMBERS_AT_ONCE // int(np.prod(shape))))
     images = np.random.default_rng(0).integers(0, 256, (number, *shape), dtype=np.uint8)
     labels = np.arange(number) % num_classes
     short = TrainingConfig(num_steps=1, batch_size=number, learning_rate=1e-6)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_pruning.arguments import check_different, check_integer
 from data_pruning.command_line import table
 from data_pruning.quantities import duration, size
+from real_data.plan.jobs import jobs_of
 from real_data.plan.rates import Rate
 from real_data.plan.schedule import Schedule, scheduled, seconds_of
 from real_data.plan.stages import FORWARD, GRADIENT_NORM, TRAINING, Stage, stages_of
@@ -16,6 +18,7 @@ from real_data.plan.study import PlannedStudy
 __all__ = ["Plan", "plan_of"]
 
 WORDS = {TRAINING: "trained on", FORWARD: "forward", GRADIENT_NORM: "GraNd"}
+LINE = 100  # characters
 SCORE_BYTES = 8
 COPIES = 3  # of the weights while a network is trained: weights, gradient, momentum
 
@@ -27,6 +30,7 @@ class Plan:
     Attributes:
         study: its sizes.
         stages: what there is to do.
+        jobs: the same in the parts that devices are given.
         rates: images per second on one device, by work.
         schedules: one for each number of devices.
         weight_bytes: of one network.
@@ -37,6 +41,7 @@ class Plan:
 
     study: PlannedStudy
     stages: tuple[Stage, ...]
+    jobs: tuple[Stage, ...]
     rates: Mapping[str, Rate]
     schedules: tuple[Schedule, ...]
     weight_bytes: int
@@ -72,79 +77,86 @@ class Plan:
         return num_devices * self.rates[TRAINING].images_per_second
 
     def __str__(self) -> str:
-        return "\n".join([*self._head(), "", self._stages(), "", *self._devices(), *self._storage()])
+        stages = self._stages().splitlines()
+        lines = [*self._head(), "", *stages, "", *self._devices(), *self._storage()]
+        return "\n".join(line if line in stages else _wrapped(line) for line in lines)
 
     def _head(self) -> list[str]:
         study = self.study
         source = f"{study.images:,} images, {study.classes:,} classes, {study.image_size} x {study.image_size} pixels"
         targets = " and ".join(f"{number:,}" for number in study.target_images)
         wide = "" if study.width == 1 else f" of width {study.width:g}"
-        lines = [f"plan: {study.network}{wide}; source {source}; target {targets} images"]
+        lines = [f"plan: {study.network}{wide}; source {source}; target {targets} images; the {study.pruned} is pruned"]
         if study.pretrain:
-            pretraining = f"pretraining {study.epochs} epochs of batch {study.batch_size}"
-            lines.append(f"  {pretraining}, {duration(self.pretraining_seconds)} on all images on one device")
+            pretraining = f"pretraining: {study.epochs} epochs of batch {study.batch_size}"
+            lines.append(f"{pretraining}, {duration(self.pretraining_seconds)} on all images on one device")
         else:
             lines.append(
-                "  weights from a file: nothing is pretrained; one pretraining from random weights, "
+                "weights from a file: nothing is pretrained; one pretraining from random weights, "
                 f"{study.epochs} epochs, would take {duration(self.pretraining_seconds)} on one device"
             )
-        lines.append(f"  pruned: the {study.pruned}")
+        lines.append("images per second of one device:")
         for work, rate in self.rates.items():
-            lines.append(f"  {work}: {rate.images_per_second:.4g} images/s ({rate.source})")
+            lines.append(f"- {work}: {rate.images_per_second:.4g}, {rate.source}")
         return lines
 
     def _stages(self) -> str:
         works = [work for work in WORDS if any(stage.total(work) for stage in self.stages)]
-        header = ["stage", "tasks", *(f"images {WORDS[work]}" for work in works), "device time", "longest task"]
-        header += [f"ends, {number(schedule.num_devices)}" for schedule in self.schedules]
+        header = ["(images in millions)", "tasks", *(WORDS[work] for work in works), "device time", "longest task"]
         rates = {work: rate.images_per_second for work, rate in self.rates.items()}
         rows = []
         for stage in self.stages:
             each = [(tasks.number, seconds_of(tasks, rates)) for tasks in stage.tasks]
-            totals = [stage.total(work) for work in works]
+            totals = [stage.total(work) / 1e6 for work in works]
             rows.append(
                 [
                     stage.name,
                     f"{stage.number:,}",
-                    *(f"{total:,}" if total else "" for total in totals),
+                    *(f"{total:,.3f}" if total else "" for total in totals),
                     duration(sum(count * seconds for count, seconds in each)),
                     duration(max(seconds for _, seconds in each)),
-                    *(duration(schedule.spans[stage.name].end) for schedule in self.schedules),
                 ]
             )
         return table(header, rows)
 
     def _devices(self) -> list[str]:
-        lines = []
+        together = self.devices_per_training
+        on = "one device" if together == 1 else f"up to {number(together)}"
+        lines = [f"jobs, each on {on}: {', then '.join(f'{stage.number:,} {stage.name}' for stage in self.jobs)}"]
+        if together > 1:
+            lines.append(
+                f"{together} devices that share a training have {self.efficiency:g} of {together} times the rate of "
+                "one: assumed, not measured"
+            )
         for schedule in self.schedules:
             line = f"on {number(schedule.num_devices)}: {duration(schedule.seconds)}, busy {100 * schedule.busy:.0f} %"
+            for stage in self.jobs[:-1]:
+                line += f"; {stage.name} end after {duration(schedule.spans[stage.name].end)}"
             if schedule.chain_seconds > 0.95 * schedule.seconds and schedule.num_devices > 1:
-                line += "; more devices do not help, but for sharing one training (--devices-per-training): "
-                line += f"it is bounded by {', then '.join(schedule.chain)}"
+                line += "; more devices do not help, unless several share a job (--devices-per-training)"
             lines.append(line)
-        lines.append(f"no number of devices is faster than {duration(self.schedules[-1].chain_seconds)}, the longest")
-        lines[-1] += f" chain: {', then '.join(self.schedules[-1].chain)}"
-        if self.devices_per_training > 1:
-            lines.append(
-                f"{self.devices_per_training} devices share each training, at an efficiency of {self.efficiency:g}: "
-                "assumed, not measured"
-            )
+        last = self.schedules[-1]
+        lines.append(
+            f"no number of devices is faster than {duration(last.chain_seconds)}, the longest chain of jobs: "
+            f"{', then '.join(last.chain)}"
+        )
         return lines
 
     def _storage(self) -> list[str]:
         lines = [
-            f"on disk: {size(self.disk_bytes)} of weights and scores ({size(self.weight_bytes)} a network); on the "
-            f"device {size(COPIES * self.weight_bytes)} of weights, gradient and momentum beside activations"
+            f"on disk: {size(self.disk_bytes)} of weights and scores that are kept ({size(self.weight_bytes)} a "
+            f"network); in the memory of a device: {size(COPIES * self.weight_bytes)} of weights, gradient and "
+            "momentum of each network that it trains, beside activations"
         ]
         most = self.schedules[-1].num_devices
-        line = f"images: {size(self.image_bytes)} decoded"
+        line = f"training images: {size(self.image_bytes)} if they are held decoded"
         if self.decoding_rate is not None:
             asked = self.loading_rate(most)
-            cores = max(asked / self.decoding_rate, 0.1)
             line += (
-                f"; from files, {number(most)} in training ask for {asked:,.4g} images/s: {cores:,.1f} cores of this "
-                f"machine, one of which decodes {self.decoding_rate:,.0f} images/s (of a JPEG of 500 x 375 pixels made "
-                "for this); decoding is not in the times above"
+                f"; read from files, {number(most)} in training ask for {asked:,.0f} images/s, that is "
+                f"{asked / self.decoding_rate:,.2g} cores of this machine, one of which decodes "
+                f"{self.decoding_rate:,.0f} images/s (of a JPEG of 500 x 375 pixels made for this); decoding is not in "
+                "the times above"
             )
         return [*lines, line]
 
@@ -180,16 +192,19 @@ def plan_of(
             "the parallel efficiency must be given where several devices share a training, and only there, got "
             f"{efficiency!r} for {together}"
         )
-    stages = stages_of(study)
+    stages, jobs = stages_of(study), jobs_of(study)
     numbers = {work: rate.images_per_second for work, rate in rates.items()}
     shared = 1.0 if efficiency is None else efficiency
     schedules = tuple(
-        scheduled(stages, numbers, each, devices_per_training=together, efficiency=shared)
-        for each in sorted(num_devices)
+        scheduled(jobs, numbers, each, devices_per_training=together, efficiency=shared) for each in sorted(num_devices)
     )
-    return Plan(study, stages, rates, schedules, weight_bytes, decoding_rate, together, efficiency)
+    return Plan(study, stages, jobs, rates, schedules, weight_bytes, decoding_rate, together, efficiency)
 
 
 def number(devices: int) -> str:
     """Of devices, in words."""
     return f"{devices} device{'s' if devices > 1 else ''}"
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, LINE, subsequent_indent="  ", break_on_hyphens=False)

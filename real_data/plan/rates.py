@@ -48,8 +48,8 @@ def given_rates(rates: Mapping[str, float | None]) -> dict[str, Rate]:
 def rates_of_files(files: Sequence[Path], study: PlannedStudy, works: Collection[str]) -> dict[str, Rate]:
     """Rates of the network of a study at its size of images, of all works that are asked for.
 
-    Nothing is scaled: a rate of another network, size of images or patches is not taken.  Of several batch sizes the
-    nearest to that of the study is.
+    Nothing is scaled: a rate of another network, size of images or patches is not taken, and none of another machine,
+    precision or clock stands beside others.  Of several batch sizes the nearest to that of the study is taken.
 
     Args:
         files: as ``benchmarks/images.py --json`` writes them.
@@ -58,23 +58,24 @@ def rates_of_files(files: Sequence[Path], study: PlannedStudy, works: Collection
 
     Raises:
         FileNotFoundError: a file is not there.
-        ValueError: a file is none of these, a rate is missing, or those that fit are of different devices.
+        ValueError: a file is none of these, a rate is missing, or those that fit are not of one device (of a CPU: as
+            many cores), precision and clock.
     """
     entries = [entry for file in files for entry in _entries(file)]
     fitting = [entry for entry in entries if _fits(entry, study)]
     there = sorted({f"{entry['network']} at {_size(entry)} on {entry['device']}" for entry in entries})
-    devices = sorted({entry["device"] for entry in fitting})
-    if len(devices) > 1:
-        raise ValueError(f"the rates must be of one device, got {' and '.join(devices)}: give the files of one of them")
-    fitting.sort(key=lambda entry: abs(math.log(entry["batch"] / study.batch_size)))
+    ways = sorted({_way(entry) for entry in fitting})
+    if len(ways) > 1:
+        raise ValueError(
+            f"the rates must be of one device, measured in one way, got {' and '.join(ways)}: give the files of one"
+        )
+    fitting.sort(key=lambda entry: abs(math.log(entry["batch"] / study.usual_batch_size)))
     found = {}
     for work in works:
         for entry in fitting:
             values = [rate["images_per_second"] for rate in entry["rates"] if rate["work"] == work]
             if values:
-                clock = f", {entry['clock']}" if entry.get("clock") else ""
-                source = f"measured on {entry['device']}, {entry['precision']}, batch {entry['batch']}{clock}"
-                found[work] = Rate(values[0], source)
+                found[work] = Rate(values[0], f"measured on {_way(entry)}, batch {entry['batch']}")
                 break
         else:
             raise ValueError(
@@ -83,6 +84,14 @@ def rates_of_files(files: Sequence[Path], study: PlannedStudy, works: Collection
                 f"--network {study.network} --image-size {study.image_size} --json FILE, or give --images-per-second"
             )
     return found
+
+
+def _way(entry: Mapping[str, Any]) -> str:
+    """On what the rates of an entry were measured, and how."""
+    cpu = entry["device"].endswith("(cpu)")
+    cores = f", {entry['cores']} core{'s' if entry['cores'] != 1 else ''}" if cpu and "cores" in entry else ""
+    clock = f", {entry['clock']}" if entry.get("clock") else ""
+    return f"{entry['device']}{cores}, {entry['precision']}{clock}{'; a GPU was not measured' if cpu else ''}"
 
 
 def _size(entry: Mapping[str, Any]) -> str:

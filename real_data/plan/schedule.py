@@ -66,7 +66,7 @@ def scheduled(
     devices_per_training: int = 1,
     efficiency: float = 1.0,
 ) -> Schedule:
-    """List scheduling: whenever devices are idle, the ready task with the longest way to the end begins.
+    """List scheduling: of the ready tasks that idle devices suffice for, that with the longest way to the end begins.
 
     A task is ready when all tasks of the stages that its own waits for have ended.  The way to the end is its own time
     and that of the longest task of each stage on the longest way after it; within one stage that is longest task

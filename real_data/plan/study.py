@@ -11,12 +11,12 @@ from data_pruning.arguments import (
     check_different,
     check_integer,
     check_real,
-    check_string,
     check_tuple,
 )
 from real_data.models.config import Kind, ModelConfig
 from real_data.scores.config import MetricName
 from real_data.scores.families import family_of
+from real_data.selection.methods import check_method, looks_at_scores
 
 __all__ = ["PRESETS", "PlannedStudy"]
 
@@ -38,17 +38,19 @@ class PlannedStudy:
         epochs: passes over all images of the source in a pretraining.
         batch_size: images per step of it.
         budgets: epochs, a pretraining on fewer images is shorter; steps, it is as long as that on all; or both.
-        fractions: fractions kept, in (0, 1]; 1 is all images and is trained on once for all scores and rules.
+        fractions: fractions kept, in (0, 1]; all images (1) are there in any case, once for all scores and rules.
         metrics: scores of difficulty; random examples come beside them in any case.
-        rules: names of the keep rules, each with each score.
+        rules: keep rules by name that look at scores, each with each score.
         seeds: pretrainings of each kept set.
         score_networks: networks of a score, each trained on all of the set that is pruned; for scores of the course
-            of training as many more are trained to the end.
+            of training as many more are trained to the end, unless score_epochs is as long.
         score_epochs: their passes.
-        score_sets: times that scores are measured, each with networks of its own; 1 where all seeds prune by the same.
+        score_sets: times that scores are measured, each with networks of its own: once for each seed, or 1 where all
+            seeds prune by the same scores, of a file.
         subset_networks: networks of scores of random shares, as memorization; each is trained to the end.
         subset_share: share of the images that each of these is trained on, in (0, 1).
         target_images: numbers of training images of the target, one where the target is pruned.
+        target_pool: all training images of the target, which each fine-tuning draws its own from.
         target_tests: test images of the target.
         target_epochs: passes over them in a fine-tuning.
         target_batch_size: images per step of it.
@@ -79,6 +81,7 @@ class PlannedStudy:
     subset_networks: int = 100
     subset_share: float = 0.7
     target_images: tuple[int, ...] = (50_000,)
+    target_pool: int = 50_000
     target_tests: int = 10_000
     target_epochs: int = 10
     target_batch_size: int = 128
@@ -104,12 +107,16 @@ class PlannedStudy:
         for fraction in self.fractions:
             check_real("each of fractions", fraction, "(0, 1]")
         for rule in self.rules:
-            check_string("each of rules", rule)
+            check_method(rule, min(self.fractions))
+            if rule == "random" or not looks_at_scores(rule):
+                raise ValueError(f"each of rules must look at scores (random comes beside them), got {rule}")
         for metric in self.metrics:
             if family_of(metric) in ("embeddings", "random"):
                 raise ValueError(f"metrics must be scores of networks (random comes beside them), got {metric}")
         for number in self.target_images:
             check_integer("each of target_images", number, 1)
+            if number > self.target_pool:
+                raise ValueError(f"target_pool must be at least each of target_images, got {self.target_pool}")
         check_real("width", self.width, "(0, inf)")
         check_real("subset_share", self.subset_share, "(0, 1)")
         if not self.pretrain and self.pruned == "source":
@@ -132,6 +139,16 @@ class PlannedStudy:
         return self.batch_size if self.pruned == "source" else self.target_batch_size
 
     @property
+    def usual_batch_size(self) -> int:
+        """Images per step of most trainings."""
+        return self.batch_size if self.pretrain else self.target_batch_size
+
+    @property
+    def repeats(self) -> int:
+        """Seeds of the fine-tunings, all of them together, where the target is pruned."""
+        return self.fine_tunings * (self.seeds if self.pretrain else 1)
+
+    @property
     def scored_images(self) -> int:
         """Training images of the set that is pruned."""
         return self.images if self.pruned == "source" else self.target_images[0]
@@ -149,6 +166,7 @@ _NUMBERS = (
     "score_epochs",
     "score_sets",
     "subset_networks",
+    "target_pool",
     "target_tests",
     "target_epochs",
     "target_batch_size",
@@ -156,10 +174,10 @@ _NUMBERS = (
 )
 
 PRESETS = {
-    # Russakovsky et al. 2015; He et al. 2016; figure 4b
+    # numbers of images and classes: Russakovsky et al. 2015; batch size: He et al. 2016; figure 4b
     "imagenet-1k": PlannedStudy(),
-    # all of ImageNet, release of fall 2011: 14,197,122 images in 21,841 classes (Ridnik et al. 2021, arXiv 2104.10972;
-    # the release of winter 2021 has 19,167 classes); 90 epochs of batch 4,096: Dosovitskiy et al. 2021, table 3;
+    # all of ImageNet, release of fall 2011, 14,197,122 images in 21,841 classes; 90 epochs of batch 4,096: what the
+    # authors of the network say of their weights (github.com/google-research/vision_transformer, issue 2);
     # figure 4a, whose network was pretrained by others: pretrain is false
     "imagenet-21k": PlannedStudy(
         pruned="target",

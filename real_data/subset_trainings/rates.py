@@ -20,9 +20,7 @@ from real_data.training.train import STEPS_AT_ONCE, default_networks_at_once, tr
 __all__ = ["Rates", "measured_rates"]
 
 FEW_STEPS = 2  # of networks with convolutions, which are trained step by step
-MOST_NUMBERS = (
-    2**20
-)  # pixels times channels of a batch that is measured; larger batches are taken to cost in proportion
+MOST_NUMBERS = 2**20
 ASKED = 64  # images
 LONG_ENOUGH = 0.2  # seconds
 SOLVED_FOR = 2000  # images that a readout is solved for
@@ -46,7 +44,12 @@ class Rates:
 
 
 def measured_rates(
-    settings: SubsetTrainings, image_shape: tuple[int, int, int], num_classes: int, num_kinds: int
+    settings: SubsetTrainings,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    num_kinds: int,
+    *,
+    most_numbers: int = MOST_NUMBERS,
 ) -> Rates:
     """Seconds per step and per answer of the networks of the settings, on random images, with what JAX finds here.
 
@@ -55,19 +58,26 @@ def measured_rates(
         image_shape: height, width and channels.
         num_classes: number of classes.
         num_kinds: how many kinds take turns; network k < num_kinds is measured for each.
+        most_numbers: pixels times channels of a batch that is measured, at most; larger ones are taken to cost in
+            proportion.
     """
     found: dict[Any, tuple[float, float, float, float]] = {}
     each = []
     for network in range(num_kinds):
         kind = settings.kind(network)
         if kind not in found:
-            found[kind] = _measured(*kind, image_shape, num_classes, -(-NETWORKS_PER_FILE // num_kinds))
+            found[kind] = _measured(*kind, image_shape, num_classes, -(-NETWORKS_PER_FILE // num_kinds), most_numbers)
         each.append(found[kind])
     return Rates(*zip(*each, strict=True))
 
 
 def _measured(
-    config: ModelConfig, training: TrainingConfig, shape: tuple[int, int, int], num_classes: int, networks: int
+    config: ModelConfig,
+    training: TrainingConfig,
+    shape: tuple[int, int, int],
+    num_classes: int,
+    networks: int,
+    most_numbers: int,
 ) -> tuple[float, float, float, float]:
     rng = np.random.default_rng(0)
     # of few examples it is not asked whether the network has learned
@@ -77,7 +87,7 @@ def _measured(
     model = models.build(config, shape, num_classes)
     at_once = min(default_networks_at_once(model, images), networks)
     steps = STEPS_AT_ONCE if at_once > 1 else FEW_STEPS
-    batch_size = max(1, min(training.batch_size, MOST_NUMBERS // int(np.prod(shape))))
+    batch_size = max(1, min(training.batch_size, most_numbers // int(np.prod(shape))))
     subsets = [np.arange(number)] * at_once
 
     def fitted(num_steps: int) -> tuple[TrainedNetworks, float]:
@@ -94,7 +104,7 @@ def _measured(
         per_step = max(beside_once, once / 10) / (more * steps * at_once) * training.batch_size / batch_size
         if beside_once > LONG_ENOUGH:
             break
-    asked = images[: max(4, min(ASKED, MOST_NUMBERS // int(np.prod(shape))))]
+    asked = images[: max(4, min(ASKED, most_numbers // int(np.prod(shape))))]
     found.logits(asked)
     began = time.perf_counter()
     found.logits(asked)
