@@ -206,6 +206,7 @@ MISTAKES = {
             "--source.path {file}",
             "--source.dataset digits --target.dataset digits --out {below}",
             "--source.dataset digits --target.dataset digits --target-sizes 2000",
+            "--source.dataset digits --target.dataset digits --fine-tuning-steps 5 9 --scratch.num-steps 9",
             "--num-pretrainings 1",
             "--fractions 1",
             "--rules rs2",

@@ -95,8 +95,15 @@ def transfer(
     of_fine_tuning = resolved(_DEFAULTS.fine_tuning, fine_tuning)
     of_scores: Any = {} if num_score_networks is None else {"num_networks": num_score_networks}
     wanted: tuple[MetricName, ...] = ("el2n",) if metrics is None and not scores else metrics or ()
-    lengths = [each for one in (fine_tuning, scratch) for each in (one.num_steps, one.num_epochs)]
-    if fine_tuning_steps is None and target_sizes == _DEFAULTS.target_sizes and not any(lengths):
+    lengths = {
+        f"--{name}.{each}".replace("_", "-"): getattr(one, each)
+        for name, one in (("fine_tuning", fine_tuning), ("scratch", scratch))
+        for each in ("num_steps", "num_epochs")
+    }
+    given = [name for name, length in lengths.items() if length is not None]
+    if fine_tuning_steps is not None and given:
+        raise ValueError(f"give either --fine-tuning-steps, the steps for each target size, or {', '.join(given)}")
+    if fine_tuning_steps is None and target_sizes == _DEFAULTS.target_sizes and not given:
         fine_tuning_steps = FINE_TUNING_STEPS
     config = Transfer(
         source=ImageSet(**source.arguments()),
@@ -145,7 +152,7 @@ def transfer(
 
 
 def _brief(pretraining: TrainingConfig) -> TrainingConfig:
-    """Half of the pretraining, for scores early in training: a quarter may be too short to learn anything."""
+    """Half of the pretraining, for scores early in training, as a quarter may be too short to learn anything."""
     if pretraining.num_steps is not None:
         return replace(pretraining, num_steps=-(-pretraining.num_steps // 2))
     assert pretraining.num_epochs is not None

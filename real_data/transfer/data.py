@@ -42,7 +42,7 @@ class Seeds:
 
     @property
     def network(self) -> int:
-        """Of the initial weights and the order of batches of the pretraining, and of networks from scratch."""
+        """Of the initial weights and the order of batches of the pretraining."""
         return self._all[2]
 
     @property
@@ -51,7 +51,7 @@ class Seeds:
         return self._all[3]
 
     def fine_tuning(self, number: int) -> tuple[int, int]:
-        """Of the target images of a fine-tuning, and of its head and order of batches."""
+        """Of the target images of a fine-tuning; of its head, or of all weights from scratch, and order of batches."""
         images, network = np.random.SeedSequence([self.seed, 1, number]).generate_state(2).tolist()
         return images, network
 

@@ -46,7 +46,8 @@ def probe(study: Study, seed: int, networks: TrainedNetworks, target: int) -> Fi
     """Train linear probes: a new head on the features of a pretrained network, which are computed once.
 
     With ``standardize`` in the settings of the probe, each feature has its mean subtracted and is divided by its
-    standard deviation, both over the target images that probes of this size are trained on.
+    standard deviation, both over the target images that the probes of this size are trained on, all together (4,096 of
+    more).
 
     Args:
         study: the study.
@@ -87,7 +88,7 @@ def _trained_and_tested(
         subsets,
         seeds,
         config,
-        data.test_images[tests],
+        data.test_images[tests] if isinstance(data.test_images, np.ndarray) else data.test_images.subset(tests),
         np.asarray(data.test_labels)[tests],
         folder=folder,
         start=start,
@@ -121,7 +122,8 @@ def _in_groups(
     config: TrainingConfig,
     test_images: Any,
     test_labels: np.ndarray,
-    **options: Any,
+    folder: Path | None = None,
+    start: Start | None = None,
 ) -> FineTuned:
     """Networks trained and tested; where one of them diverges each by itself, so that no other is lost."""
     parts: list[FineTuned] = []
@@ -136,7 +138,8 @@ def _in_groups(
                 [subsets[i] for i in group],
                 seeds=[seeds[i] for i in group],
                 config=config,
-                **options,
+                folder=folder if folder is None or len(group) == len(seeds) else folder / f"alone-{group[0]}",
+                start=start,
             )
         except FloatingPointError:
             if len(group) > 1:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from data_pruning import Results
@@ -15,6 +17,7 @@ from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.score_files import SavedScore, saved_scores
 from real_data.scores.families import family_of
 from real_data.scores.subset_scores import check_subset_scores
+from real_data.selection.methods import chosen_examples
 from real_data.transfer.assembly import assembled
 from real_data.transfer.config import Transfer
 from real_data.transfer.data import Seeds, check_pair
@@ -110,8 +113,16 @@ def study_of(config: Transfer, software: str) -> tuple[Study, tuple[SavedScore, 
         raise ValueError("scores of embeddings must come from files: python -m real_data score writes them")
     if any(family_of(score.metric) == "subsets" for score in config.scores):
         check_subset_scores(source, (config.model,), Seeds(config.first_seed).scoring, config.scores)
+    _check_classes(config, np.asarray(source.train_labels))
     metrics, digests = tuple(one.metric for one in saved), tuple(one.digest for one in saved)
     return Study(config, source.fingerprint, target.fingerprint, software, metrics, digests), saved
+
+
+def _check_classes(config: Transfer, labels: np.ndarray) -> None:
+    """Raise where a rule empties a class; with equal shares that does not depend on the scores."""
+    if config.min_class_share == 1:
+        for rule, fraction in itertools.product(("random", *config.rules), config.pruned):
+            chosen_examples(rule, fraction, np.arange(labels.size, dtype=float), labels)
 
 
 def tasks_of(study: Study, seed: int, folder: Path) -> list[tuple[Pretraining | None, Task]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_pruning.command_line import table
 from real_data import datasets
+from real_data.scores.config import ScoreConfig
+from real_data.scores.course import OF_EPOCHS
 from real_data.scores.families import OF_WHOLE_POOL, family_of
 from real_data.subset_trainings.rates import measured_rates
 from real_data.subset_trainings.settings import SubsetTrainings
+from real_data.training.config import TrainingConfig
+from real_data.training.observation import epoch_ends
 from real_data.transfer.config import Transfer
 from real_data.transfer.data import check_pair, loaded
 
@@ -38,7 +42,7 @@ def stages(config: Transfer, source: datasets.ImageDataset, target: datasets.Ima
     """The parts of the work, counted: identical pretrainings once."""
     seeds, num_source = config.num_pretrainings, len(source.train_labels)
     tests = len(target.test_labels) if config.num_tests is None else config.num_tests
-    found = [_scoring(config, num_source)]
+    found = [_scoring(config, source)]
     lengths = [config.pretraining_steps("steps", num_source, num_source)]
     num_metrics = len(config.scores) + len(config.score_files)
     curves = 1 + num_metrics * sum(rule != "random" for rule in config.rules)
@@ -93,20 +97,32 @@ def planned(config: Transfer) -> str:
     )
 
 
-def _scoring(config: Transfer, num_source: int) -> Stage:
+def _scoring(config: Transfer, source: datasets.ImageDataset) -> Stage:
     """Networks that score; those of equal trainings are shared."""
-    shared = {
-        (family_of(score.metric) == "subsets", score.num_networks, score.training, score.subset_share): score
-        for score in config.scores
-        if family_of(score.metric) in (*OF_WHOLE_POOL, "subsets")
-    }
-    networks = steps = 0
-    for score in shared.values():
-        size = num_source if family_of(score.metric) != "subsets" else round(score.subset_share * num_source)
-        networks += score.num_networks
-        steps += score.num_networks * score.training.steps_for(size)
+    num_source, shared = len(source.train_labels), dict[Any, list[ScoreConfig]]()
+    for score in config.scores:
+        family = family_of(score.metric)
+        if family in (*OF_WHOLE_POOL, "subsets"):
+            share = score.subset_share if family == "subsets" else 1.0
+            shared.setdefault((share, score.num_networks, score.training), []).append(score)
+    networks = steps = answers = 0
+    for (share, number, training), scores in shared.items():
+        networks += number
+        steps += number * training.steps_for(round(share * num_source))
+        answers += number * _asked({score.metric for score in scores}, training, source)
     seeds = config.num_pretrainings
-    return Stage("scores of the source", seeds * networks, seeds * steps, seeds * networks * num_source, "pretraining")
+    return Stage("scores of the source", seeds * networks, seeds * steps, seeds * answers, "pretraining")
+
+
+def _asked(metrics: set[str], training: TrainingConfig, source: datasets.ImageDataset) -> int:
+    """Images that a network of these scores is asked about."""
+    number = len(source.train_labels)
+    if any(family_of(metric) == "subsets" for metric in metrics):
+        return number + len(source.test_labels)
+    times = len({family_of(metric) for metric in metrics} - {"course"})
+    if metrics & set(OF_EPOCHS):
+        times += len(epoch_ends(training, number))
+    return times * number
 
 
 def _minutes(seconds: float) -> str:

@@ -41,6 +41,8 @@ def pretrain(
 ) -> tuple[Pretrained, TrainedNetworks | None]:
     """The network of a pretraining, trained unless the folder has it, and what came of it.
 
+    Weights that were deleted to make room are trained again.
+
     Args:
         study: the study.
         pretraining: what is trained on, and how long.
@@ -49,12 +51,12 @@ def pretrain(
         report: is told that one network has been trained.
 
     Returns:
-        What came of it, and the network; None where it diverged.
+        What came of it, and the network; where that diverged or, as the folder says, learned nothing, None.
     """
     path, weights = outcome_path(pretraining, folder), weights_path(pretraining, folder)
     outcome = read_pretrained(path)
-    if outcome is not None:
-        return outcome, load_weights(weights) if weights.exists() else None
+    if outcome is not None and not outcome.learned:
+        return outcome, None
     try:
         networks = load_weights(weights) if weights.exists() else _trained(study, pretraining, folder, provenance)
     except FloatingPointError:
@@ -62,8 +64,12 @@ def pretrain(
         rate = study.config.pretraining.learning_rate
         outcome = Pretrained(nothing, len(pretraining.kept), pretraining.num_steps, nothing, False, rate)
         save_pretrained(path, outcome, provenance)
+        checkpoints.discard(_place(pretraining, folder))
         report(1)
         return outcome, None
+    if outcome is not None:
+        checkpoints.discard(_place(pretraining, folder))
+        return outcome, networks
     source = study.source()
     outcome = Pretrained(
         float(networks.errors(source.test_images, source.test_labels)[0]),

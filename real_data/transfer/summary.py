@@ -10,7 +10,7 @@ from scipy import stats
 
 from data_pruning import Results
 
-__all__ = ["CONFIDENCE", "add_summary", "interval"]
+__all__ = ["CONFIDENCE", "add_summary", "interval", "of_pretrainings"]
 
 CONFIDENCE = 0.95
 Floats = NDArray[np.float64]
@@ -58,9 +58,9 @@ def add_summary(results: Results) -> None:
     """
     if str(results["curve_rule"][0]) != "random":
         raise ValueError(f"the first curve must be random, got {results['curve_rule'][0]}")
-    errors, learned = _of_pretrainings(results, "")
-    whole, whole_learned = _of_pretrainings(results, "_all")
-    scratch, scratch_learned = _of_pretrainings(results, "_scratch")
+    errors, learned = of_pretrainings(results, "")
+    whole, whole_learned = of_pretrainings(results, "_all")
+    scratch, scratch_learned = of_pretrainings(results, "_scratch")
     compared = learned & whole_learned
     _add(results, "difference", CELLS, errors - whole, compared, "error less that of the whole source")
     beside = learned & learned[:1]
@@ -73,8 +73,13 @@ def add_summary(results: Results) -> None:
     results.add("num_failed_all", of_whole, (~whole_learned).sum(axis=-1), "1", f"of the whole source, {described}")
 
 
-def _of_pretrainings(results: Results, suffix: str) -> tuple[Floats, NDArray[np.bool_]]:
-    """Errors averaged over fine-tunings, and whether these and the pretraining learned; (..., pretraining)."""
+def of_pretrainings(results: Results, suffix: str) -> tuple[Floats, NDArray[np.bool_]]:
+    """Errors averaged over fine-tunings, and whether these and the pretraining learned; (..., pretraining).
+
+    Args:
+        results: see :func:`add_summary`.
+        suffix: of the names of the errors: none, ``_all`` or ``_scratch``.
+    """
     errors = results[f"errors{suffix}"]
     learned = np.asarray(results[f"learned{suffix}"].astype(bool).all(axis=-1))
     there = np.arange(errors.shape[-1]) < np.asarray(results["num_fine_tunings"])[:, None, None]

@@ -6,6 +6,7 @@ import numpy as np
 
 from data_pruning import Results
 from data_pruning.command_line import table
+from real_data.transfer.summary import of_pretrainings
 
 __all__ = ["transfer_table"]
 
@@ -44,18 +45,24 @@ def _name(results: Results, curve: int) -> str:
 
 def _whole(results: Results) -> str:
     """Pretrained on the whole source, and from random weights."""
+    errors, learned = of_pretrainings(results, "_all")
+    scratch, scratch_learned = of_pretrainings(results, "_scratch")
     entries = []
     for t, size in enumerate(results["target_size"]):
         for layer, layers in enumerate(results["layers"]):
             gain = _percent(results["gain"][layer, t], results["gain_half_width"][layer, t])
-            pretrained, scratch = results["errors_all"][layer, t], results["errors_scratch"][t]
-            means = (f"{100 * np.nanmean(x):.2f}" if np.isfinite(x).any() else "failed" for x in (pretrained, scratch))
+            compared = learned[layer, t] & scratch_learned[t]  # as for the difference
+            both = errors[layer, t][compared], scratch[t][compared]
+            means = (f"{100 * values.mean():.2f}" if values.size else "failed" for values in both)
             entries.append([f"{size}", LAYERS[str(layers)], *means, gain])
-    errors = results["source_errors_all"]
-    of_source = f"{100 * np.nanmean(errors):.1f} %" if np.isfinite(errors).any() else "failed"
+    of_source = results["source_errors_all"]
+    known = of_source[np.isfinite(of_source)]
+    said = f"{100 * known.mean():.1f} %" if known.size else "unknown"
+    if known.size < of_source.size:
+        said += f", {of_source.size - known.size} of {of_source.size} diverged"
     heads = ["target images", "trained", "pretrained", "from scratch", "difference "]
     return (
-        f"Pretrained on the whole source (its test error {of_source}), and from random weights: test error on the "
+        f"Pretrained on the whole source (its test error {said}), and from random weights: test error on the "
         f"target in %, with 95 % intervals over {results.sizes['pretraining']} pretrainings; * beyond it\n"
         f"{table(heads, entries)}"
     )
@@ -120,6 +127,11 @@ def _failures(results: Results) -> str:
     for layer, t in np.argwhere(results["num_failed_all"] > 0):
         failed = f"{results['num_failed_all'][layer, t]} of {number}"
         entries.append(["all", "", "1", LAYERS[str(results["layers"][layer])], f"{results['target_size'][t]}", failed])
+    _, scratch_learned = of_pretrainings(results, "_scratch")
+    for t, lost in enumerate((~scratch_learned).sum(axis=-1)):
+        if lost:
+            size = f"{results['target_size'][t]}"
+            entries.append(["from scratch", "", "", LAYERS["all"], size, f"{lost} of {number}"])
     if not entries:
         return ""
     heads = ["kept", "pretraining", "f", "trained", "target images", "pretrainings"]

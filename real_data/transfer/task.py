@@ -143,8 +143,9 @@ def _fine_tuned(task: Task, networks: TrainedNetworks | None, kind: Kind, target
     study = task.study
     steps = study.config.training_of(kind, target).steps_for(study.config.target_sizes[target])
     kept = place if steps * study.config.fine_tunings(target) > checkpoints.CHECKPOINT_EVERY else None
-    if networks is None:
+    if kind == SCRATCH:
         return scratch(study, task.seed, target, kept)
+    assert networks is not None  # learned
     if kind == "head":
         return probe(study, task.seed, networks, target)
     return fine_tune(study, task.seed, networks, target, kept)

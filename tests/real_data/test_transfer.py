@@ -1,18 +1,21 @@
 """Transfer studies on handwritten digits: what is trained once, bit for bit, interrupted, elsewhere, and failing."""
 
 import itertools
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_transfer import TINY, measure
 
 from data_pruning import Results
 from real_data import ImageSet, ScoreConfig, TrainingConfig
+from real_data.experiments import checkpoints
 from real_data.experiments.execution import executor_named
 from real_data.training.weights_file import load_weights
 from real_data.transfer import fine_tuning, pretraining, task
-from real_data.transfer.data import loaded
+from real_data.transfer.data import loaded, target_tests
 from real_data.transfer.measurement import study_of
 from real_data.transfer.plan import stages
 from real_data.transfer.source_scores import scores_of
@@ -148,6 +151,7 @@ def test_a_pretraining_that_failed_is_not_fine_tuned(tmp_path, monkeypatch):
     small = {"target_sizes": (50,), "num_fine_tunings": (2,)}
     config = replace(TINY, scores=TINY.scores[:1], budgets=("steps",), layers=("all",), **small)
     wild = replace(config, pretraining=replace(config.pretraining, learning_rate=1e30, gradient_clip=None))
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_EVERY", 50)
     found = {"diverged": measure(wild, tmp_path / "diverged")}
     trained = pretraining._trained
 
@@ -166,12 +170,67 @@ def test_a_pretraining_that_failed_is_not_fine_tuned(tmp_path, monkeypatch):
         assert np.all(np.isfinite(results["errors_scratch"]))
         assert np.all(np.isnan(results["source_errors"]) == (name == "diverged"))
         assert len(list((tmp_path / name / "fine_tunings").glob("*"))) == 2  # from scratch
+        assert not list((tmp_path / name / "checkpoints").glob("*"))
         text = transfer_table(results)
         assert "Failed: the pretraining" in text
         assert "2 of 2" in text
         assert "nothing can be compared" in text
     monkeypatch.setattr(pretraining, "_trained", None)
     same(measure(wild, tmp_path / "diverged"), found["diverged"])  # nor is it tried again
+
+
+def test_a_fine_tuning_that_diverges_beside_others_takes_none_of_them_along(studied, tmp_path, monkeypatch):
+    """Each is then trained by itself, from checkpoints of its own: those of the group are of other networks."""
+    train = fine_tuning.train
+
+    def diverging(*arguments, seeds, **options):
+        networks = train(*arguments, seeds=seeds, **options)
+        if len(seeds) > 1 or seeds[0] == unlucky:
+            raise FloatingPointError
+        return networks
+
+    study, _ = study_of(TINY, "these tests")
+    _, _, (_, unlucky, _) = fine_tuning._drawn(study, 0, 0)
+    expected = fine_tuning.scratch(study, 0, 0, None)
+    monkeypatch.setattr(fine_tuning, "train", diverging)
+    found = fine_tuning.scratch(study, 0, 0, tmp_path)
+    np.testing.assert_array_equal(found.learned, [True, False, True])
+    np.testing.assert_allclose(found.errors, np.where(found.learned, expected.errors, np.nan), atol=0.02)
+
+
+def test_weights_that_were_deleted_are_trained_again(studied, tmp_path):
+    """For another target size, say: the networks of before, not random weights in their place."""
+    folder = tmp_path / "copy"
+    shutil.copytree(studied[1], folder)
+    for path in [*(folder / "pretrainings").glob("*.npz"), *(folder / "fine_tunings").glob("*-100-*")]:
+        path.unlink()
+    same(measure(TINY, folder), studied[0])
+
+
+def test_rules_that_empty_a_class_are_refused_before_any_work(tmp_path):
+    """Of ten classes, at f = 0.005 six of 1,200 images are kept."""
+    with pytest.raises(ValueError, match="class"):
+        measure(replace(TINY, fractions=(0.005,)), tmp_path)
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_test_images_of_files_are_decoded_as_they_are_needed(tmp_path, monkeypatch):
+    for part, each in itertools.product(("train", "test"), range(8)):
+        (place := tmp_path / part / "ab"[each % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9, 3), 20 * each, np.uint8)).save(place / f"{each}.png")
+    images = ImageSet("folder", str(tmp_path), image_size=8)
+    study, _ = study_of(
+        replace(TINY, source=images, target=images, target_sizes=(4,), num_fine_tunings=(2,), num_tests=5),
+        "these tests",
+    )
+    seen = []
+    monkeypatch.setattr(fine_tuning, "_in_groups", lambda *arguments, **options: seen.extend(arguments[6:8]))
+    fine_tuning.scratch(study, 0, 0, None)
+    tests, labels = seen
+    assert not isinstance(tests, np.ndarray)
+    chosen = target_tests(study.config, study.target(), 0)
+    assert len(tests) == len(labels) == 5
+    np.testing.assert_array_equal(tests[:], study.target().test_images[chosen])
 
 
 def test_files_of_scores(studied, tmp_path):

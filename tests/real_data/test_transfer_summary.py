@@ -8,9 +8,10 @@ from tiny_transfer import TINY
 
 from data_pruning import Results
 from data_pruning.records.settings import from_json, to_json
-from real_data import ImageSet, ModelConfig, TrainingConfig, Transfer
+from real_data import ImageSet, ModelConfig, ScoreConfig, TrainingConfig, Transfer
 from real_data.transfer.assembly import TITLE
 from real_data.transfer.data import Seeds, check_pair, loaded, target_tests
+from real_data.transfer.plan import stages
 from real_data.transfer.summary import add_summary, interval
 from real_data.transfer.tables import transfer_table
 
@@ -99,6 +100,22 @@ def test_what_failed_takes_no_part():
     assert "failed" in transfer_table(results)
 
 
+def test_means_in_the_table_are_of_what_is_compared():
+    """A network from scratch that learned nothing, and a pretraining that failed: neither counts, both are named."""
+    results = made_up()
+    results["errors_scratch"][0, 0, 0] = 0.9
+    results["learned_scratch"][0, 0, 0] = False
+    results["errors_all"][0, 0, 2] = np.nan
+    results["learned_all"][0, 0, 2] = False
+    add_summary(results)
+    text = transfer_table(results)
+    assert np.isnan(results["gain"][0, 0])
+    row = next(line for line in text.splitlines() if line.split()[:1] == ["10"])
+    assert row.split()[-3:] == ["30.00", "50.00", "failed"]  # of the one seed where both learned
+    failed = [line.split() for line in text[text.index("Failed:") :].splitlines()[1:]]
+    assert ["from", "scratch", "all", "layers", "fine-tuned", "10", "1", "of", "3"] in failed
+
+
 def test_what_is_drawn_is_the_same_for_all_cells_and_new_for_each_seed():
     target = loaded(TINY.target)
     first, second = target_tests(TINY, target, 0), target_tests(TINY, target, 1)
@@ -154,6 +171,22 @@ def test_images_that_do_not_fit_are_refused():
         check_pair(TINY, digits, larger)
     with pytest.raises(ValueError, match="path must be given for folder"):
         loaded(ImageSet())
+
+
+def test_scores_that_look_at_every_epoch_are_planned_so():
+    """Digits, 1,200 of 1,797: ten epochs of aum, once el2n and margin, forgetting never; networks shared by all."""
+    digits, training = loaded(TINY.source), TrainingConfig(num_steps=None, num_epochs=10)
+    for metrics, times in (
+        (("forgetting",), 0),
+        (("forgetting", "aum"), 10),
+        (("aum", "el2n", "margin", "moderate"), 12),
+    ):
+        scores = tuple(ScoreConfig(metric, 3, training) for metric in metrics)
+        stage = stages(replace(TINY, scores=scores), digits, digits)[0]
+        assert (stage.networks, stage.steps, stage.answers) == (6, 6 * 188, 6 * times * 1200)
+    shares = (ScoreConfig("consistency", 20, training, 0.5),)
+    stage = stages(replace(TINY, scores=shares), digits, digits)[0]
+    assert (stage.networks, stage.steps, stage.answers) == (40, 40 * 94, 40 * 1797)
 
 
 def test_lengths_of_pretrainings_and_fine_tunings():
