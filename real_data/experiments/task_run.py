@@ -21,8 +21,6 @@ from real_data.selection import methods
 from real_data.software import software
 from real_data.training import train as training
 from real_data.training.examples import Examples
-from real_data.training.linear_probe import MOST_PROBES, looks_once
-from real_data.training.start import Start
 
 __all__ = ["run_task"]
 
@@ -53,7 +51,9 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
         by_error = any(methods.looks_at_recalls(cell.rule) for cell in pending)
         recalls = recalls_of_pool(task, data, folder) if by_error else None
         kept = {cell.key: _kept(task, cell, difficulty, recalls, data) for cell in pending}
-        at_once = task.networks_at_once or _at_once(task, model, data, start)
+        at_once = task.networks_at_once or training.default_networks_at_once(
+            model, data.train_images, config=config.retraining, start=start
+        )
         steps = {key: config.retraining.steps_for(examples.epoch_size) for key, examples in kept.items()}
         descends = not config.model.solved_for
         groups = _groups(pending, at_once, {key: _kind(one, steps[key]) for key, one in kept.items() if descends})
@@ -101,13 +101,6 @@ def run_task(task: Task, folder: Path, report: Callable[[int], Any] = lambda num
             f"training diverged with pool {task.pool_size}, seed {task.seed}: {', '.join(failures)}; all other cells "
             f"are saved. Lower retraining.learning_rate, {config.retraining.learning_rate:g} now"
         )
-
-
-def _at_once(task: Task, model: training.Model, data: datasets.ImageDataset, start: Start | None) -> int:
-    """How many networks are trained side by side where the experiment does not say."""
-    if looks_once(model, task.config.retraining, start):
-        return MOST_PROBES  # which share the features
-    return training.default_networks_at_once(model, data.train_images)
 
 
 def _kept(

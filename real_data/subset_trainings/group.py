@@ -138,7 +138,7 @@ def _trained(group: SubsetGroup, dataset: ImageDataset, checkpoints: Path, repor
     trained, positions = [], []
     for number, ((model_config, training), networks) in enumerate(kinds.items()):
         model = models.build(model_config, images.shape[1:], dataset.num_classes)
-        at_once = default_networks_at_once(model, images)
+        at_once = default_networks_at_once(model, images, config=training, start=start)
         for first in range(0, len(networks), at_once):
             some = networks[first : first + at_once]
             subsets = [group.settings.subset(network, len(labels)) for network in some]

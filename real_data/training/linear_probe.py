@@ -27,10 +27,11 @@ from real_data.training.networks import Architecture, Model, TrainedNetworks, ar
 from real_data.training.observation import Observation, Observer
 from real_data.training.start import Start
 
-__all__ = ["MOST_PROBES", "LinearProbe", "looks_once"]
+__all__ = ["LinearProbe", "looks_once", "probes_at_once"]
 
 MOST_PROBES = 64
-"""Heads that are trained side by side."""
+MOST_PROBE_WEIGHTS = 2**28
+"""Heads that are trained side by side, and the weights of their networks, which in the end are whole."""
 
 MOST_BYTES = 2**31
 """Features of more bytes are not kept: they are computed in every step."""
@@ -39,11 +40,35 @@ _IMAGES_AT_ONCE = 4096
 _WITH_HEAD = (MLP, CNN, ResNet, VisionTransformer)  # logits are a dense layer of the features
 
 
-def looks_once(model: Model, config: TrainingConfig, start: Start | None) -> bool:
-    """Whether a training looks at every image once, for its features: a linear probe without augmentation."""
+def looks_once(model: Model, config: TrainingConfig, start: Start | None, num_kept: int) -> bool:
+    """Whether a training looks at every image once, for its features.
+
+    That is a linear probe without augmentation of networks that all have the same body, if the features fit into
+    memory.
+
+    Args:
+        model: builds one network.
+        config: its training.
+        start: what networks start from.
+        num_kept: number of different images that they are trained on.
+    """
     if start is None or start.layers != "head" or config.augmentation != "none":
         return False
-    return isinstance(nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0))), _WITH_HEAD)
+    abstract = nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0)))
+    if not isinstance(abstract, _WITH_HEAD):
+        return False
+    _, *states = nnx.split(abstract, nnx.Param, nnx.BatchStat)
+    params, batch_stats = map(nnx.to_pure_dict, states)
+    head = {name.rsplit("/", 1)[1]: name for name in head_of(list(by_name("params", params)))}
+    if set(drawn_at_random(start, params, batch_stats)) - set(head.values()):
+        return False
+    width = by_name("params", params)[head["kernel"]].shape[0]
+    return num_kept * width * np.dtype(np.float32).itemsize <= MOST_BYTES
+
+
+def probes_at_once(num_weights: int) -> int:
+    """How many networks of so many weights are trained side by side where their heads alone are."""
+    return max(1, min(MOST_PROBES, MOST_PROBE_WEIGHTS // num_weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +90,8 @@ class LinearProbe:
     whole: Job
 
     @classmethod
-    def of(cls, job: Job, body: TrainedNetworks, examples: list[Examples]) -> LinearProbe | None:
-        """The probes of a job; None where bodies differ by seed, or the features take too much memory.
+    def of(cls, job: Job, body: TrainedNetworks, examples: list[Examples]) -> LinearProbe:
+        """The probes of a job that :func:`looks_once`.
 
         Args:
             job: of the whole networks.
@@ -75,13 +100,9 @@ class LinearProbe:
         """
         assert job.origin is not None
         head = head_of(list(by_name("params", body.params)))
-        if set(drawn_at_random(job.origin, body.params, body.batch_stats)) - set(head):
-            return None
         of_head = {name.rsplit("/", 1)[1]: name for name in head}
         width, num_classes = by_name("params", body.params)[of_head["kernel"]].shape[1:]
         kept = np.unique(np.concatenate([one.indices for one in examples]))
-        if kept.size * width * np.dtype(np.float32).itemsize > MOST_BYTES:
-            return None
         parts = [
             body.features(job.images[kept[first : first + _IMAGES_AT_ONCE]])[0]
             for first in range(0, kept.size, _IMAGES_AT_ONCE)

@@ -29,7 +29,7 @@ from real_data.training.examples import Examples, examples_of
 from real_data.training.fit import STEPS_AT_ONCE, Job, fit, random_keys
 from real_data.training.initial_weights import initial_weights, started_weights
 from real_data.training.learning_check import label_statistics, stands_still
-from real_data.training.linear_probe import MOST_PROBES, LinearProbe, looks_once
+from real_data.training.linear_probe import LinearProbe, looks_once, probes_at_once
 from real_data.training.networks import (
     Architecture,
     Model,
@@ -159,9 +159,10 @@ def train(
     if len({config.steps_for(one.epoch_size) for one in examples}) > 1:
         sizes = sorted({one.epoch_size for one in examples})
         raise ValueError(f"subsets of {sizes} examples need different numbers of steps: train them one after another")
-    once = looks_once(model, config, start)
+    num_kept = np.unique(np.concatenate([one.indices for one in examples])).size
+    once = looks_once(model, config, start, num_kept)
     if networks_at_once is None:
-        networks_at_once = MOST_PROBES if once else default_networks_at_once(model, images)
+        networks_at_once = default_networks_at_once(model, images, config=config, start=start, num_kept=num_kept)
     elif networks_at_once > 1 and not isinstance(images, np.ndarray) and not once:
         raise ValueError(f"networks_at_once must be 1 for images that are read from files, got {networks_at_once}")
     standardization = None if start is None else start.standardization
@@ -242,14 +243,31 @@ def _are_indices(array: np.ndarray, number: int) -> bool:
     return array.dtype.kind in "iu" and array.size > 0 and array.min() >= 0 and array.max() < number
 
 
-def default_networks_at_once(model: Model, images: np.ndarray) -> int:
+def default_networks_at_once(
+    model: Model,
+    images: np.ndarray,
+    *,
+    config: TrainingConfig | None = None,
+    start: Start | None = None,
+    num_kept: int | None = None,
+) -> int:
     """How many networks advance side by side where the caller does not say.
 
-    One where images are read from files, else 64 or what :attr:`Architecture.most_side_by_side` says.
+    One where images are read from files, else 64 or what :attr:`Architecture.most_side_by_side` says; linear probes
+    that look at every image once share the features.
+
+    Args:
+        model: builds one network.
+        images: the images, of which ``num_kept`` different ones (None: all) are trained on.
+        config: the training; with ``start`` it says whether networks are linear probes.
+        start: what networks start from.
+        num_kept: see ``images``.
     """
     architecture = architecture_of(model, images.shape[1:])
     if architecture.readout:
         return MOST_READOUTS
+    if config is not None and looks_once(model, config, start, len(images) if num_kept is None else num_kept):
+        return probes_at_once(architecture.num_weights)
     if not isinstance(images, np.ndarray):
         return 1
     return min(64, architecture.most_side_by_side or 64)

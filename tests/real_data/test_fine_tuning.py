@@ -11,7 +11,7 @@ from small_normalized_network import SmallNormalizedNetwork
 
 from real_data import MLP, ModelConfig, TrainingConfig, models, train
 from real_data.scores.course import Course
-from real_data.training import descent, linear_probe
+from real_data.training import descent, fit, linear_probe
 from real_data.training import train as training
 from real_data.training.augmentation import Standardization
 from real_data.training.examples import Examples
@@ -188,6 +188,46 @@ def test_a_probe_without_augmentation_computes_features_once(monkeypatch):
             np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(found.learned, expected.learned)
         np.testing.assert_allclose(found.logits(IMAGES[:9]), expected.logits(IMAGES[:9]), atol=1e-4)
+
+
+class Files:
+    """Stands for images that are read from files."""
+
+    shape, dtype = IMAGES.shape, IMAGES.dtype
+
+    def __len__(self):
+        return len(IMAGES)
+
+    def __getitem__(self, index):
+        return IMAGES[index]
+
+
+def test_probes_whose_features_do_not_fit_are_trained_as_any_network(monkeypatch):
+    """Convolutions one by one, and so images of files, whose batches are those of each network; so too where bodies
+    differ by seed."""
+    start, groups = body_of(CNN, layers="head"), []
+
+    def counted(job, networks, *others):
+        groups.append(networks.num_networks)
+        return fit.fit(job, networks, *others)
+
+    expected = trained(start, CNN)
+    monkeypatch.setattr(training, "fit", counted)
+    without = Start({name: array for name, array in start.arrays.items() if "hidden" not in name}, layers="head")
+    trained(without, CNN, replace(CONFIG, num_steps=2))
+    assert groups == [1, 1]
+    monkeypatch.setattr(linear_probe, "MOST_BYTES", 0)
+    found = trained(start, CNN)
+    of_files = train(CNN, Files(), LABELS, [KEPT] * 2, seeds=[3, 4], config=CONFIG, start=start)
+    assert groups == [1] * 6
+    for one in (found, of_files):
+        np.testing.assert_allclose(one.losses, expected.losses, rtol=2e-5)
+        np.testing.assert_allclose(one.logits(IMAGES[:9]), expected.logits(IMAGES[:9]), atol=1e-4)
+
+
+def test_few_large_networks_are_probed_side_by_side():
+    """Heads are small, but in the end networks are whole: a ViT-B has 86 million weights."""
+    assert [linear_probe.probes_at_once(number) for number in (10_000, 86_000_000, 10**9)] == [64, 3, 1]
 
 
 def test_no_gradient_goes_through_the_body():
