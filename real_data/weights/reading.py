@@ -176,6 +176,11 @@ class _About(NamedTuple):
                 shape = (height, width, channels)
             if pixels is not None:
                 pixels = Standardization(*(np.array(pixels[name], np.float32) for name in Standardization._fields))
+                one_each = pixels.mean.shape if shape is None else (shape[2],)
+                if not pixels.mean.shape == pixels.scale.shape == one_each or len(one_each) != 1:
+                    raise ValueError("standardization must be a mean and a scale for each channel of an image")
+                if not np.all(np.isfinite(pixels)) or np.any(pixels.scale <= 0):
+                    raise ValueError("standardization must be finite, its scale above 0")
             return cls(
                 None if model is None else from_json(ModelConfig, model),
                 shape,

@@ -77,7 +77,16 @@ def test_descriptions_of_other_tools_are_not_taken_for_ours(text, tensors, tmp_p
 
 @pytest.mark.parametrize(
     "change",
-    [{"model": 5}, {"image_shape": [8, 8]}, {"image_shape": "888"}, {"standardization": [1]}, {"model": {"kind": "x"}}],
+    [
+        {"model": 5},
+        {"image_shape": [8, 8]},
+        {"image_shape": "888"},
+        {"standardization": [1]},
+        {"standardization": {"mean": [0], "scale": [0]}},
+        {"standardization": {"mean": [0] * 3, "scale": [1]}},
+        {"standardization": {"mean": 0, "scale": 1}},
+        {"model": {"kind": "x"}},
+    ],
 )
 def test_a_damaged_description_of_ours_is_refused(change, tmp_path):
     given = weights_of()
