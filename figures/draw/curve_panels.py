@@ -21,6 +21,7 @@ COLUMNS = 4  # of the full width
 WIDE = 4.0  # ratio of errors from which an axis is logarithmic
 LEAST = 1e-3  # per cent: no error is drawn below
 SPREAD = 0.02  # between curves beside each other, of the width of a panel: intervals can be told apart
+MOST_SPREAD = 0.6  # of all curves together, of the least distance of fractions
 
 Floats = NDArray[np.float64]
 
@@ -125,14 +126,15 @@ def _draw_panel(axes: Axes, panel: CurvePanel, labels: Sequence[str], looks: Seq
             low, high = 100 * (line.value - line.half_width), 100 * (line.value + line.half_width)
             axes.axhspan(low, high, color=line.look["color"], alpha=0.12, linewidth=0, zorder=0)
     span = max(float(np.ptp(panel.fractions)), 0.1)
+    ticks = np.unique(panel.fractions)
+    step = min(SPREAD * span, MOST_SPREAD * float(np.diff(ticks).min(initial=span)) / len(labels))
     for i, (label, look) in enumerate(zip(labels, looks, strict=True)):
         if not np.any(np.isfinite(panel.mean[i]) | ~panel.fine[i]):
             continue  # there is no such curve here
-        x = panel.fractions + SPREAD * span * (i - (len(labels) - 1) / 2)
+        x = panel.fractions + step * (i - (len(labels) - 1) / 2)
         # what did not learn stands at the edge, and takes no part in the scale
         shown = np.where(panel.fine[i], panel.mean[i], np.nan)
         draw_errors(axes, x, shown, panel.half_width[i], panel.fine[i], look=look, label=label)
-    ticks = np.unique(panel.fractions)
     if ticks.size <= 6:
         axes.set_xticks(ticks, [f"{f:g}" for f in ticks])
     axes.set_xlim(ticks[0] - 0.1 * span, ticks[-1] + 0.1 * span)

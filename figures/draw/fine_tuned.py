@@ -16,6 +16,7 @@ __all__ = ["fine_tuned_panels", "rules_of"]
 
 COLUMNS = 4
 LONGEST = 28  # characters of the name of weights
+LONGEST_DATA = 14  # of a data set
 
 
 def fine_tuned_panels(files: Sequence[Results], rules: Sequence[str]) -> list[CurvePanel]:
@@ -78,6 +79,7 @@ def _title(results: Results, m: int, p: int) -> str:
     name = str(about.get("dataset", "the target"))
     if name == "folder" and about.get("path"):
         name = PurePath(about["path"]).name
+    name = name if len(name) <= LONGEST_DATA else f"{name[:LONGEST_DATA]}..."
     layers = "head alone" if started.get("layers") == "head" else "all layers"
     images = f"{int(results['pool_size'][p]):,} images of {name}"
     return f"{images}\n{weights}\n{layers}, {metric_name(str(results['metric'][m]))}"

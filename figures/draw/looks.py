@@ -93,20 +93,26 @@ def curve_looks(curves: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     """Looks of curves that are a score and a rule each: colour and marker say the score, the line says the rule.
 
     Keep-hard is solid with full markers, keep-easy dashed, other rules dash-dotted, with hollow ones; random examples
-    look as in every picture.
+    look as in every picture.  A score has the same colour in all pictures, unless another one in the picture has it,
+    earlier in the order, and a colour is free.
 
     Args:
         curves: pairs of metric and rule; random examples have the rule ``random``.
     """
     others = list(dict.fromkeys(rule for _, rule in curves if rule not in LOOKS))
     unknown = list(dict.fromkeys(metric for metric, _ in curves if metric not in METRIC_ORDER))
+    order = [*METRIC_ORDER, *unknown]
+    colours: dict[str, str] = {}
+    for metric in sorted({metric for metric, rule in curves if rule != "random"}, key=order.index):
+        usual = METRIC_COLOURS[order.index(metric) % len(METRIC_COLOURS)]
+        free = [colour for colour in METRIC_COLOURS if colour not in colours.values()]
+        colours[metric] = usual if usual in free or not free else free[0]
     found = []
     for metric, rule in curves:
         if rule == "random":
             found.append(dict(LOOKS["random"]))
             continue
-        place = [*METRIC_ORDER, *unknown].index(metric)
-        color = METRIC_COLOURS[place % len(METRIC_COLOURS)]
+        place, color = order.index(metric), colours[metric]
         line = LOOKS[rule]["linestyle"] if rule in LOOKS else _OTHER_LINES[others.index(rule) % len(_OTHER_LINES)]
         marker = MARKERS[(place + place // len(METRIC_COLOURS)) % len(MARKERS)]
         face = color if rule == "hard" else "white"

@@ -115,9 +115,11 @@ def transfer_panels(transfer: Results) -> list[CurvePanel]:
     errors = mean_of_known(_ordered(transfer, "errors", DIMENSIONS))
     mean, width, fine = mean_of_known(errors), student_half_width(errors), _learned(transfer)
     whole = mean_of_known(_ordered(transfer, "errors_all", DIMENSIONS[3:]))
+    whole = _where_learned(transfer, whole, "learned_all", DIMENSIONS[3:], axis=-1)
     scratch = None
     if "errors_scratch" in transfer.variables:
         scratch = mean_of_known(_ordered(transfer, "errors_scratch", DIMENSIONS[4:]))
+        scratch = _where_learned(transfer, scratch, "learned_scratch", DIMENSIONS[4:], axis=-1)
     found = []
     for row, layer in enumerate(_rows(transfer)):
         for column, (t, b) in enumerate(_columns(transfer)):
@@ -168,8 +170,10 @@ def _source_differences(transfer: Results, at_random: int | None) -> tuple[Float
 
     NaN where a network did not learn, but for those on all images: pretrainings without these are left out.
     """
-    errors = _ordered(transfer, "source_errors", ("curve", "budget", "fraction", "pretraining"))
-    whole = _ordered(transfer, "source_errors_all", ("pretraining",))
+    dims = ("curve", "budget", "fraction", "pretraining")
+    errors = _where_learned(transfer, _ordered(transfer, "source_errors", dims), "source_learned", dims)
+    whole = _ordered(transfer, "source_errors_all", dims[3:])
+    whole = _where_learned(transfer, whole, "source_learned_all", dims[3:])
     differences = errors - (whole if at_random is None else errors[[at_random]])
     fine: NDArray[np.bool_] = np.asarray(np.isfinite(errors).all(axis=-1))
     if at_random is not None:
@@ -181,6 +185,15 @@ def _learned(transfer: Results) -> NDArray[np.bool_]:
     """Whether all networks of a cell (curve, budget, fraction, layers, target) learned, and their errors are known."""
     known = np.isfinite(mean_of_known(_ordered(transfer, "errors", DIMENSIONS))).all(axis=-1)
     return known & np.all(_ordered(transfer, "learned", DIMENSIONS) != 0, axis=(-2, -1))
+
+
+def _where_learned(
+    transfer: Results, errors: Floats, learned: str, dims: tuple[str, ...], axis: tuple[int, ...] | int = ()
+) -> Floats:
+    """Errors, NaN where a network, one of those along the axis, did not learn: the file has the errors of these too."""
+    if learned not in transfer.variables:
+        return errors
+    return np.where(np.all(_ordered(transfer, learned, dims) != 0, axis=axis), errors, np.nan)
 
 
 def _ordered(transfer: Results, name: str, dims: tuple[str, ...]) -> Floats:

@@ -143,6 +143,38 @@ def test_whole_pretrainings_that_failed_are_left_out_and_said():
     assert level(fig4(results).axes[0], "pretrained on all") is None
 
 
+def test_errors_of_networks_that_did_not_learn_are_in_no_mean():
+    """The file has their errors too: of fine-tunings on all images, from scratch, and on the source."""
+    results = study()
+    learned = {name: np.ones(results[name].shape, int) for name in ("errors_all", "errors_scratch")}
+    learned["errors_all"][1, 0, 2, 0] = learned["errors_scratch"][0, 1, 1] = 0
+    results.add("learned_all", NETWORKS[3:], learned["errors_all"], "1", "")
+    results.add("learned_scratch", NETWORKS[4:], learned["errors_scratch"], "1", "")
+    of_source = np.ones(results["source_errors"].shape, int)
+    of_source[1, 0, 1, 0] = 0
+    results.add("source_learned", (*NETWORKS[:3], "pretraining"), of_source, "1", "")
+    results.add("source_learned_all", "pretraining", [1, 1, 0], "1", "")
+    axes = fig4(results).axes[0]
+    whole = 100 * results["errors_all"][1, 0, :2].mean()
+    assert level(axes, "pretrained on all (failed left out)") == pytest.approx(whole)
+    scratch = 100 * results["errors_scratch"][0, [0, 2]].mean()
+    assert level(axes, "not pretrained (failed left out)") == pytest.approx(scratch)
+    source = transfer_differences(results).axes[8]
+    expected = results["source_errors"][1, 0, :, :2] - results["source_errors_all"][:2]
+    drawn, _ = bars(source, "EL2N, keep hard")
+    np.testing.assert_allclose(drawn, [100 * expected[0].mean(), np.nan])
+    assert crosses(source, "EL2N, keep hard")
+
+
+def test_curves_stay_beside_their_fraction():
+    """However many there are: 28, each with its own place, within 0.3 of the way to the next fraction."""
+    curves = (("random", "random"), *((f"own-{n}", "hard") for n in range(27)))
+    axes = fig4(study(curves=curves, fractions=(0.1, 0.15, 0.9))).axes[0]
+    places = np.array([container.lines[0].get_xdata() for container in axes.containers])
+    assert np.unique(places[:, 1]).size == 28
+    assert np.abs(places[:, 1] - 0.15).max() <= 0.3 * 0.05
+
+
 @pytest.mark.parametrize("reference", ["all", "random"])
 def test_differences_are_those_of_the_file(reference):
     results = study()
@@ -237,6 +269,9 @@ def test_scores_differ_in_colour_and_rules_in_line():
     assert looks[0] == LOOKS["random"]
     assert looks[1]["color"] == looks[2]["color"] != looks[3]["color"]
     assert [look["linestyle"] for look in looks[1:4]] == ["-", "--", "-"]
+    many = curve_looks([(metric, "hard") for metric in ("forgetting", "margin", "el2n", "dual", "own")])
+    assert len({look["color"] for look in many}) == 5
+    assert many[0]["color"] == curve_looks([("forgetting", "hard")])[0]["color"]
     of_el2n = [looks[n]["linestyle"] for n in (1, 2, 5, 6)]
     assert len(set(map(str, of_el2n))) == 4
     # colour and marker together tell up to 49 scores apart
