@@ -67,6 +67,8 @@ def draw_benchmark(figure: FigureBase, results: Results) -> None:
         axes.set_title(metric_name(metric))
         if high > WIDE * low:
             plain_ticks(axes, max(100 * low / 1.25, LEAST), min(100.0, 110 * high))
+    if panels[0].get_ylim()[0] < 0:  # intervals may go on
+        panels[0].set_ylim(bottom=0)
     label_grid(panels, number, columns, xlabel=FRACTION_LABEL, ylabel="test error  (%)")
     title = f"{int(results['pool_size']):,} images, {results.sizes['seed']} seeds"
     figure.legend(*legend_entries(panels[:number]), loc="outside right upper", title=title)

@@ -25,7 +25,8 @@ COLUMNS = 8  # at each end, where no class has more
 LEAST_COLUMNS = 5  # room for the titles
 CELL = 0.42  # inches of an image
 CAPTION = 0.34  # room for a name below an image, in heights of it
-LONGEST = 11  # characters of a name below an image
+CAPTION_SIZE = 5.0  # points: ten letters are as wide as an image
+LONGEST = 10  # characters of a name below an image
 
 
 def fig6(extremes: Results) -> Figure:
@@ -114,7 +115,7 @@ def _draw_mosaic(axes: Axes, images: NDArray[Any], columns: int, captions: Seque
         top, left = (n // columns) * (height + below) + gap // 2, (n % columns) * (width + gap) + gap // 2
         mosaic[top : top + height, left : left + width] = image
         if captions is not None:
-            axes.text(left + width / 2, top + height, captions[n], ha="center", va="top", fontsize=5.5)
+            axes.text(left + width / 2, top + height, captions[n], ha="center", va="top", fontsize=CAPTION_SIZE)
     axes.imshow(mosaic if channels == 3 else mosaic[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -15,8 +15,9 @@ from figures.draw.looks import metric_name
 __all__ = ["fine_tuned_panels", "rules_of"]
 
 COLUMNS = 4
-LONGEST = 28  # characters of the name of weights
-LONGEST_DATA = 14  # of a data set
+LONGEST = 24  # characters of the name of weights
+LONGEST_DATA = 12  # of a data set
+LONGEST_SCORE = 17
 
 
 def fine_tuned_panels(files: Sequence[Results], rules: Sequence[str]) -> list[CurvePanel]:
@@ -75,11 +76,14 @@ def _title(results: Results, m: int, p: int) -> str:
     started = about["fine_tuning"]
     file = PurePath(str(started.get("weights", "pretrained")))
     weights = file.parent.name if file.name == "weights.npz" and file.parent.name else file.stem  # that of the training
-    weights = weights if len(weights) <= LONGEST else f"{weights[:LONGEST]}..."
     name = str(about.get("dataset", "the target"))
     if name == "folder" and about.get("path"):
         name = PurePath(about["path"]).name
-    name = name if len(name) <= LONGEST_DATA else f"{name[:LONGEST_DATA]}..."
     layers = "head alone" if started.get("layers") == "head" else "all layers"
-    images = f"{int(results['pool_size'][p]):,} images of {name}"
-    return f"{images}\n{weights}\n{layers}, {metric_name(str(results['metric'][m]))}"
+    images = f"{int(results['pool_size'][p]):,} images of {_short(name, LONGEST_DATA)}"
+    score = _short(metric_name(str(results["metric"][m])), LONGEST_SCORE)
+    return f"{images}\n{_short(weights, LONGEST)}\n{layers}, {score}"
+
+
+def _short(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[:longest]}..."

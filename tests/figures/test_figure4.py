@@ -1,5 +1,7 @@
 """Figure 4 shows the numbers of fine-tuned networks and of transfer studies, and what did not learn."""
 
+import io
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -219,6 +221,19 @@ def test_axes_of_errors_end_at_zero_and_one_hundred():
         low, high = axes.get_ylim()
         assert 0 <= low < 1
         assert 99 < high <= 100
+
+
+def test_long_names_stay_above_their_panel():
+    results = experiment(metrics=("el2n", "a-score-of-somebody-with-a-name"))
+    about = {"weights": "there/vit_base_patch16_224.augreg_in21k_ft_in1k.safetensors", "layers": "all"}
+    folder = {"dataset": "folder", "path": "there/a-folder-whose-name-is-long", "fine_tuning": about}
+    figure = fig4(None, [Results("experiment", {"experiment": folder}, results.variables)])
+    figure.savefig(io.BytesIO(), format="png")  # it is laid out
+    left, right = (axes.title.get_window_extent() for axes in figure.axes)
+    assert left.x1 < right.x0
+    assert figure.axes[1].get_title() == (
+        "50,000 images of a-folder-who...\nvit_base_patch16_224.aug...\nall layers, a-score-of-somebo..."
+    )
 
 
 def test_nothing_is_compared_with_random_that_failed():

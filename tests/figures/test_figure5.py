@@ -49,6 +49,15 @@ def test_matrix_and_benchmark_are_those_of_their_own_pictures():
     assert [part.texts[0].get_text() for part in (above, below)] == ["a", "b"]
 
 
+def test_no_error_is_below_zero():
+    """Intervals may be wider than errors."""
+    results = benchmark()
+    results["error_half_width"][...] = 0.07
+    results["error"][...] = 0.05
+    panel = next(axes for axes in fig5(rank_agreement(scores()), results).axes if axes.containers)
+    assert panel.get_ylim()[0] == 0
+
+
 def test_few_scores_leave_room_for_the_names():
     """The names on the left of a matrix of two scores are within the figure."""
     figure = fig5(rank_agreement(scores()[:2]), benchmark(METRICS[:2]))

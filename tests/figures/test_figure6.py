@@ -51,13 +51,15 @@ def test_the_picture_shows_them_in_place():
     assert (hard.get_title(), easy.get_title()) == ("hardest\nscores 35 to 33", "easiest\nscores 2 to 0")
     for axes, row in ((hard, [35, 34, 33, 255, 255]), (easy, [2, 1, 0, 255, 255])):  # cells of 4 + 1 pixels, five wide
         np.testing.assert_array_equal(axes.get_images()[0].get_array()[1, 1::5], row)
-        assert [text.get_text() for text in axes.texts] == [("an animal .", "dog", "cat")[n] for n in range(3)]
+        assert [text.get_text() for text in axes.texts] == [("an animal.", "dog", "cat")[n] for n in range(3)]
     assert [text.get_text() for text in hard_rows.get_yticklabels()] == ["cat", "dog", "an animal at sea"]
     mosaic = easy_rows.get_images()[0].get_array()
     np.testing.assert_array_equal(mosaic[1::5, 1:10:5], [[3, 0], [4, 1], [5, 2]])
     # images are of one size in all four
     figure = hard.figure
     figure.savefig(io.BytesIO(), format="png")  # it is laid out
+    pitch = np.ptp(hard.transData.transform([[0, 0], [5, 0]])[:, 0])
+    assert hard.texts[0].get_window_extent().width <= pitch  # the longest name stays below its own image
     sizes = [axes.get_window_extent().width / axes.get_images()[0].get_array().shape[1] for axes in figure.axes]
     np.testing.assert_allclose(sizes, sizes[0], rtol=0.02)
 
