@@ -14,9 +14,10 @@ EL2N over one forward pass.  Three rounds of a CIFAR ResNet-18 (11.2 million wei
 How each is run.  Ours: ``real_data.training.descent.step_on_images``, and what ``TrainedNetworks.map`` compiles for
 scores; compilation is stated apart.  PyTorch: torchvision's ``resnet18`` and ``resnet50``, with the usual CIFAR stem
 below 64 pixels, channels last, and timm's ``VisionTransformer``; on a CPU float32 and eager with as many threads as we
-have cores, on a GPU bfloat16 autocast and ``torch.compile``; GraNd by ``torch.func``: ``vmap`` over ``grad``, at most
-16 examples at a time as their gradients are kept (45 MB each for ResNet-18).  On a GPU eight training steps are timed
-together, as neither side waits for one before it asks for the next.  Without PyTorch our own numbers are printed alone.
+have cores, on a GPU bfloat16 autocast, ``torch.compile`` and the convolutions that cuDNN finds fastest; GraNd by
+``torch.func``: ``vmap`` over ``grad``, at most 16 examples at a time as their gradients are kept (45 MB each for
+ResNet-18).  On a GPU eight training steps are timed together, as neither side waits for one before it asks for the
+next.  Without PyTorch our own numbers are printed alone.
 
 ``--json`` writes a list with one entry a network: device, network, image_size, patch_size, batch, precision, software
 and the rates, medians of the rounds, which ``python -m real_data plan --rates`` reads.
@@ -49,6 +50,9 @@ PARSER.add_argument("--processor-time", action="store_true", help="in place of t
 PARSER.add_argument("--without-peer", action="store_true", help="leave PyTorch out")
 PARSER.add_argument("--json", type=Path, help="file that the numbers are written to as well")
 OPTIONS = PARSER.parse_args() if __name__ == "__main__" else PARSER.parse_args([])
+for name, least in (("image_size", 1), ("patch_size", 1), ("batch", 1), ("rounds", 1), ("cores", 0)):
+    if (given := getattr(OPTIONS, name)) is not None and given < least:
+        PARSER.error(f"--{name.replace('_', '-')} must be at least {least}, got {given}")
 if OPTIONS.processor_time and OPTIONS.cores != 1:
     PARSER.error("--processor-time needs --cores 1: threads that wait for each other would count")
 if hasattr(os, "sched_getaffinity"):
@@ -152,6 +156,7 @@ def theirs(config: ModelConfig, images: np.ndarray, labels: np.ndarray) -> dict[
     torch.set_num_threads(len(CORES))
     gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
+    torch.backends.cudnn.benchmark = gpu  # the fastest convolutions are looked for, as by XLA
     compiled = torch.compile if gpu else lambda function: function
     network = their_network(config, images.shape[1]).to(device, memory_format=torch.channels_last)
     size = 4 * sum(value.numel() for value in network.parameters())

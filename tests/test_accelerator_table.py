@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,12 @@ def test_a_stage_that_never_began_is_said(table, tmp_path):
     assert "| stage images | skipped, not installed: flax | 0 s |" in table(tmp_path)
     assert "| stage large | never began | 0 s |" in table(tmp_path)
     assert "| stage training | skipped: no folder of images was given | 0 s |" in table(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["--rounds 0", "--batch -1", "--cores -1", "--patch-size 0"])
+def test_the_benchmark_of_images_refuses_numbers_before_it_measures(wrong):
+    """No rounds would be rates of NaN in the file."""
+    command = [sys.executable, str(SCRIPT.with_name("images.py")), *wrong.split()]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert f"{wrong.split()[0]} must be at least" in found.stderr
