@@ -57,12 +57,14 @@ def rates_here(study: PlannedStudy, works: Collection[str]) -> dict[str, Rate]:
         found = {TRAINING: training.batch_size / times.per_step[0], FORWARD: 1 / times.per_answer[0]}
     if GRADIENT_NORM in works:
         found[GRADIENT_NORM] = _gradient_norms(model, shape, study.classes, max(4, min(64, most)))
-    name = f"{devices[0].device_kind} ({devices[0].platform})"
+    name, other = f"{devices[0].device_kind} ({devices[0].platform})", ""
     if devices[0].platform == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        name = f"CPU, {cores} core{'s' if cores > 1 else ''}; a GPU was not measured"
+        name, other = f"CPU, {cores} core{'s' if cores > 1 else ''}", "; a GPU was not measured"
     batch = {TRAINING: f", batch {training.batch_size}"}
-    return {work: Rate(found[work], f"measured now on this machine: {name}{batch.get(work, '')}") for work in works}
+    return {
+        work: Rate(found[work], f"measured now on this machine: {name}{batch.get(work, '')}{other}") for work in works
+    }
 
 
 def _gradient_norms(model: ModelConfig, shape: tuple[int, int, int], num_classes: int, number: int) -> float:

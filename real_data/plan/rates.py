@@ -15,6 +15,7 @@ from real_data.plan.study import PlannedStudy
 
 __all__ = ["Rate", "given_rates", "rates_of_files"]
 
+_BENCHMARKED = ("resnet18", "resnet50", "vit-ti", "vit-s", "vit-b")  # networks of benchmarks/images.py
 _FIELDS = {"device": str, "network": str, "image_size": int, "batch": int, "precision": str, "rates": list}
 
 
@@ -75,23 +76,32 @@ def rates_of_files(files: Sequence[Path], study: PlannedStudy, works: Collection
         for entry in fitting:
             values = [rate["images_per_second"] for rate in entry["rates"] if rate["work"] == work]
             if values:
-                found[work] = Rate(values[0], f"measured on {_way(entry)}, batch {entry['batch']}")
+                other = "; a GPU was not measured" if _of_cpu(entry) else ""
+                found[work] = Rate(values[0], f"measured on {_way(entry)}, batch {entry['batch']}{other}")
                 break
         else:
+            wide = "" if study.width == 1 else f" of width {study.width:g}"
+            how = f"with benchmarks/images.py --network {study.network} --image-size {study.image_size} --json FILE"
+            if study.width != 1 or study.network not in _BENCHMARKED:
+                how = "by leaving out --rates on that machine"
             raise ValueError(
-                f"no rate of {work} of {study.network} at {study.image_size} pixels: rates of other networks or sizes "
-                f"are not scaled; the files have {'; '.join(there) or 'none'}. Measure it with benchmarks/images.py "
-                f"--network {study.network} --image-size {study.image_size} --json FILE, or give --images-per-second"
+                f"no rate of {work} of {study.network}{wide} at {study.image_size} pixels: rates of other networks or "
+                f"sizes are not scaled; the files have {'; '.join(there) or 'none'}. Measure it {how}, or give "
+                "--images-per-second"
             )
     return found
 
 
 def _way(entry: Mapping[str, Any]) -> str:
     """On what the rates of an entry were measured, and how."""
-    cpu = entry["device"].endswith("(cpu)")
-    cores = f", {entry['cores']} core{'s' if entry['cores'] != 1 else ''}" if cpu and "cores" in entry else ""
+    known = _of_cpu(entry) and "cores" in entry
+    cores = f", {entry['cores']} core{'s' if entry['cores'] != 1 else ''}" if known else ""
     clock = f", {entry['clock']}" if entry.get("clock") else ""
-    return f"{entry['device']}{cores}, {entry['precision']}{clock}{'; a GPU was not measured' if cpu else ''}"
+    return f"{entry['device']}{cores}, {entry['precision']}{clock}"
+
+
+def _of_cpu(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["device"].endswith("(cpu)"))
 
 
 def _size(entry: Mapping[str, Any]) -> str:

@@ -291,6 +291,15 @@ def test_disk_and_memory():
     assert plan.pretraining_seconds == 4000
 
 
+def test_weights_of_the_networks_of_the_paper():
+    """Parameters as torchvision counts them, 25,557,032 and 86,567,656; ResNet-50 has statistics of 26,560 channels."""
+    resnet = PRESETS["imagenet-1k"]
+    assert measurement.weight_bytes(resnet) == 4 * (25_557_032 + 2 * 26_560)
+    vit = replace(PRESETS["imagenet-21k"], classes=1000)
+    assert measurement.weight_bytes(vit) == 4 * 86_567_656
+    assert measurement.weight_bytes(PRESETS["imagenet-21k"]) == 4 * (86_567_656 + 20_841 * 769)
+
+
 def rates_file(path, network="cnn", image_size=32, device="H100 (gpu)", batch=64, works=(TRAINING, FORWARD), **other):
     rates = [{"work": work, "side": "ours", "images_per_second": 100.0 * batch} for work in works]
     rates += [{"work": TRAINING, "side": "PyTorch", "images_per_second": 7.0}]
@@ -340,8 +349,10 @@ def test_rates_of_several_ways_or_of_other_widths_are_refused(tmp_path, ways, sa
     files = [rates_file(tmp_path / f"{n}.json", **way) for n, way in enumerate(ways)]
     with pytest.raises(ValueError, match=f"of one device, measured in one way, got .*{said}"):
         rates_of_files(files, SMALL, [TRAINING])
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match=r"no rate of .* cnn of width 2 at 32 .* by leaving out --rates"):
         rates_of_files(files[:1], replace(SMALL, width=2.0), [TRAINING])
+    with pytest.raises(ValueError, match=r"benchmarks/images.py --network vit-s --image-size 32 --json FILE"):
+        rates_of_files(files[:1], replace(SMALL, network="vit-s"), [TRAINING])
 
 
 @pytest.mark.parametrize(
@@ -408,7 +419,7 @@ def test_the_command_says_which_device_each_rate_is_of(tmp_path, capsys):
     assert "pretraining: 4 epochs of batch 128, 16 s on all images on one device" in said
     cpu = rates_file(tmp_path / "cpu.json", "cnn", 32, "cpu (cpu)", cores=2)
     cli.main([*words.replace(str(path), str(cpu)).split()])
-    assert "measured on cpu (cpu), 2 cores, bfloat16; a GPU was not measured, batch 64" in capsys.readouterr().out
+    assert "measured on cpu (cpu), 2 cores, bfloat16, batch 64; a GPU was not measured" in capsys.readouterr().out
 
 
 def test_the_command_measures_this_machine_where_no_rates_are_given(capsys):
@@ -417,7 +428,7 @@ def test_the_command_measures_this_machine_where_no_rates_are_given(capsys):
     shown = capsys.readouterr()
     assert "a GPU was not measured" in shown.out
     assert shown.out.count("measured now on this machine: CPU") == 3
-    assert "a GPU was not measured, batch 128" in shown.out.replace("\n  ", " ")
+    assert "batch 128; a GPU was not measured" in shown.out.replace("\n  ", " ")
     assert "measuring training step, forward, GraNd of mlp" in shown.err
 
 
