@@ -11,7 +11,7 @@ from small_normalized_network import SmallNormalizedNetwork
 
 from real_data import MLP, ModelConfig, TrainingConfig, models, train
 from real_data.scores.course import Course
-from real_data.training import descent, fit, linear_probe
+from real_data.training import descent, fit, linear_probe, restarts
 from real_data.training import train as training
 from real_data.training.augmentation import Standardization
 from real_data.training.examples import Examples
@@ -132,6 +132,20 @@ def test_standardization_is_that_of_the_start():
     assert not np.array_equal(trained(start).losses, expected.losses)
 
 
+@pytest.mark.parametrize(
+    ("factor", "said"), [(16.0, "with a standard deviation of 16"), (0.0625, "deviation of 0.062")]
+)
+def test_images_of_another_scale_than_the_weights_know_are_refused(factor, said):
+    """Pixels of 0 to 16 in place of 0 to 1; by the images themselves, or as uint8, they are taken."""
+    pixels = Standardization(np.float32([IMAGES.mean()]), np.float32([IMAGES.std()]))
+    arguments = {"seeds": [3], "config": replace(CONFIG, num_steps=1)}
+    start, images = body_of(MODEL, standardization=pixels), (factor * IMAGES).astype(np.float32)
+    with pytest.raises(ValueError, match=f"float32 images are taken as they are.*{said}.*fine_tuning.pixels = data"):
+        train(MODEL, images, LABELS, [KEPT], start=start, **arguments)
+    train(MODEL, images, LABELS, [KEPT], start=replace(start, standardization=None), **arguments)
+    train(MODEL, np.uint8(16 * IMAGES), LABELS, [KEPT], start=start, **arguments)
+
+
 def test_a_probe_of_augmented_images_leaves_the_body_alone():
     """Batch statistics too; they are neither moved nor those of the batch: the loss is that of evaluation."""
     start = body_of(SmallNormalizedNetwork, layers="head")
@@ -212,7 +226,7 @@ def test_probes_whose_features_do_not_fit_are_trained_as_any_network(monkeypatch
         return fit.fit(job, networks, *others)
 
     expected = trained(start, CNN)
-    monkeypatch.setattr(training, "fit", counted)
+    monkeypatch.setattr(restarts, "fit", counted)
     without = Start({name: array for name, array in start.arrays.items() if "hidden" not in name}, layers="head")
     trained(without, CNN, replace(CONFIG, num_steps=2))
     assert groups == [1, 1]

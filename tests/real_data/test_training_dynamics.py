@@ -24,7 +24,7 @@ from real_data.scores import (
     scores_of_networks,
     temporal_dual_depth,
 )
-from real_data.training import train as training
+from real_data.training import restarts
 from real_data.training.observation import epoch_ends
 
 PERCEPTRON = partial(MLP, 64, 10, (8,))
@@ -249,13 +249,13 @@ def test_interrupted_observations_go_on_to_the_same_bits(tmp_path, monkeypatch):
 
 def test_a_network_that_starts_again_is_observed_again(monkeypatch):
     short_windows(monkeypatch)
-    failed, calls = training._failed, []
+    failed, calls = restarts._failed, []
 
     def second_failed(job, networks):
         calls.append(networks.num_networks)
         return np.array([False, True]) if len(calls) == 1 else failed(job, networks)
 
-    monkeypatch.setattr(training, "_failed", second_failed)
+    monkeypatch.setattr(restarts, "_failed", second_failed)
     networks = observed()
     assert networks.learning_rates == ((0.1,), (0.1, 0.1 / 3))
     monkeypatch.undo()
@@ -302,7 +302,7 @@ def _with_nan(tree, network):
 
 
 def test_too_few_epochs_are_refused_before_any_training(monkeypatch):
-    monkeypatch.setattr(training, "fit", None)
+    monkeypatch.setattr(restarts, "fit", None)
     short = TrainingConfig(num_steps=46, batch_size=32)  # 9 epochs of 150 are 43 steps, 10 are 47
     message = "needs at least 10 epochs, but a training of 46 steps of 32 of the 150 examples has 9: raise num_epochs"
     for metric in ("dyn-unc", "tdds", "dual"):
