@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_pruning.records.writable import check_folder
-from real_data.commands.experiments import Design, DesignOptions, Fractions
+from real_data.commands.design import Design, DesignOptions, Fractions
 from real_data.commands.options import ImageOptions, Images, cli
 from real_data.selection.methods import BY_ERROR
 

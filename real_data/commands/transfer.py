@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pruning.records.writable import check_folder
-from real_data.commands.experiments import Fractions
+from real_data.commands.design import Fractions
 from real_data.commands.options import ImageFiles, ModelOptions, TrainingOptions, any_given, cli, resolved
 from real_data.scores.config import MetricName, ScoreConfig
 from real_data.training.config import TrainingConfig

@@ -7,7 +7,6 @@ and trains.  Tasks run one after another here, or wherever a ``concurrent.future
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import tempfile
 import time
@@ -21,11 +20,12 @@ from tqdm import tqdm
 from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
 from data_pruning.records.settings_file import check_settings, write_settings
-from real_data.experiments.cells import COLUMNS, WRONG, CellFolder, Outcome
+from real_data.experiments.assembly import assembled
+from real_data.experiments.cells import CellFolder
 from real_data.experiments.config import Experiment
 from real_data.experiments.execution import finished_in_turn
 from real_data.experiments.pool import load_for, source_of
-from real_data.experiments.pool_scores import saved_scores_of, scores_of_tests
+from real_data.experiments.pool_scores import saved_scores_of
 from real_data.experiments.score_files import SavedScore
 from real_data.experiments.starts import start_digest_of
 from real_data.experiments.task import Task, pool_of
@@ -39,7 +39,6 @@ __all__ = ["run_experiment", "tasks_of"]
 
 EXTENSIBLE = ("scores", "rules", "fractions", "pool_sizes", "num_seeds", "first_seed")
 MOVABLE = ("path", "labels", "score_files", "fine_tuning.weights")
-SAME_FOR_ALL_SEEDS = "scores from files are the same for all seeds: intervals hold for pool and retraining alone"
 
 
 def run_experiment(
@@ -151,7 +150,7 @@ def _run(
         raise KeyboardInterrupt(f"{number} of {len(wanted)} cells finished; {where}") from None
     if failures:
         raise failures[0]
-    return _assembled(config, tasks, cells.outcomes(), versions, folder, saved)
+    return assembled(config, tasks, cells.outcomes(), versions, folder, saved)
 
 
 def _check_origin(path: Path, source: str, start: str | None) -> None:
@@ -194,92 +193,3 @@ def tasks_of(
         for rule, f in itertools.product(certain, config.fractions):
             chosen_examples(rule, f, np.arange(labels.size, dtype=float), labels, class_recalls=recalls)
     return tasks
-
-
-def _assembled(
-    config: Experiment,
-    tasks: list[Task],
-    outcomes: dict[str, Outcome],
-    versions: dict[str, str],
-    folder: Path,
-    saved: tuple[SavedScore, ...],
-) -> Results:
-    metrics = [*(score.metric for score in config.scores), *(one.metric for one in saved)]
-    of_files: dict[str, Any] = {}
-    if saved:
-        remarks = [SAME_FOR_ALL_SEEDS, *(remark for one in saved for remark in one.remarks())]
-        of_files = {"score_files": [one.about() for one in saved], "remarks": remarks}
-    sizes = list(dict.fromkeys(task.pool_size for task in tasks))
-    results = Results(
-        f"Test error of a network on {config.dataset}, against the number of training examples kept",
-        {
-            "experiment": to_json(config),
-            "source": source_of(config),
-            "fingerprints": sorted({task.fingerprint for task in tasks}),
-            "notes": list(load_for(config, config.first_seed).notes),
-            "software": versions,
-            **tasks[0].start_key,
-            **of_files,
-        },
-    )
-    results.add("metric", "metric", metrics, "", "score of difficulty")
-    results.add("pool_size", "pool", sizes, "1", "number of training images before pruning")
-    results.add("rule", "rule", list(config.rules), "", "keep rule")
-    results.add("fraction", "fraction", list(config.fractions), "1", "fraction of the training pool kept, f")
-    results.add("seed", "seed", list(config.seeds), "1", "seed of pool, scores and training")
-    shape = (len(metrics), len(sizes), len(config.rules), len(config.fractions), len(config.seeds))
-    of_cells = {name: np.empty(shape, np.int64 if name in ("num_kept", "learned") else float) for name in COLUMNS}
-    of_pools = {name: np.empty((len(sizes), len(config.seeds)), values.dtype) for name, values in of_cells.items()}
-    num_test = {outcome.wrong.size for outcome in outcomes.values() if outcome.wrong is not None}
-    wrong = np.zeros((*shape, num_test.pop()), bool) if len(num_test) == 1 else None
-    wrong_all = np.zeros((len(sizes), len(config.seeds), 0 if wrong is None else wrong.shape[-1]), bool)
-    difficulty: dict[tuple[int, int, int], np.ndarray] = {}
-    for task in tasks:
-        pool, seed = sizes.index(task.pool_size), task.seed - config.first_seed
-        for (score, rule, fraction), cell in task.cells().items():
-            outcome = outcomes[cell.key]
-            for name, value in zip(COLUMNS, outcome, strict=False):
-                if rule == "all":
-                    of_pools[name][pool, seed] = value
-                else:
-                    r, f = config.rules.index(rule), config.fractions.index(fraction)
-                    of_cells[name][score, pool, r, f, seed] = value
-            if wrong is None or outcome.wrong is None:
-                continue
-            if rule == "all":
-                wrong_all[pool, seed] = outcome.wrong
-            else:
-                wrong[score, pool, config.rules.index(rule), config.fractions.index(fraction), seed] = outcome.wrong
-        for score in range(len(metrics)):
-            found = scores_of_tests(task, score, folder)
-            if found is not None:
-                difficulty[score, pool, seed] = found
-    cells, runs = ("metric", "pool", "rule", "fraction"), ("metric", "pool", "rule", "fraction", "seed")
-    if wrong is not None:
-        results.add("wrong", (*runs, "test"), wrong, "1", WRONG)
-        results.add("wrong_all", ("pool", "seed", "test"), wrong_all, "1", f"{WRONG}; of the whole pool (f = 1)")
-    complete = [m for m in range(len(metrics)) if sum(key[0] == m for key in difficulty) == len(tasks)]
-    if complete and len({one.size for one in difficulty.values()}) == 1:
-        each = np.full((len(metrics), len(sizes), len(config.seeds), next(iter(difficulty.values())).size), np.nan)
-        for key in difficulty:
-            each[key] = difficulty[key]
-        described = "difficulty of each test image under the networks that score, higher = harder"
-        if len(complete) < len(metrics):
-            described += "; NaN of scores that know none, see tests_scored"
-            scored = np.isin(np.arange(len(metrics)), complete)
-            results.add("tests_scored", "metric", scored, "1", "whether the score knows the test images")
-            each[~scored] = np.nan
-        results.add("test_scores", ("metric", "pool", "seed", "test"), each, "1", described)
-    root = math.sqrt(len(config.seeds))
-    for name, description in COLUMNS.items():
-        results.add(name, runs, of_cells[name], "1", description)
-        if name != "num_kept":
-            results.add(
-                f"{name}_all", ("pool", "seed"), of_pools[name], "1", f"{description}; of the whole pool (f = 1)"
-            )
-    errors, whole = of_cells["errors"], of_pools["errors"]
-    results.add("mean", cells, errors.mean(axis=-1), "1", "mean of errors over seeds")
-    results.add("standard_error", cells, errors.std(axis=-1, ddof=1) / root, "1", "standard error of mean")
-    results.add("mean_all", "pool", whole.mean(axis=-1), "1", "mean of errors_all over seeds")
-    results.add("standard_error_all", "pool", whole.std(axis=-1, ddof=1) / root, "1", "standard error of mean_all")
-    return results

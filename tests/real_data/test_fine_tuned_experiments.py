@@ -22,7 +22,7 @@ from real_data import (
     run_training,
     score_all,
 )
-from real_data.commands.experiments import Design
+from real_data.commands.design import Design
 from real_data.commands.fine_tuning_options import FineTuningOptions
 from real_data.commands.options import Images
 from real_data.experiments.cells import CellFolder

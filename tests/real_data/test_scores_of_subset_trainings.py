@@ -9,7 +9,7 @@ from wrongly_labelled_digits import DATA, SETTINGS, TRAINING, WRONG
 
 from data_pruning import Results
 from real_data import Experiment, ModelConfig, ScoreConfig, TrainingConfig, run_experiment, score_all
-from real_data.commands.experiments import Design
+from real_data.commands.design import Design
 from real_data.commands.options import Images, TrainingOptions
 from real_data.scores.families import FAMILIES
 from real_data.scores.subset_plan import plan_subsets

@@ -17,6 +17,9 @@ from small_normalized_network import SmallNormalizedNetwork
 import real_data
 from real_data import MLP, TrainingConfig, train
 from real_data.training import fit
+from real_data.training import train as training
+from real_data.training.layers import by_name
+from real_data.training.start import Start
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 200)
@@ -28,7 +31,19 @@ TRAININGS = {  # networks; examples per batch; model; devices that eight give; a
     "by_example": (1, 16, PERCEPTRON, 8, None, 2),
     "by_example_on_some": (3, 12, PERCEPTRON, 4, None, 2),
     "normalized": (1, 16, SmallNormalizedNetwork, 8, None, 1),
+    "from_weights": (8, 16, PERCEPTRON, 8, 0, 0),
+    "head_alone": (3, 12, PERCEPTRON, 4, None, 2),
 }
+STARTS = {"from_weights": {"layer_decay": 0.5}, "head_alone": {"layers": "head"}}
+OPTIMIZERS = {"from_weights": {"optimizer": "adamw", "learning_rate": 1e-2}}
+
+
+def start_of(name):
+    """All weights but those of the head, given and not drawn; None for trainings from random ones."""
+    if name not in STARTS:
+        return None
+    first = by_name("params", training.initial_weights(PERCEPTRON, [9])[0])
+    return Start({part: array[0] for part, array in first.items() if "layers/0" in part}, **STARTS[name])
 
 
 def trained(monkeypatched):
@@ -37,19 +52,20 @@ def trained(monkeypatched):
     for name, (num_networks, batch_size, model, *_) in TRAININGS.items():
         places = set()
 
-        def recorded(*arguments, step, places=places):
+        def recorded(*arguments, step, places=places, **parts):
             state, batch = arguments[2], arguments[5]
             before = [jax.tree.leaves(state.params)[0], batch]
             places.add(tuple(map(place_of, before)))
-            after = step(*arguments)
+            after = step(*arguments, **parts)
             places.add((place_of(jax.tree.leaves(after[0].params)[0]), place_of(batch)))
             return after
 
         for step, original in monkeypatched.items():
             setattr(fit, step, partial(recorded, step=original))
-        config = replace(CONFIG, batch_size=batch_size)
+        config = replace(CONFIG, batch_size=batch_size, **OPTIMIZERS.get(name, {}))
         subsets = [np.arange(120 + 10 * i) for i in range(num_networks)]
-        networks = train(model, IMAGES, LABELS, subsets, seeds=range(num_networks), config=config)
+        seeds, start = range(num_networks), start_of(name)
+        networks = train(model, IMAGES, LABELS, subsets, seeds=seeds, config=config, start=start)
         results[name] = (networks, places)
     return results
 
