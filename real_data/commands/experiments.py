@@ -104,20 +104,25 @@ def rerun(
     executor: str = "here",
     quiet: bool = False,
 ) -> None:
-    """Run an experiment or a training again from its settings file: to continue it, or elsewhere to repeat it.
+    """Run an experiment, a training or a transfer study again from its settings: to continue it, or to repeat it.
 
     Args:
-        settings: DATASET.json of an experiment or settings.json of a training.
+        settings: DATASET.json of an experiment, settings.json of a training or transfer.json of a transfer study.
         out: folder for the results; the default is the folder of the settings file.
         executor: as for run.
         quiet: no progress bar.
     """
     from real_data.commands.training import run_and_report
+    from real_data.commands.transfer import transfer_and_report
+    from real_data.transfer.config import Transfer
 
     value = read_json(settings)
     folder = settings.parent if out is None else out
     if isinstance(value, dict) and "training" in value:
         run_and_report(from_json(TrainingRun, value), folder, 1000, quiet)
+    elif isinstance(value, dict) and "pretraining" in value:
+        own = {name: one for name, one in value.items() if name not in ("source_sha256", "target_sha256")}
+        transfer_and_report(from_json(Transfer, own), executor, folder, quiet)
     else:
         _run(from_json(Experiment, value), executor, folder, quiet)
 

@@ -14,7 +14,7 @@ from real_data.training.config import TrainingConfig
 from real_data.training.fine_tuning import Layers
 from real_data.transfer.config import Budget, ImageSet, Transfer
 
-__all__ = ["transfer"]
+__all__ = ["transfer", "transfer_and_report"]
 
 _DEFAULTS = Transfer(scores=(ScoreConfig(),))
 FINE_TUNING_STEPS = (100, 300)
@@ -136,15 +136,21 @@ def transfer(
         layer_decay=layer_decay,
     )
     check_folder("out", out)
+    if plan:
+        from real_data.transfer.plan import planned
 
+        print(planned(config))
+    else:
+        transfer_and_report(config, executor, out, quiet)
+
+
+def transfer_and_report(config: Transfer, executor: str, out: Path, quiet: bool) -> None:
+    """Run a transfer study and print its tables."""
     from real_data.experiments.execution import executor_named
     from real_data.transfer.measurement import RESULT, measure_transfer
-    from real_data.transfer.plan import planned
     from real_data.transfer.tables import transfer_table
 
-    if plan:
-        print(planned(config))
-        return
+    check_folder("out", out)
     with executor_named(executor, out) as chosen:
         results = measure_transfer(config, out=out, executor=chosen, progress=not quiet)
     print(transfer_table(results))

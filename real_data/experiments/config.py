@@ -95,7 +95,8 @@ class Experiment:
         model: the network, the same for scores and retraining.
         retraining: training on the kept examples.
         fine_tuning: weights that all networks start from, those that score too, see
-            :class:`real_data.training.fine_tuning.FineTuning`; None starts from random ones.
+            :class:`real_data.training.fine_tuning.FineTuning`; None starts from random ones.  They are the same for all
+            seeds; weights of a training on this data set have seen the images that ``holdout`` sets aside.
     """
 
     dataset: str = "digits"

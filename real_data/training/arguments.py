@@ -11,7 +11,7 @@ from real_data.training.examples import Examples
 from real_data.training.networks import Architecture
 from real_data.training.start import Start
 
-__all__ = ["check_epochs", "check_images", "check_labels", "check_start", "check_subsets"]
+__all__ = ["check_epochs", "check_images", "check_labels", "check_scale", "check_start", "check_subsets"]
 
 FAR = 10.0
 """Standardised pixels whose mean or standard deviation is larger, or 1 over the latter, are of another scale."""
@@ -72,12 +72,16 @@ def check_start(start: Start, architecture: Architecture, images: np.ndarray) ->
     if any(np.shape(one) != (channels,) for one in pixels):
         shapes = " and ".join(str(np.shape(one)) for one in pixels)
         raise ValueError(f"the standardization of the start must have {channels} channels, as the images, got {shapes}")
-    if images.dtype == np.float32:
-        _check_scale(pixels, images)
+    check_scale(pixels, images)
 
 
-def _check_scale(pixels: Standardization, images: np.ndarray) -> None:
-    """Raise where float32 images are on another scale than those that a standardization is for, by a factor of ten."""
+def check_scale(pixels: Standardization, images: np.ndarray) -> None:
+    """Raise where float32 images are on another scale than those that a standardization is for, by a factor of ten.
+
+    Of uint8 images the scale is known, and of a standardization that changes nothing it is not.
+    """
+    if images.dtype != np.float32 or (np.all(pixels.mean == 0) and np.all(pixels.scale == 1)):
+        return
     own = standardization_of(images, standardize=True)
     mean, spread = np.abs((own.mean - pixels.mean) / pixels.scale), own.scale / pixels.scale
     if mean.max() > FAR or spread.max() > FAR or spread.max() < 1 / FAR:

@@ -19,6 +19,7 @@ from real_data import (
     TrainingRun,
     datasets,
     load_networks,
+    models,
     run_training,
     score_all,
 )
@@ -33,12 +34,14 @@ from real_data.experiments.task import pool_of
 from real_data.experiments.task_run import run_task
 from real_data.scores.score_file import settings_of, taken
 from real_data.software import software
+from real_data.subset_trainings import group
 from real_data.subset_trainings.settings import SubsetTrainings
 from real_data.subset_trainings.trainings import train_on_subsets
 from real_data.training import fit
 from real_data.training.fine_tuning import FineTuning
 from real_data.training.layers import by_name, head_of
 from real_data.training.start import Start
+from real_data.training.train import initial_weights, train
 
 MODEL = ModelConfig(hidden=(8,))
 TRAINING = TrainingConfig(num_steps=60, batch_size=16)
@@ -201,6 +204,24 @@ def test_subset_trainings_are_named_by_the_start(pretrained, tmp_path):
     for one, digest in ((None, start.digest), (start, None), (start, "0" * 64)):
         with pytest.raises(ValueError, match="start must be that of the settings"):
             train_on_subsets(data, replace(settings, start_sha256=digest), num_networks=20, start=one)
+
+
+def test_probes_on_random_shares_look_at_each_image_once_together(monkeypatch):
+    """Ten convolutional networks of a file in one call, as they share the features."""
+    data, seen = datasets.load("digits").subset(np.arange(300)), []
+
+    def recorded(*arguments, seeds, **options):
+        seen.append(len(seeds))
+        return train(*arguments, seeds=seeds, **options)
+
+    monkeypatch.setattr(group, "train", recorded)
+    cnn = ModelConfig("cnn", width=0.1)
+    drawn, _ = initial_weights(models.build(cnn, (8, 8, 1), 10), [0])
+    arrays = {name: array[0] for name, array in by_name("params", drawn).items()}
+    start = Start({name: array for name, array in arrays.items() if name not in head_of(arrays)}, layers="head")
+    settings = SubsetTrainings((cnn,), (replace(TRAINING, num_steps=2),), 0.3, 0, start.digest)
+    train_on_subsets(data, settings, num_networks=30, start=start)
+    assert seen == [10] * 3
 
 
 def test_settings_of_before_are_read_and_new_ones_come_back():

@@ -142,7 +142,9 @@ def test_images_of_another_scale_than_the_weights_know_are_refused(factor, said)
     start, images = body_of(MODEL, standardization=pixels), (factor * IMAGES).astype(np.float32)
     with pytest.raises(ValueError, match=f"float32 images are taken as they are.*{said}.*fine_tuning.pixels = data"):
         train(MODEL, images, LABELS, [KEPT], start=start, **arguments)
-    train(MODEL, images, LABELS, [KEPT], start=replace(start, standardization=None), **arguments)
+    nothing = Standardization(np.zeros(1, np.float32), np.ones(1, np.float32))  # whose images are of any scale
+    for taken in (None, nothing):
+        train(MODEL, images, LABELS, [KEPT], start=replace(start, standardization=taken), **arguments)
     train(MODEL, np.uint8(16 * IMAGES), LABELS, [KEPT], start=start, **arguments)
 
 

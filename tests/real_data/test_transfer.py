@@ -11,6 +11,7 @@ from tiny_transfer import TINY, measure
 
 from data_pruning import Results
 from real_data import ImageSet, ScoreConfig, TrainingConfig
+from real_data.commands.experiments import rerun
 from real_data.experiments import checkpoints
 from real_data.experiments.execution import executor_named
 from real_data.training.weights_file import load_weights
@@ -196,6 +197,14 @@ def test_a_fine_tuning_that_diverges_beside_others_takes_none_of_them_along(stud
     found = fine_tuning.scratch(study, 0, 0, tmp_path)
     np.testing.assert_array_equal(found.learned, [True, False, True])
     np.testing.assert_allclose(found.errors, np.where(found.learned, expected.errors, np.nan), atol=0.02)
+
+
+def test_a_study_goes_on_from_its_settings_file(studied, capsys, tmp_path):
+    """All is there already: its tables are printed, from the same numbers."""
+    shutil.copytree(studied[1], tmp_path / "copy")
+    rerun(tmp_path / "copy" / "transfer.json", quiet=True)
+    assert capsys.readouterr().out.startswith(transfer_table(studied[0]))
+    same(Results.load(tmp_path / "copy" / "transfer.nc"), studied[0])
 
 
 def test_weights_that_were_deleted_are_trained_again(studied, tmp_path):

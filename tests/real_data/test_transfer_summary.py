@@ -169,6 +169,15 @@ def test_images_that_do_not_fit_are_refused():
     )
     with pytest.raises(ValueError, match="images of one shape and type"):
         check_pair(TINY, digits, larger)
+    one, other = (
+        replace(
+            digits, train_images=np.float32(factor) * digits.train_images, test_images=np.float32(digits.test_images)
+        )
+        for factor in (1, 255)
+    )
+    check_pair(TINY, one, one)
+    with pytest.raises(ValueError, match="float32 images are taken as they are"):
+        check_pair(TINY, one, other)
     with pytest.raises(ValueError, match="path must be given for folder"):
         loaded(ImageSet())
 
