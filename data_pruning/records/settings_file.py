@@ -62,9 +62,20 @@ def _without(settings: Any, names: Collection[str]) -> Any:
     return {key: _without(settings[key], own) for key, own in inner.items()}
 
 
+class _NotGiven:
+    """In place of a setting that other versions of the software do not have."""
+
+    def __repr__(self) -> str:
+        return "not given"
+
+
+_NOT_GIVEN = _NotGiven()
+
+
 def _first_difference(now: Any, before: Any, name: str = "") -> tuple[str, Any, Any]:
     if isinstance(now, dict) and isinstance(before, dict):
         for key in {**now, **before}:
-            if now.get(key) != before.get(key) or (key in now) != (key in before):
-                return _first_difference(now.get(key), before.get(key), f"{name}.{key}" if name else key)
+            here, there = now.get(key, _NOT_GIVEN), before.get(key, _NOT_GIVEN)
+            if here != there:
+                return _first_difference(here, there, f"{name}.{key}" if name else key)
     return name or "everything", now, before
