@@ -27,8 +27,9 @@ class Stage(NamedTuple):
         networks: number of networks that are trained.
         steps: their gradient steps.
         answers: images that networks are asked about.
-        training: the training that the steps belong to: ``pretraining``, ``fine_tuning`` or ``head``, whose steps on
+        training: the training whose rate the steps have: ``pretraining``, ``fine_tuning`` or ``head``, whose steps on
             features cost next to nothing.
+        examples: images that are trained on, each step a batch of its own training's size.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stage(NamedTuple):
     steps: int
     answers: int
     training: str
+    examples: int
 
 
 def stages(config: Transfer, source: datasets.ImageDataset, target: datasets.ImageDataset) -> list[Stage]:
@@ -52,21 +54,27 @@ def stages(config: Transfer, source: datasets.ImageDataset, target: datasets.Ima
         lengths += [length for length in of_budgets for _ in range(curves)]
     pretrainings = seeds * len(lengths)
     asked = pretrainings * len(source.test_labels)
-    found.append(Stage("pretraining", pretrainings, seeds * sum(lengths), asked, "pretraining"))
+    steps = seeds * sum(lengths)
+    examples = steps * config.pretraining.batch_size
+    found.append(Stage("pretraining", pretrainings, steps, asked, "pretraining", examples))
     for t, size in enumerate(config.target_sizes):
         number = config.fine_tunings(t)
         for layers in config.layers:
             networks = pretrainings * number
-            steps = networks * config.training_of(layers, t).steps_for(size)
+            training = config.training_of(layers, t)
+            steps = networks * training.steps_for(size)
+            examples = steps * training.batch_size
             if layers == "head":
-                images = min(number * size, len(target.train_labels)) + tests  # features are computed once
-                found.append(Stage(f"linear probes, {size} images", networks, steps, pretrainings * images, "head"))
+                asked = pretrainings * (min(number * size, len(target.train_labels)) + tests)  # features, once
+                found.append(Stage(f"linear probes, {size} images", networks, steps, asked, "head", examples))
             else:
-                found.append(Stage(f"fine-tuning, {size} images", networks, steps, networks * tests, "fine_tuning"))
-        steps = seeds * number * config.training_of("scratch", t).steps_for(size)
-        found.append(
-            Stage(f"from scratch, {size} images", seeds * number, steps, seeds * number * tests, "fine_tuning")
-        )
+                asked = networks * tests
+                found.append(Stage(f"fine-tuning, {size} images", networks, steps, asked, "fine_tuning", examples))
+        training = config.training_of("scratch", t)
+        networks = seeds * number
+        steps = networks * training.steps_for(size)
+        examples = steps * training.batch_size
+        found.append(Stage(f"from scratch, {size} images", networks, steps, networks * tests, "fine_tuning", examples))
     return found
 
 
@@ -82,12 +90,14 @@ def planned(config: Transfer) -> str:
     settings = SubsetTrainings(models=(config.model,), trainings=(config.pretraining, config.fine_tuning))
     shape = tuple(source.train_images.shape[1:])
     rates = measured_rates(settings, (shape[0], shape[1], shape[2]), source.num_classes, 2)
+    batch_sizes = config.pretraining.batch_size, config.fine_tuning.batch_size  # of the steps that were measured
     rows, total = [], 0.0
     for stage in work:
         kind = int(stage.training == "fine_tuning")
         seconds = stage.answers * rates.per_answer[kind]
-        if stage.training != "head":
-            seconds += stage.steps * rates.per_step[kind] + stage.networks * rates.per_network[kind]
+        if stage.training != "head":  # a step costs in proportion to its images
+            seconds += stage.examples * rates.per_step[kind] / batch_sizes[kind]
+            seconds += stage.networks * rates.per_network[kind]
         total += seconds
         rows.append([stage.name, f"{stage.networks:,}", f"{stage.steps:,}", f"{stage.answers:,}", _minutes(seconds)])
     rows.append(["all", "", "", "", _minutes(total)])
@@ -105,13 +115,16 @@ def _scoring(config: Transfer, source: datasets.ImageDataset) -> Stage:
         if family in (*OF_WHOLE_POOL, "subsets"):
             share = score.subset_share if family == "subsets" else 1.0
             shared.setdefault((share, score.num_networks, score.training), []).append(score)
-    networks = steps = answers = 0
+    networks = steps = answers = examples = 0
     for (share, number, training), scores in shared.items():
+        length = training.steps_for(round(share * num_source))
         networks += number
-        steps += number * training.steps_for(round(share * num_source))
+        steps += number * length
+        examples += number * length * training.batch_size
         answers += number * _asked({score.metric for score in scores}, training, source)
     seeds = config.num_pretrainings
-    return Stage("scores of the source", seeds * networks, seeds * steps, seeds * answers, "pretraining")
+    of_all = (seeds * networks, seeds * steps, seeds * answers, "pretraining", seeds * examples)
+    return Stage("scores of the source", *of_all)
 
 
 def _asked(metrics: set[str], training: TrainingConfig, source: datasets.ImageDataset) -> int:

@@ -209,3 +209,18 @@ def test_lengths_of_pretrainings_and_fine_tunings():
     assert config.training_of("scratch", 0) == TrainingConfig(num_steps=7, learning_rate=0.5)
     assert config.training_of("head", 0) == TINY.probe
     assert replace(config, scratch=None).training_of("scratch", 0) == replace(TINY.fine_tuning, num_steps=7)
+
+
+def test_examples_of_a_plan_are_counted_in_batches_of_their_own_training():
+    scratch = replace(TINY.fine_tuning, batch_size=3 * TINY.fine_tuning.batch_size)
+    scores = tuple(replace(one, training=replace(one.training, batch_size=7)) for one in TINY.scores)
+    digits = loaded(TINY.source)
+    found = stages(replace(TINY, scratch=scratch, scores=scores), digits, digits)
+    sizes = {stage.name.split(",")[0]: stage.examples / stage.steps for stage in found}
+    assert sizes == {
+        "scores of the source": 7,
+        "pretraining": TINY.pretraining.batch_size,
+        "linear probes": TINY.probe.batch_size,
+        "fine-tuning": TINY.fine_tuning.batch_size,
+        "from scratch": scratch.batch_size,
+    }
