@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data_pruning.compilation import quickly_compiled
-from real_data.embeddings.torch_file import read_tensors
+from real_data.weights.torch_file import read_tensors
 
 __all__ = ["STRIDES", "EfficientNetLite", "layout_agreement", "package_file", "read_efficientnet"]
 

@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 
-__all__ = ["by_name", "head_of", "merged", "parted", "rate_factors", "steps_from_head", "with_values"]
+__all__ = ["by_name", "head_among", "head_of", "merged", "parted", "rate_factors", "steps_from_head", "with_values"]
 
 _ORDER = ("embedding", "stem", "convolutions", "layers", "blocks", "hidden", "head")
 _NUMBERED = ("convolutions", "layers", "blocks")
@@ -68,15 +68,24 @@ def head_of(names: Collection[str]) -> tuple[str, ...]:
     Raises:
         ValueError: the network has no part of this name, and is no MLP.
     """
-    found = tuple(name for name in names if _part(name) == "head")
-    if not found and {_part(name) for name in names} == {"layers"}:
-        found = tuple(name for name, steps in steps_from_head(names).items() if steps == 0)
+    found = head_among(names)
     if not found:
         raise ValueError(
             f"layers = head needs a network with a part named head, this one has "
             f"{', '.join(sorted({_part(name) for name in names}))}"
         )
     return found
+
+
+def head_among(names: Collection[str]) -> tuple[str, ...]:
+    """Those of some names, of weights and of statistics, that are of a head; none where there is no head."""
+    params = [name for name in names if name.startswith("params/")]
+    head = tuple(name for name in params if _part(name) in ("head", "readout"))
+    if head or {_part(name) for name in params} != {"layers"}:
+        return head
+    numbers = {name: name.split("/")[2] for name in params if name.count("/") > 1}
+    last = max((int(number) for number in numbers.values() if number.isdigit()), default=None)
+    return tuple(name for name, number in numbers.items() if number == str(last))
 
 
 def rate_factors(params: Any, layer_decay: float) -> Any:

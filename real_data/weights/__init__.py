@@ -2,7 +2,7 @@
 
 :func:`read` and :func:`write` know the formats and the names, :func:`starting_weights` brings what was read to the
 network of the settings.  Nothing that a file names is ever called: files of PyTorch are pickles, of which only tables
-of names, shapes and numbers are understood here (:mod:`real_data.embeddings.torch_pickle`); pickled objects in files of
+of names, shapes and numbers are understood here (:mod:`real_data.weights.torch_pickle`); pickled objects in files of
 NumPy are refused.
 """
 

@@ -8,16 +8,7 @@ from math import isqrt
 from real_data.models.config import HEADS, ModelConfig
 from real_data.models.transformer import HEAD_WIDTH
 
-__all__ = ["head_of", "in_words", "model_of", "num_blocks", "square_side"]
-
-
-def head_of(names: Collection[str]) -> tuple[str, ...]:
-    """Names of the tensors of the last layer."""
-    for place in ("params/head/", "params/readout/", f"params/layers/{num_blocks(names, 'layers') - 1}/"):
-        found = tuple(name for name in names if name.startswith(place))
-        if found:
-            return found
-    return ()
+__all__ = ["in_words", "model_of", "num_blocks", "square_side"]
 
 
 def num_blocks(names: Collection[str], of: str = "blocks") -> int:

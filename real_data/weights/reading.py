@@ -15,11 +15,12 @@ from data_pruning.arguments import check_choice, check_integer
 from data_pruning.records.settings import from_json
 from real_data.models.config import ModelConfig
 from real_data.training.augmentation import Standardization
+from real_data.training.layers import head_among
 from real_data.training.weights_file import read_weights_file
 from real_data.weights.listing import listed
 from real_data.weights.named_weights import NamedWeights
 from real_data.weights.naming import NAMINGS, family_of, naming_of
-from real_data.weights.network_kind import head_of, model_of, square_side
+from real_data.weights.network_kind import model_of, square_side
 from real_data.weights.positions import POSITIONS, REGISTERS, positions_here
 from real_data.weights.renaming import check_heads, renamed, without_prefix
 from real_data.weights.tensor_file import TensorFile, is_of_training, read_tensor_file
@@ -35,7 +36,7 @@ def read(path: str | os.PathLike[str], naming: str = "auto", *, network: int = 0
     """The weights of one network in a file.
 
     Formats: our ``weights.npz``, or the folder of a training that has one; ``.npz`` of named arrays, not compressed;
-    safetensors; files of PyTorch, of which nothing is run, see :mod:`real_data.embeddings.torch_file`.  Names: ours,
+    safetensors; files of PyTorch, of which nothing is run, see :mod:`real_data.weights.torch_file`.  Names: ours,
     those of torchvision and timm (resnet18, resnet50, with either stem; vision transformers), and those of the authors
     of the vision transformer, github.com/google-research/vision_transformer, whose networks are computed here with the
     exact GELU, as in timm, and not with its approximation by tanh.  Numbers of fewer digits become float32.
@@ -130,7 +131,7 @@ def _of_tensors(file: TensorFile, naming: str) -> NamedWeights:
         side = square_side(len(arrays[POSITIONS]) - 1)
         shape = None if side is None else (side * size, side * size, channels or 3)
     arrays = _as_float32(arrays, notes)
-    head = head_of(arrays)
+    head = head_among(arrays)
     weights = NamedWeights(
         arrays,
         naming,

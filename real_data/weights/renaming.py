@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from real_data.models.transformer import HEAD_WIDTH
+from real_data.training.layers import head_among
 from real_data.weights.axes import RULES
 from real_data.weights.listing import listed
 from real_data.weights.naming import NAMINGS, Entry, Family, entries, markers, scales, table_of
-from real_data.weights.network_kind import head_of
 
 __all__ = ["check_heads", "renamed", "without_prefix"]
 
@@ -85,7 +85,7 @@ def renamed(
         notes.append(f"left out, as no function of the network: {len(ignored)} x {', '.join(kinds)}")
     before_head = [name for name in left if name in table.get("before_head", ())]
     if before_head:
-        for name in head_of(arrays):
+        for name in head_among(arrays):
             arrays.pop(name)
         notes.append(
             f"left out: {', '.join(before_head)} and the head behind it, since the networks here have no such layer; "

@@ -14,11 +14,11 @@ from real_data.models.config import ModelConfig
 from real_data.models.position_embedding import interpolated
 from real_data.training.augmentation import Standardization
 from real_data.training.fine_tuning import FineTuning
-from real_data.training.layers import by_name
+from real_data.training.layers import by_name, head_among
 from real_data.training.start import Start
 from real_data.weights.listing import listed
 from real_data.weights.named_weights import NamedWeights
-from real_data.weights.network_kind import head_of, in_words, model_of
+from real_data.weights.network_kind import in_words, model_of
 from real_data.weights.pixels import customary
 from real_data.weights.pixels import in_words as pixels_in_words
 from real_data.weights.positions import POSITIONS
@@ -63,7 +63,7 @@ def starting_weights(
     needed = shapes_of(model, (height, width, channels), num_classes)
     arrays, notes = dict(weights.arrays), list(weights.notes)
     if fine_tuning.head == "new":
-        for name in head_of(arrays):
+        for name in head_among(arrays):
             del arrays[name]
     elif weights.num_classes != num_classes:
         there = "no head" if weights.num_classes is None else f"a head of {weights.num_classes} classes"
@@ -129,7 +129,7 @@ def _for_images(weights: NamedWeights, needed: _Shapes, size: tuple[int, int], n
 
 def _differences(arrays: Mapping[str, np.ndarray], needed: _Shapes, head: Literal["new", "keep"]) -> list[str]:
     """Between the tensors and those of the network."""
-    drawn = set(head_of(needed)) if head == "new" else set()
+    drawn = set(head_among(needed)) if head == "new" else set()
     wrong = [
         f"{name} is missing, {list(shape)} needed" for name, shape in needed.items() if name not in {*arrays, *drawn}
     ]

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_pruning.records.atomic_file import write_atomically
-from real_data.embeddings.torch_file import tensors_and_notes
-from real_data.embeddings.torch_pickle import float32_of
 from real_data.training.array_file import read_arrays, write_arrays
 from real_data.weights.listing import listed
+from real_data.weights.torch_file import tensors_and_notes
+from real_data.weights.torch_pickle import float32_of
 
 __all__ = ["FORMATS", "TensorFile", "is_of_training", "read_tensor_file", "write_tensor_file"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from real_data.embeddings.efficientnet_lite import layout_agreement, package_file, read_efficientnet
 from real_data.embeddings.encoders import encoder_of
-from real_data.embeddings.torch_file import MAGIC, read_tensors
+from real_data.weights.torch_file import MAGIC, read_tensors
 
 STRIDES = (1, 2, 1)  # of a network of three blocks
 RNG = np.random.default_rng(0)

@@ -15,22 +15,8 @@ from real_data.scores.families import FAMILIES
 from real_data.scores.subset_plan import plan_subsets
 from real_data.subset_trainings import SubsetTrainings, group, train_on_subsets, trainings
 from real_data.subset_trainings.rates import Rates, measured_rates
-from real_data.training.train import train
 
 METRICS = FAMILIES["subsets"]
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The seeds of the networks that are trained."""
-    seeds = []
-
-    def recorded(*arguments, **settings):
-        seeds.extend(settings["seeds"])
-        return train(*arguments, **settings)
-
-    monkeypatch.setattr(group, "train", recorded)
-    return seeds
 
 
 def test_every_score_of_the_family(tmp_path, trained):

@@ -21,19 +21,6 @@ from real_data.training.ensemble import Ensemble
 from real_data.training.train import train
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """The seeds of the networks that are trained."""
-    seeds = []
-
-    def recorded(*arguments, **settings):
-        seeds.extend(settings["seeds"])
-        return train(*arguments, **settings)
-
-    monkeypatch.setattr(group, "train", recorded)
-    return seeds
-
-
 def train_nothing(*arguments, **settings):
     raise AssertionError("trained before it was refused")
 

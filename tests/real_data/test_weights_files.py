@@ -17,7 +17,6 @@ from safetensors.numpy import save_file
 
 from real_data import models, weights
 from real_data.__main__ import cli
-from real_data.embeddings.torch_file import read_tensors
 from real_data.models.config import ModelConfig
 from real_data.training import train as training
 from real_data.training.array_file import check_stored, digest_of_arrays, write_arrays
@@ -27,6 +26,7 @@ from real_data.training.fine_tuning import FineTuning
 from real_data.training.weights_file import load_weights, save_weights
 from real_data.weights.named_weights import NamedWeights
 from real_data.weights.start import shapes_of
+from real_data.weights.torch_file import read_tensors
 
 _place = Path(__file__).parent / "reference" / "make_torch_weights.py"
 _spec = importlib.util.spec_from_file_location("make_torch_weights", _place)

@@ -2,7 +2,7 @@
 
 Since version 1.6 such a file is a zip archive of a pickle (a table of names and tensors) and a file of numbers per
 store.  Before, it was five pickles (a magic number, the protocol, sizes of types, the table, names of the stores) and
-then the numbers of each store.  The pickles are read by :mod:`real_data.embeddings.torch_pickle`, which calls nothing
+then the numbers of each store.  The pickles are read by :mod:`real_data.weights.torch_pickle`, which calls nothing
 that they name.
 """
 
@@ -14,8 +14,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from real_data.embeddings.torch_pickle import Store, Tensor, Unpickler, arrays_of, table_of
 from real_data.training.array_file import check_stored
+from real_data.weights.torch_pickle import Store, Tensor, Unpickler, arrays_of, table_of
 
 __all__ = ["read_tensors", "tensors_and_notes"]
 
