@@ -79,7 +79,7 @@ class CommandLine:
         except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
             if "RESOURCE_EXHAUSTED" in str(error):  # JAX has no class for it
                 self._stop_for_memory(error)
-            _stop(2, f"{self.prog}: " + "; ".join([_one_line(error), *getattr(error, "__notes__", [])]))
+            _stop(2, f"{self.prog}: " + "; ".join([_one_line(error), *_notes(error)]))
         except MemoryError as error:
             self._stop_for_memory(error)
         except KeyboardInterrupt as interrupt:
@@ -158,6 +158,11 @@ def _stop(code: int, message: str) -> NoReturn:
 def _one_line(error: BaseException) -> str:
     """The first line of what an error says: those of compilers go on for pages."""
     return str(error).strip().partition("\n")[0]
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What was added to an error, but for what JAX adds about its own traceback."""
+    return [note for note in getattr(error, "__notes__", []) if "JAX_TRACEBACK_FILTERING" not in note]
 
 
 def _without_box(message: str) -> str:

@@ -19,6 +19,7 @@ RULE_NAMES = (
     "coverage@TRIM, mix@SHARE (of hard; or mix@SHARE:RULE), policy@EDGES/PROBABILITIES, or one of these with weights, "
     "RULE+weighted@GAMMA"
 )
+_FORMS = f"a keep rule is {RULE_NAMES}"
 
 
 def keep_rule(name: str, f: float) -> KeepRule:
@@ -52,28 +53,37 @@ def keep_rule(name: str, f: float) -> KeepRule:
         if weighted:
             if power and not power.startswith("@"):
                 raise ValueError("weights are written +weighted or +weighted@GAMMA, last")
-            return KeepWeighted(keep_rule(plain, f), float(power[1:] or 1))
+            return KeepWeighted(keep_rule(plain, f), _number(power[1:] or "1"))
         if "+trim" in plain and kind != "proportional":
             raise ValueError(
                 "+trim@SHARE goes with proportional@POWER, whose power 0 is random; coverage@TRIM trims itself"
             )
         if kind == "window":
-            place = float(numbers)
+            place = _number(numbers)
             if not 0 <= place <= 1:
                 raise ValueError("P must lie in [0, 1]")
             lower = place * (1 - f)
             return KeepWindow(lower, min(1.0, lower + f))
         if kind == "proportional":
             exponent, trimmed, trim = numbers.partition("+trim@")
-            return KeepProportional(f, float(exponent), float(trim) if trimmed else 0.0)
+            return KeepProportional(f, _number(exponent), _number(trim) if trimmed else 0.0)
         if kind == "coverage":
-            return KeepCoverage(f, float(numbers))
+            return KeepCoverage(f, _number(numbers))
         if kind == "mix":
             share, _, other = numbers.partition(":")
-            return KeepMixture(keep_rule(other or "hard", f), float(share))
+            return KeepMixture(keep_rule(other or "hard", f), _number(share))
         if kind == "policy":
-            edges, probability = ([float(x) for x in part.split(",")] for part in numbers.split("/"))
+            if numbers.count("/") != 1:
+                raise ValueError(f"edges and probabilities are parted by one /; {_FORMS}")
+            edges, probability = ([_number(x) for x in part.split(",")] for part in numbers.split("/"))
             return KeepPolicy(edges, probability).with_fraction(f)
     except ValueError as error:
         raise ValueError(f"keep rule {name!r} at f = {f}: {error}") from error
-    raise ValueError(f"a keep rule is {RULE_NAMES}, got {name!r}")
+    raise ValueError(f"{_FORMS}, got {name!r}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_FORMS}") from error

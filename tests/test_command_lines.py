@@ -80,6 +80,7 @@ MISTAKES = {
             "--out {below}",
             "--dataset folder --path {file}",
             "--recipe best",
+            "--model.kind vit-ti --model.patch-size 5",
             "--rules harder",
             "--executor ship",
             "--fine-tuning.weights {file}",
@@ -206,6 +207,8 @@ MISTAKES = {
             "--source.path {file}",
             "--source.dataset digits --target.dataset digits --out {below}",
             "--source.dataset digits --target.dataset digits --target-sizes 2000",
+            "--source.dataset digits --target.dataset digits --target-sizes 100 200 --model.kind vit-ti "
+            "--model.patch-size 5",
             "--source.dataset digits --target.dataset digits --fine-tuning-steps 5 9 --scratch.num-steps 9",
             "--num-pretrainings 1",
             "--fractions 1",
@@ -220,6 +223,7 @@ MISTAKES = {
             "--fine-tuning.weights {file}",
             "--fine-tuning.layer-decay 0.5",
             "--fine-tuning.weights w.npz --fine-tuning.layers head --fine-tuning.layer-decay 0.5",
+            "--model.kind vit-ti --model.patch-size 5",
         ],
         "recommend": [
             "--keep 0.4 --out {below}",

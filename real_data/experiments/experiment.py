@@ -20,6 +20,7 @@ from tqdm import tqdm
 from data_pruning import Results
 from data_pruning.records.settings import digest_of, to_json
 from data_pruning.records.settings_file import check_settings, write_settings
+from real_data import models
 from real_data.experiments.assembly import assembled
 from real_data.experiments.cells import CellFolder
 from real_data.experiments.config import Experiment
@@ -175,6 +176,7 @@ def tasks_of(
     start = start_digest_of(config)
     for seed in config.seeds:
         data = load_for(config, seed)
+        models.build(config.model, data.train_images.shape[1:], data.num_classes)  # complains about its images
         for given in config.pool_sizes:
             size = len(data.train_labels) if given is None else given
             data.pool(size, 0)  # complains about a size out of range

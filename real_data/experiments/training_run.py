@@ -73,10 +73,12 @@ def run_training(
             min_class_share=config.min_class_share,
             seed=config.prune_seed,
         )
+    # complains of images that it does not take before there is a folder
+    model = models.build(config.model, data.train_images.shape[1:], data.num_classes)
     start = start_of(config, data)
     try:
         with locked(folder / "lock", wait=False):
-            return _train_and_test(config, data, kept, start, folder, checkpoint_every, progress)
+            return _train_and_test(config, model, data, kept, start, folder, checkpoint_every, progress)
     except BlockingIOError:
         raise ValueError(
             f"another process is training in {folder}: wait until it ends, or give another folder"
@@ -104,6 +106,7 @@ def load_networks(folder: str | os.PathLike[str]) -> TrainedNetworks:
 
 def _train_and_test(
     config: TrainingRun,
+    model: models.Model,
     data: datasets.ImageDataset,
     kept: Examples,
     start: Start | None,
@@ -120,9 +123,8 @@ def _train_and_test(
         digests["start_sha256"] = start.digest
     write_settings(folder / "data.json", digests)
     write_settings(**settings)
-    image_shape = data.train_images.shape[1:]
     networks = training.train(
-        models.build(config.model, image_shape, data.num_classes),
+        model,
         data.train_images,
         data.train_labels,
         [kept] * len(config.seeds),
@@ -141,7 +143,9 @@ def _train_and_test(
     }
     if start is not None:
         provenance["start"] = {"sha256": start.digest, "layers": start.layers, "layer_decay": start.layer_decay}
-    save_weights(folder / WEIGHTS, networks, model=config.model, image_shape=image_shape, provenance=provenance)
+    save_weights(
+        folder / WEIGHTS, networks, model=config.model, image_shape=data.train_images.shape[1:], provenance=provenance
+    )
     results = Results(
         f"Training on {kept.epoch_size} of {data.train_labels.size} images of {config.dataset}", provenance
     )

@@ -15,7 +15,7 @@ from real_data.models.convolutional import CNN
 from real_data.models.perceptron import MLP
 from real_data.models.readout import PatchFeatures, RandomFeatures
 from real_data.models.residual import ResNet
-from real_data.models.transformer import HEAD_WIDTH, VisionTransformer
+from real_data.models.transformer import HEAD_WIDTH, VisionTransformer, check_patches
 
 __all__ = ["Model", "build"]
 
@@ -75,16 +75,16 @@ def _build(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: 
 
 def _transformer(config: ModelConfig, image_shape: tuple[int, int, int], num_classes: int, dtype: Any) -> Model:
     num_heads = max(1, round(HEADS[config.kind] * config.width))
-    model = partial(
+    patch_size = config.patch_size or (16 if min(image_shape[:2]) >= 64 else 4)
+    check_patches(image_shape, patch_size)
+    return partial(
         VisionTransformer,
         image_shape,
         num_classes,
-        patch_size=config.patch_size or (16 if min(image_shape[:2]) >= 64 else 4),
+        patch_size=patch_size,
         width=HEAD_WIDTH * num_heads,
         num_heads=num_heads,
         depth=config.depth or 12,
         registers=config.registers,
         dtype=dtype,
     )
-    nnx.eval_shape(lambda: model(rngs=nnx.Rngs(0)))  # patches that do not tile the images are said here
-    return model

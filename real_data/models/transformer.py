@@ -12,7 +12,7 @@ from flax import nnx
 from data_pruning.arguments import check_integer
 from real_data.models.gradient_tap import added, as_precise_as, call
 
-__all__ = ["HEAD_WIDTH", "VisionTransformer"]
+__all__ = ["HEAD_WIDTH", "VisionTransformer", "check_patches"]
 
 HEAD_WIDTH = 64
 """Channels of one head of attention."""
@@ -97,6 +97,17 @@ class VisionTransformer(nnx.Module):
         return call(self.norm, tokens[:, 0], tap).astype(jnp.float32)
 
 
+def check_patches(image_shape: tuple[int, int, int], patch_size: int) -> None:
+    """Raise a ``ValueError`` unless patches of this size tile the image; the message says which do."""
+    rows, columns, _ = image_shape
+    if rows % patch_size or columns % patch_size:
+        sizes = [n for n in range(1, min(rows, columns) + 1) if rows % n == 0 and columns % n == 0]
+        raise ValueError(
+            f"patch_size must divide height and width of the images, {rows} x {columns}: one of "
+            f"{', '.join(map(str, sizes))}, got {patch_size}"
+        )
+
+
 def _normalization(width: int, dtype: Any, rngs: nnx.Rngs) -> nnx.LayerNorm:
     # the variance as the mean of squared deviations: E[x^2] - E[x]^2 loses digits where channels have a large mean
     return nnx.LayerNorm(width, epsilon=_EPSILON, use_fast_variance=False, dtype=dtype, rngs=rngs)
@@ -115,13 +126,8 @@ class _Embedding(nnx.Module):
         dtype: Any,
         rngs: nnx.Rngs,
     ):
+        check_patches(image_shape, patch_size)
         rows, columns, channels = image_shape
-        if rows % patch_size or columns % patch_size:
-            sizes = [n for n in range(1, min(rows, columns) + 1) if rows % n == 0 and columns % n == 0]
-            raise ValueError(
-                f"patch_size must divide height and width of the images, {rows} x {columns}: one of "
-                f"{', '.join(map(str, sizes))}, got {patch_size}"
-            )
         self.patch_size = patch_size
         self.patches = nnx.Linear(patch_size**2 * channels, width, dtype=dtype, rngs=rngs)
         num_patches = (rows // patch_size) * (columns // patch_size)

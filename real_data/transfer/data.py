@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from real_data import datasets
+from real_data import datasets, models
 from real_data.training.arguments import check_scale
 from real_data.training.augmentation import standardization_of
 from real_data.transfer.config import ImageSet, Transfer
@@ -76,7 +76,7 @@ def check_pair(config: Transfer, source: datasets.ImageDataset, target: datasets
     """Check what the images allow, before any work.
 
     Raises:
-        ValueError: images of other shapes, types or scales, too large a target size, or too many test images.
+        ValueError: images of other shapes, types or scales, or of none that the network takes, too large a target size, or too many test images.
     """
     of_source, of_target = ((tuple(each.train_images.shape[1:]), each.train_images.dtype) for each in (source, target))
     if of_source != of_target:
@@ -84,6 +84,8 @@ def check_pair(config: Transfer, source: datasets.ImageDataset, target: datasets
             f"source and target must have images of one shape and type, got {of_source[1]} of {of_source[0]} and "
             f"{of_target[1]} of {of_target[0]}: a folder or imagenet can be read at another image_size"
         )
+    for images in (source, target):
+        models.build(config.model, images.train_images.shape[1:], images.num_classes)  # complains about its images
     if of_source[1] == np.float32:
         standardize = config.pretraining.standardize
         check_scale(standardization_of(source.train_images, standardize=standardize), target.train_images)

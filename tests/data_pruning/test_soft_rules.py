@@ -253,6 +253,9 @@ def test_names(name, rule):
         ("hard+weighted@2", r"power, that of the weights, must lie in \[0, 1\]"),
         ("hard+weighted0.5", r"written \+weighted or \+weighted@GAMMA"),
         ("softly@1", "a keep rule is hard, easy"),
+        ("coverage", r"could not convert string to float: ''; a keep rule is .*coverage@TRIM"),
+        ("mix@half", r"could not convert .*'half'; a keep rule is .*mix@SHARE"),
+        ("policy@0,1", "parted by one /; a keep rule is .*policy@EDGES/PROBABILITIES"),
     ],
 )
 def test_wrong_names(name, message):
