@@ -76,7 +76,8 @@ def check_pair(config: Transfer, source: datasets.ImageDataset, target: datasets
     """Check what the images allow, before any work.
 
     Raises:
-        ValueError: images of other shapes, types or scales, or of none that the network takes, too large a target size, or too many test images.
+        ValueError: images of other shapes, types or scales, or such as the network does not take; too large a target
+            size, or too many test images.
     """
     of_source, of_target = ((tuple(each.train_images.shape[1:]), each.train_images.dtype) for each in (source, target))
     if of_source != of_target:
