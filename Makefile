@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= results
 
-.PHONY: help reproduce test lint bench clean
+.PHONY: help reproduce explore test lint docs bench clean
 
 help:
 	@echo "make reproduce  theory, simulation, real images and all figures, into $(OUT)/ (a few minutes)"
+	@echo "make explore    a page to play with, on this machine only; Ctrl-C ends it"
 	@echo "make test       the tests"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the site, into docs/_build/html, its notebooks run"
 	@echo "make bench      the benchmarks: ratios against scipy, QP solvers and PyTorch, in one run"
 	@echo "make clean      remove .venv and caches (not results)"
 
@@ -22,6 +24,9 @@ $(VENV)/installed: pyproject.toml
 reproduce: $(VENV)/installed
 	$(BIN)/python -m figures reproduce --out $(OUT)
 
+explore: $(VENV)/installed
+	$(BIN)/python -m figures explore
+
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
@@ -29,6 +34,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --jobs auto -b html docs docs/_build/html
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/theory.py

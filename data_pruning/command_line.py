@@ -20,6 +20,7 @@ __all__ = ["EXTRAS", "CommandLine", "table"]
 EXTRAS = {
     "real-data": ("flax", "optax", "orbax", "PIL", "pooch", "safetensors", "sklearn"),
     "cluster": ("dask", "distributed", "submitit"),
+    "explore": ("dash", "plotly"),
 }
 """Modules that are installed with an extra of the package."""
 
