@@ -18,7 +18,7 @@ from figures.draw.style import FULL_WIDTH, new_figure, style
 if TYPE_CHECKING:
     from real_data.scores import Scores
 
-__all__ = ["rank_correlations", "score_histograms"]
+__all__ = ["AXIS_LABELS", "bin_edges", "rank_correlations", "score_histograms"]
 
 AXIS_LABELS = {
     "el2n": "EL2N: length of the error vector",
@@ -88,7 +88,7 @@ def score_histograms(
         for axes in panels[len(all_values) :]:
             axes.remove()
         for axes, one, values in zip(panels, scores, all_values, strict=False):
-            edges = _bin_edges(values, num_bins)
+            edges = bin_edges(values, num_bins)
             if classes is None:
                 counts, _ = np.histogram(values, edges)
                 axes.stairs(counts, edges, fill=True, color=_COLOUR, zorder=3)
@@ -172,7 +172,7 @@ def _draw_classes(
     bar.outline.set_visible(False)
 
 
-def _bin_edges(values: NDArray[np.float64], num_bins: int) -> NDArray[np.float64]:
+def bin_edges(values: NDArray[np.float64], num_bins: int) -> NDArray[np.float64]:
     """Bins of equal width; of counts, each bin holds equally many of the values there can be."""
     different = np.unique(values)
     if 1 < different.size <= 4 * num_bins:
@@ -182,7 +182,7 @@ def _bin_edges(values: NDArray[np.float64], num_bins: int) -> NDArray[np.float64
             count = round(places[-1]) + 1
             width = -(-count // num_bins)
             return different[0] + step * (np.arange(0, count + width, width) - 0.5)
-    return np.histogram_bin_edges(values, num_bins)
+    return np.histogrambin_edges(values, num_bins)
 
 
 def _several(scores: Sequence[Scores], least: int) -> Sequence[Scores]:
