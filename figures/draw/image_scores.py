@@ -182,7 +182,7 @@ def bin_edges(values: NDArray[np.float64], num_bins: int) -> NDArray[np.float64]
             count = round(places[-1]) + 1
             width = -(-count // num_bins)
             return different[0] + step * (np.arange(0, count + width, width) - 0.5)
-    return np.histogrambin_edges(values, num_bins)
+    return np.histogram_bin_edges(values, num_bins)
 
 
 def _several(scores: Sequence[Scores], least: int) -> Sequence[Scores]:

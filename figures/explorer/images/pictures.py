@@ -16,7 +16,7 @@ __all__ = ["LARGE", "PARTS", "SMALL", "picture", "picture_address", "side_of"]
 
 PARTS = ("train", "test")
 SMALL, LARGE = 112, 448
-"""Sides in pixels of the pictures in galleries and of one that is looked at closely; smaller images stay as they are."""
+"""Longest sides in pixels of pictures in galleries, and of one looked at closely; smaller images stay as they are."""
 MOST_SMALL, MOST_LARGE = 8192, 64  # held in memory: some 20 kB and 300 kB each where images are photographs
 
 
