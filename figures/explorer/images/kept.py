@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +15,10 @@ from numpy.typing import NDArray
 
 from data_pruning import keep_rule
 from figures.explorer.images.collection import Collection
+from figures.explorer.images.ranking import ranking
 from figures.explorer.images.view import Choice
 
-__all__ = ["QUANTILES", "ClassRow", "Kept", "class_rows", "kept_images", "kept_list"]
+__all__ = ["QUANTILES", "ClassRow", "Kept", "class_rows", "class_table", "kept_images", "kept_list", "shares_by_rank"]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -149,3 +152,39 @@ def _class_quantiles(collection: Collection, score: str) -> dict[int, tuple[floa
     return {
         int(label): tuple(np.quantile(part, QUANTILES).tolist()) for label, part in zip(present, parts, strict=True)
     }
+
+
+def shares_by_rank(
+    collection: Collection, choice: Choice, num_bins: int = 50
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """The share kept in bins of rank, from hardest to easiest, and the mean weight of those kept.
+
+    Args:
+        collection: what is looked at.
+        choice: what is kept.
+        num_bins: at least 1; fewer where there are fewer images.
+
+    Returns:
+        Shares, shape (num_bins,), and mean weights, NaN in bins of which nothing is kept; None without weights.
+    """
+    kept, place = kept_images(collection, choice), ranking(collection, choice.score, choice.seed).place
+    number = min(num_bins, place.size)
+    bin_of = place * number // place.size
+    counts = np.bincount(bin_of[kept.indices], minlength=number)
+    shares = counts / np.bincount(bin_of, minlength=number)
+    if kept.weights is None:
+        return shares, None
+    sums = np.bincount(bin_of[kept.indices], kept.weights, number)
+    return shares, np.divide(sums, counts, out=np.full(number, np.nan), where=counts > 0)
+
+
+def class_table(rows: list[ClassRow]) -> str:
+    """The table of classes as CSV text."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label", "class", "images", "kept", "share_kept", *(f"score_{q:g}" for q in QUANTILES), "weight"])
+    for row in rows:
+        weight = "" if row.weight is None else f"{row.weight:.9g}"
+        numbers = [f"{value:.9g}" for value in (row.share, *row.quantiles)]
+        writer.writerow([row.label, row.name, row.size, row.kept, *numbers, weight])
+    return text.getvalue()

@@ -14,12 +14,13 @@ from data_pruning.rule_names import keep_rule
 if TYPE_CHECKING:
     from figures.explorer.images.collection import Collection
 
-__all__ = ["AXES", "PAIRS", "SHOWN", "TABS", "Choice", "View", "typed_integer", "typed_number"]
+__all__ = ["AXES", "PAIRS", "SCALES", "SHOWN", "TABS", "Choice", "View", "typed_integer", "typed_number"]
 
 TABS = ("scores", "gallery", "rule", "agreement", "duplicates")
 SHOWN = ("all", "kept", "dropped")
 PAIRS = ("all", "train-test", "train-train", "exact", "other-class")
 AXES = ("rank", "score")
+SCALES = ("linear", "log")
 SEEDS = 2**32
 
 
@@ -64,6 +65,7 @@ class View:
     Attributes:
         choice: which images are kept.
         tab: one of ``TABS``.
+        scale: of the numbers in the histogram, one of ``SCALES``.
         label: class that is shown alone; None shows all.
         shown: one of ``SHOWN``.
         rank: rank of the first image of the gallery among all training images, 1 is the hardest.
@@ -79,6 +81,7 @@ class View:
 
     choice: Choice = dataclasses.field(default_factory=Choice)
     tab: str = "scores"
+    scale: str = "linear"
     label: int | None = None
     shown: str = "all"
     rank: int = 1
@@ -90,6 +93,7 @@ class View:
 
     def __post_init__(self) -> None:
         check_choice("tab", self.tab, TABS)
+        check_choice("scale", self.scale, SCALES)
         check_choice("shown", self.shown, SHOWN)
         check_choice("axes", self.axes, AXES)
         check_choice("pairs", self.pairs, PAIRS)
