@@ -3,13 +3,16 @@
 The format is an open standard that xarray, MATLAB, R and ``ncdump`` read as it is; nothing is pickled.  A file is
 written whole or not at all: it appears under its name only when it is complete and on the disk.  It
 holds the SHA-256 of its content, so that an altered one is not taken for a result.
+
+It also holds the version of its format and that of the package that wrote it; :mod:`data_pruning.records.file_format`
+says what is in a file.  Files of earlier releases are read, those from before there was a number too; a file of a newer
+format is refused in one sentence.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -21,11 +24,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from data_pruning.records.atomic_file import write_atomically
+from data_pruning.records.file_format import Content, NewerFormatError, Variable, decode, encode
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["DISK_FULL", "MissingVariableError", "Results", "Variable", "stored"]
+__all__ = ["DISK_FULL", "MissingVariableError", "NewerFormatError", "Results", "Variable", "stored"]
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -35,23 +39,6 @@ class MissingVariableError(KeyError, ValueError):
 
     def __str__(self) -> str:
         return str(self.args[0])
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One named array of a result file.
-
-    Attributes:
-        dims: names of the dimensions, one per axis of ``values``.
-        values: the numbers, booleans or strings.
-        units: physical units; "1" for pure numbers, "" for strings.
-        description: what the numbers are, in a sentence.
-    """
-
-    dims: tuple[str, ...]
-    values: np.ndarray
-    units: str
-    description: str
 
 
 @dataclass(frozen=True)
@@ -107,8 +94,8 @@ class Results:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the results to ``path`` (NetCDF-3, suffix ``.nc``) and return the path.
 
-        The same results are the same bytes, wherever and whenever they are written.  When this returns they are on the
-        disk, not only on their way there.
+        The same results are the same bytes, wherever and whenever a version of the package writes them.  When this
+        returns they are on the disk, not only on their way there.
 
         Raises:
             OSError: the disk is full, among others; what was under ``path`` before is still there.
@@ -116,7 +103,7 @@ class Results:
                 numbers, a config that is not JSON, a null character in a text.
         """
         path = Path(path)
-        content = self._to_bytes()
+        content = encode(Content(self.title, json.dumps(self.config, sort_keys=True), self.variables))
         try:
             write_atomically(path, content)
         except OSError as error:
@@ -129,73 +116,25 @@ class Results:
             ) from error
         return path
 
-    def _to_bytes(self) -> bytes:
-        from scipy.io import netcdf_file
-
-        config = json.dumps(self.config, sort_keys=True)
-        texts = [self.title, *(text for v in self.variables.values() for text in (v.units, v.description))]
-        if any("\0" in text for text in texts):
-            raise ValueError(f"a null character cannot be stored in title, units or description: {texts}")
-        buffer = io.BytesIO()
-        with netcdf_file(buffer, "w", version=2) as opened:
-            file: Any = opened  # its attributes are the file's own
-            file.title = self.title.encode()
-            file.config = config.encode()
-            file.sha256 = _digest(self.title, config, self.variables).encode()
-            for name, variable in self.variables.items():
-                values, dims = _encode(variable)
-                for dim, size in zip(dims, values.shape, strict=True):
-                    if dim not in file.dimensions:
-                        file.createDimension(dim, size)
-                stored = file.createVariable(name, values.dtype, dims)
-                stored[...] = values
-                stored.units = variable.units.encode()
-                stored.long_name = variable.description.encode()
-                kind = _kind(variable)
-                stored.dtype_of_values = kind.encode()
-                if kind == "U":
-                    stored._Encoding = b"utf-8"  # for xarray and others, which otherwise read bytes
-                elif kind == "b":
-                    stored.dtype = b"bool"
-            file.flush()
-            return buffer.getvalue()
-
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Results:
         """Read a file that ``save`` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
+            NewerFormatError: a later version of the package wrote it, in a format that this one cannot read.
             ValueError: the file is not a result file, or is cut short or altered: its content is not that of the
                 SHA-256 in it.
         """
-        from scipy.io import netcdf_file
-
         path = Path(path)
         content = path.read_bytes()
         try:
-            if len(content) % 4:  # every part of a file is filled up to four bytes, the last one too
-                raise ValueError(f"it is cut short, to {len(content)} bytes")
-            with netcdf_file(io.BytesIO(content), "r") as opened:
-                file: Any = opened
-                config = file.config.decode()
-                results = cls(file.title.decode(), json.loads(config))
-                for name, stored in file.variables.items():
-                    kind = stored.dtype_of_values.decode()
-                    values = np.array(stored[...]) if stored.shape else np.array(stored.getValue())
-                    dims = stored.dimensions
-                    if kind == "U":
-                        values, dims = (
-                            np.char.decode(values.view(f"S{values.shape[-1]}")[..., 0], "utf-8"),
-                            dims[:-1],
-                        )
-                    else:
-                        values = values.astype({"b": np.bool_, "i": np.int64, "f": np.float64}[kind])
-                    results.add(name, dims, values, stored.units.decode(), stored.long_name.decode())
-                if not hasattr(file, "sha256"):
-                    raise ValueError("it has no sha256")
-                if file.sha256.decode() != _digest(results.title, config, results.variables):
-                    raise ValueError("its content is not that of its sha256")
+            found = decode(content)
+            results = cls(found.title, json.loads(found.config))
+            for name, variable in found.variables.items():
+                results.add(name, variable.dims, variable.values, variable.units, variable.description)
+        except NewerFormatError as error:
+            raise NewerFormatError(f"{path} {error}") from None
         except Exception as error:
             raise ValueError(
                 f"{path} is not a result file of this package, or is damaged: {error}; if this package wrote it, "
@@ -254,40 +193,3 @@ def stored(
     if results.config != config:
         raise ValueError(f"{path} holds the result of another configuration than its name says: delete it")
     return results
-
-
-def _digest(title: str, config: str, variables: Mapping[str, Variable]) -> str:
-    """SHA-256 of everything, of the numbers as little-endian integers of 64 bits, doubles or bytes."""
-    digest = hashlib.sha256(json.dumps([title, config]).encode())
-    for name, variable in sorted(variables.items()):
-        kind, values = _kind(variable), variable.values
-        about = [name, variable.dims, variable.units, variable.description, kind, values.shape]
-        digest.update(json.dumps(about).encode())
-        if kind == "U":
-            digest.update(json.dumps(values.tolist()).encode())
-        else:
-            digest.update(values.astype({"b": "|b1", "i": "<i8", "f": "<f8"}[kind]).tobytes())
-    return digest.hexdigest()
-
-
-def _kind(variable: Variable) -> str:
-    """Kind of the values when they have been read back: b, i, f or U."""
-    kind, size = variable.values.dtype.kind, variable.values.dtype.itemsize
-    if kind not in {*"biufU"} or (kind == "f" and size > 8):
-        raise TypeError(f"cannot store values of type {variable.values.dtype}: {variable.description}")
-    return "i" if kind == "u" else kind
-
-
-def _encode(variable: Variable) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Values and dimensions in the types that NetCDF-3 has: doubles, 32-bit integers, bytes, characters."""
-    values, dims, kind = variable.values, variable.dims, _kind(variable)
-    if values.size == 0:
-        raise ValueError(f"an empty array, of shape {values.shape}, cannot be stored: {variable.description}")
-    if kind == "U":
-        encoded = np.char.encode(values, "utf-8")
-        length = max(1, encoded.dtype.itemsize)
-        characters = np.ascontiguousarray(encoded.astype(f"S{length}")).view("S1").reshape(*values.shape, length)
-        return characters, (*dims, f"string{length}")
-    if kind == "i" and (values.min() < -(2**31) or values.max() >= 2**31):
-        raise ValueError(f"integers outside 32 bits cannot be stored in NetCDF-3: {variable.description}")
-    return values.astype({"b": np.int8, "i": np.int32, "f": np.float64}[kind]), dims

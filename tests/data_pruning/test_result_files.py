@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.io import netcdf_file
 
+from data_pruning.records import file_format
+from data_pruning.records.file_format import NewerFormatError
 from data_pruning.records.results import stored
+from data_pruning.records.version import VERSION
 from perceptron_theory import Results
 
 
@@ -119,7 +123,7 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
     path = small().save(tmp_path / "x.nc")
     whole, expected = path.read_bytes(), content_of(small())
     assert content_of(Results.load(path)) == expected
-    harmless = set()
+    harmless, newer = set(), set()
     for place in range(len(whole)):
         for flip in (1, 2, 16, 128, 255):
             altered = bytearray(whole)
@@ -127,6 +131,8 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
             path.write_bytes(altered)
             try:
                 found = Results.load(path)
+            except NewerFormatError:
+                newer.add(place)
             except ValueError as error:
                 message = str(error)
                 if not message.startswith(f"{path} is not a result file") or not message.endswith("run the same again"):
@@ -135,6 +141,7 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
                 assert content_of(found) == expected, (place, flip)
                 harmless.add(place)
     assert len(harmless) < 0.25 * len(whole)  # padding, and what is there for other readers
+    assert len(newer) == 4  # the number of the format
 
 
 def test_every_cut_is_noticed(tmp_path):
@@ -152,6 +159,43 @@ def test_a_file_without_its_digest_is_refused(tmp_path):
     path.write_bytes(content.replace(b"sha256", b"sha255"))
     with pytest.raises(ValueError, match=r"x\.nc .* is damaged: it has no sha256; if this package wrote it, "):
         Results.load(path)
+
+
+def written_in(path, monkeypatch, *, format_version, package):
+    with monkeypatch.context() as patched:
+        patched.setattr(file_format, "FORMAT_VERSION", format_version)
+        patched.setattr(file_format, "VERSION", package)
+        return small().save(path)
+
+
+def test_a_file_says_its_format_and_who_wrote_it(tmp_path):
+    with netcdf_file(small().save(tmp_path / "x.nc"), mmap=False) as file:
+        assert (file.format_version, file.written_by.decode()) == (file_format.FORMAT_VERSION, VERSION)
+
+
+def test_a_newer_format_is_refused_in_one_sentence(tmp_path, monkeypatch):
+    path = written_in(tmp_path / "x.nc", monkeypatch, format_version=7, package="3.1.0")
+    with pytest.raises(NewerFormatError) as caught:
+        Results.load(path)
+    assert str(caught.value) == (
+        f"{path} was written by version 3.1.0 of data-pruning-theory in format 7 of result files; this is version "
+        f"{VERSION}, which reads up to format {file_format.FORMAT_VERSION}: install a newer one to read it"
+    )
+
+
+def test_another_version_that_writes_the_same_format_is_read(tmp_path, monkeypatch):
+    path = written_in(tmp_path / "x.nc", monkeypatch, format_version=file_format.FORMAT_VERSION, package="3.1.0")
+    assert content_of(Results.load(path)) == content_of(small())
+    path.write_bytes(path.read_bytes().replace(b"3.1.0", b"3.1.1"))
+    with pytest.raises(ValueError, match="its content is not that of its sha256"):
+        Results.load(path)
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+    assert f"\nversion: {VERSION}\n" in (root / "CITATION.cff").read_text()
 
 
 def test_equal_results_are_equal_bytes(tmp_path):
