@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from data_pruning import KeepRule, keep_rule
 from data_pruning.arguments import check_choice, check_string, number
@@ -78,7 +79,7 @@ class Question:
     @property
     def theta(self) -> float:
         """Angle between probe and teacher in radians."""
-        return math.radians(self.theta_deg)
+        return float(np.deg2rad(self.theta_deg))
 
     @property
     def keep(self) -> KeepRule:
