@@ -127,6 +127,8 @@ def test_python_that_is_marked_runs(page, tmp_path, monkeypatch):
 def test_commands_are_understood(page, command, monkeypatch):
     _, _, room, *arguments = shlex.split(command, comments=True)
     cli = importlib.import_module(f"{room}.__main__").cli
+    if len(arguments) == 1 and arguments[0] in cli.functions:
+        return  # named in the text; what it needs beside is said elsewhere
     idle = {name: wraps(function)(lambda *_, **__: None) for name, function in cli.functions.items()}
     monkeypatch.setattr(cli, "functions", idle)
     if "--help" in arguments:
