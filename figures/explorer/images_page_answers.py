@@ -100,7 +100,7 @@ def register_answers(app: Dash, find: Find) -> None:
         page = page_at(ranked, members(collection, ranked, label, mask), rank, PAGE)
         what = "" if shown == "all" else f" {shown}"
         of = "" if label is None else f" of {collection.class_name(label)}"
-        said = f"{page.total:,} images{what}{of}"
+        said = f"{page.total:,}{what} images{of}"
         if page.total:
             first, last = (int(ranked.place[page.indices[end]]) + 1 for end in (0, -1))
             said = f"{page.start + 1:,} to {page.start + page.indices.size:,} of {said}: ranks {first:,} to {last:,}"

@@ -82,8 +82,8 @@ def controls(collection: Collection, view: View) -> html.Div:
         [
             html.H2(data.name),
             html.P([about, f", {data.num_classes:,} classes"], className="images-about"),
+            _labelled("Class shown", dcc.Dropdown(classes, view.label, id="images-class", placeholder="all classes")),
             html.Div(scored, style={} if collection.scores else {"display": "none"}),
-            _labelled("Class", dcc.Dropdown(classes, view.label, id="images-class", placeholder="all classes")),
             html.P(id="images-complaint", role="alert", className="images-complaint"),
             html.P(id="images-summary", className="images-summary", **LIVE),
             html.Div(_downloads(collection), className="images-downloads"),

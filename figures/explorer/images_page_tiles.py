@@ -24,9 +24,28 @@ def tile_side(collection: Collection) -> int:
     return 72 if side_of(collection) <= PIXELATED else SMALL
 
 
-def tile(collection: Collection, choice: Choice, index: int, kept: Kept | None, part: str = "train") -> html.Button:
-    """One image; the browser shows the text when the pointer rests on it, and a click looks closely at it."""
-    state = "" if kept is None or part == "test" else " is-kept" if kept.mask[index] else " is-dropped"
+def tile(
+    collection: Collection,
+    choice: Choice,
+    index: int,
+    kept: Kept | None,
+    part: str = "train",
+    *,
+    stays: bool | None = None,
+) -> html.Button:
+    """One image; the browser shows the text when the pointer rests on it, and a click looks closely at it.
+
+    Args:
+        collection: what is looked at.
+        choice: what ranks it, and decides whether it is kept.
+        index: position in its part.
+        kept: what is kept; None where nothing is chosen.
+        part: train or test.
+        stays: whether the frame is that of a kept image; None is as ``kept`` says.
+    """
+    if stays is None and kept is not None and part == "train":
+        stays = bool(kept.mask[index])
+    state = "" if stays is None else " is-kept" if stays else " is-dropped"
     if part == "test":
         label = collection.class_name(int(collection.dataset.test_labels[index]))
         rows, caption = [("test image", collection.image_name(index, in_test=True)), ("class", label)], "test"
@@ -60,12 +79,15 @@ def gallery(collection: Collection, choice: Choice, images: Sequence[int], kept:
 
 def pair_tile(collection: Collection, choice: Choice, about: PairAbout, kept: Kept | None) -> html.Figure:
     """A pair side by side, the training image on the left; below it how alike they are and which of them stays."""
+    of_test = about.in_test
     sides = [
-        tile(collection, choice, about.image, kept),
-        tile(collection, choice, about.of, kept, "test" if about.in_test else "train"),
+        tile(collection, choice, about.image, kept, stays=about.kept[0]),
+        tile(
+            collection, choice, about.of, kept, *(["test"] if of_test else []), stays=None if of_test else about.kept[1]
+        ),
     ]
     stays = ["stays" if stay else "dropped" for stay in about.kept]
-    if about.in_test:
+    if of_test:
         stays[1] = "test image"
     named = [
         html.Div([one, html.Span(word, className=f"images-stay is-{word.split()[0]}")], className="images-half")

@@ -79,16 +79,16 @@ def _walk(collection: Collection, view: View) -> list[Any]:
         0.1,
         value=round(100 * (view.rank - 1) / last, 1),
         id="images-place",
-        marks={0: "hardest", 100: "easiest"},
+        marks={0: "0 %", 25: "25 %", 50: "50 %", 75: "75 %", 100: "100 %"},
         updatemode="drag",
         allow_direct_input=False,
     )
     return [
-        _button("images-first", "⏮", "the hardest"),
+        _button("images-first", "hardest", "the first page"),
         _button("images-before", "◀ harder", "the page before"),
         html.Label(["from rank ", typed], className="images-rank"),
         _button("images-after", "easier ▶", "the next page"),
-        _button("images-last", "⏭", "the easiest"),
+        _button("images-last", "easiest", "the last page"),
         html.Div(slider, className="images-place"),
         html.Span(id="images-rank-complaint", role="alert", className="images-complaint"),
     ]
@@ -149,11 +149,16 @@ def _agreement(collection: Collection, view: View) -> list[Any]:
         html.Div(
             [
                 _graph("images-agreement"),
-                html.Div([html.P(id="images-cell-said", className="images-said"), html.Div(id="images-cell")]),
+                html.Div(
+                    [
+                        html.P(id="images-cell-said", className="images-said"),
+                        html.Div(id="images-cell"),
+                        html.Div(id="images-outliers"),
+                    ]
+                ),
             ],
             className="images-two",
         ),
-        html.Div(id="images-outliers", className="images-two"),
         html.Div(id="images-correlations", className="images-table"),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from figures.explorer.images.collection import Collection
 from figures.explorer.images.kept import Kept
 from figures.explorer.images.ranking import ranking
 from figures.explorer.images.view import PAIRS, Choice
+
+if TYPE_CHECKING:
+    from real_data.duplicates.report import Duplicates
 
 __all__ = ["PairAbout", "about_image", "pair_about", "pair_numbers", "short"]
 
@@ -37,7 +40,7 @@ def about_image(collection: Collection, choice: Choice, index: int, kept: Kept |
     if kept is not None:
         weight = kept.weight_of(index)
         state = "yes" if kept.mask[index] else "no"
-        rows.append(("kept", state if weight is None else f"{state}, weight {weight:.3g}"))
+        rows.append(("kept by the rule", state if weight is None else f"{state}, weight {weight:.3g}"))
     return rows
 
 
@@ -114,7 +117,7 @@ def short(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"…{text[1 - letters :]}"
 
 
-def _duplicates(collection: Collection):  # type: ignore[no-untyped-def]
+def _duplicates(collection: Collection) -> Duplicates:
     if collection.duplicates is None:
         raise ValueError("there are no duplicates here: give --duplicates FOLDER, of python -m real_data duplicates")
     return collection.duplicates

@@ -141,6 +141,7 @@ def rank_chart(shares: Floats, weights: Floats | None) -> dict[str, Any]:
             }
         )
         second = _axis("mean weight") | {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False}
+        second["tickmode"] = "auto"  # round numbers of its own
         others["yaxis2"] = second
     x = _axis("rank   (0 hardest, 1 easiest)") | {"range": [0, 1]}
     return _figure(data, x, _axis("kept (%)") | {"range": [0, 103]}, 260, **others)

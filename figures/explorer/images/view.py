@@ -134,13 +134,14 @@ class View:
             collection: what is looked at.
         """
         view, complaints = first_view(collection), []
-        for name, text in query.items():
+        for name in sorted(query, key=lambda name: name == "rule"):  # whether a rule is one depends on the fraction
             try:
-                view = _with(view, name, text)
-                view.check(collection)
+                tried = _with(view, name, query[name])
+                tried.check(collection)
             except (TypeError, ValueError) as error:
                 complaints.append(str(error))
-                view = _with(view, name, None) if name in _flat(view) else view
+            else:
+                view = tried
         return view, complaints
 
 
@@ -183,27 +184,23 @@ def _flat(view: View) -> dict[str, Any]:
     return {"class": view.label, **dataclasses.asdict(view.choice), **fields}
 
 
-def _with(view: View, name: str, text: str | None) -> View:
-    """The view with one value as a link writes it; None is the usual one.
+def _with(view: View, name: str, text: str) -> View:
+    """The view with one value as a link writes it.
 
     Raises:
         ValueError: there is no such value.
     """
-    usual = _flat(View())
-    if name not in usual:
-        raise ValueError(f"a link to this page has {', '.join(usual)}, got {name!r}")
-    value: Any = usual[name]
-    if text is not None:
-        value = text
-        if name in ("f", "min_class_share"):
-            value = typed_number(name, text)
-        elif name == "among":
-            check_choice("among", text, ("0", "1"))
-            value = text == "1"
-        elif name in ("class", "seed", "rank", "pair", "image"):
-            value = typed_integer(name, text)
-    elif name in ("score", "tab"):
-        return view
+    names = _flat(view)
+    if name not in names:
+        raise ValueError(f"a link to this page has {', '.join(names)}, got {name!r}")
+    value: Any = text
+    if name in ("f", "min_class_share"):
+        value = typed_number(name, text)
+    elif name == "among":
+        check_choice("among", text, ("0", "1"))
+        value = text == "1"
+    elif name in ("class", "seed", "rank", "pair", "image"):
+        value = typed_integer(name, text)
     if name == "class":
         return replace(view, label=value)
     if name in {f.name for f in dataclasses.fields(Choice)}:
