@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= results
+JOB ?= whole
 
-.PHONY: help reproduce explore test lint docs bench clean
+.PHONY: help reproduce explore test lint docs bench release clean
 
 help:
 	@echo "make reproduce  theory, simulation, real images and all figures, into $(OUT)/ (a few minutes)"
@@ -13,6 +14,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the site, into docs/_build/html, its notebooks run"
 	@echo "make bench      the benchmarks: ratios against scipy, QP solvers and PyTorch, in one run"
+	@echo "make release    build and try a release; nothing is tagged or uploaded; JOB=small for less of the main job"
 	@echo "make clean      remove .venv and caches (not results)"
 
 $(VENV)/installed: pyproject.toml
@@ -44,6 +46,9 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/images.py
+
+release: $(VENV)/installed
+	$(BIN)/python -m release build --job $(JOB)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .jax_cache

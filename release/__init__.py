@@ -1,0 +1,1 @@
+"""Releases: what is checked, built and tried before a version is tagged.  Not part of the package; see ``__main__``."""
