@@ -9,9 +9,25 @@ from figures.explorer.answers.detail import Detail, TakesLongerError, affordable
 from figures.explorer.answers.errors import rule_at
 from figures.explorer.question import Question
 
-__all__ = ["best_rule"]
+__all__ = ["best_rule", "check_best_rule"]
 
 TRIED = 60  # solutions of a window that the search takes at least
+
+
+def check_best_rule(question: Question, detail: Detail) -> None:
+    """Raise a ``ValueError`` that says why there is no best rule, a ``TakesLongerError`` where there is no time."""
+    if question.seen < 1:
+        raise ValueError(
+            f"the best rule is known for students that see all features: seen must be 1, got {question.seen:g}"
+        )
+    if question.student != "max-margin" and question.lam == 0:
+        raise ValueError("the best rule is known for lam > 0: use a small lam, or the max-margin student, got lam = 0")
+    if question.f == 1:
+        raise ValueError("f must be below 1 for a choice to be left, got f = 1: all examples are kept")
+    if detail == "quick" and not affordable(question, rule_at("easy", question.f), detail, TRIED, times=0.2 * TRIED):
+        raise TakesLongerError(
+            f"the best rule of a {question.student} student takes longer than a moment: it comes in full detail"
+        )
 
 
 @answer(ignoring=("rule",))
@@ -26,18 +42,7 @@ def best_rule(question: Question, detail: Detail) -> Results:
     """
     from perceptron_theory import optimal_policy
 
-    if question.seen < 1:
-        raise ValueError(
-            f"the best rule is known for students that see all features: seen must be 1, got {question.seen:g}"
-        )
-    if question.student != "max-margin" and question.lam == 0:
-        raise ValueError("the best rule is known for lam > 0: use a small lam, or the max-margin student, got lam = 0")
-    if question.f == 1:
-        raise ValueError("f must be below 1 for a choice to be left, got f = 1: all examples are kept")
-    if detail == "quick" and not affordable(question, rule_at("easy", question.f), detail, TRIED, times=0.2 * TRIED):
-        raise TakesLongerError(
-            f"the best rule of a {question.student} student takes longer than a moment: it comes in full detail"
-        )
+    check_best_rule(question, detail)
     best = optimal_policy(
         question.alpha_tot, question.f, question.theta, student=question.student_model, labels=question.labels
     )

@@ -11,7 +11,7 @@ from figures.explorer.answers.detail import Detail, TakesLongerError, affordable
 from figures.explorer.answers.errors import errors_at, model, rule_at
 from figures.explorer.question import ALPHA_PRUNE_RANGE, Question
 
-__all__ = ["curves", "grid_of", "kept_of", "span_of"]
+__all__ = ["curves", "grid_of", "has_exponent", "kept_of", "span_of", "window_count"]
 
 NUM_POINTS = {"quick": 25, "full": 61}
 NUM_WINDOW_POINTS = {"quick": 0, "full": 13}
@@ -38,6 +38,19 @@ def kept_of(question: Question, name: str) -> tuple[str, float]:
     return {"chosen": (question.rule, question.f), "all": ("random", 1.0)}.get(name, (name, question.f))
 
 
+def has_exponent(question: Question, detail: Detail) -> bool:
+    """Whether there is a local exponent, and time for it."""
+    return detail == "full" and (question.student == "max-margin" or question.lam > 0)
+
+
+def window_count(question: Question, detail: Detail) -> int:
+    """For how many numbers of examples the best window is searched; 0 where it is not known at all of them."""
+    everywhere = question.lam > 0 if question.student != "max-margin" else question.flip_probability == 0
+    if not everywhere or question.seen < 1 or question.f == 1:
+        return 0
+    return affordable(question, rule_at("easy", question.f), detail, NUM_WINDOW_POINTS[detail], times=TRIED_WINDOWS)
+
+
 @answer()
 def curves(question: Question, detail: Detail) -> Results:
     """Error against alpha_tot at the fraction, angle, student, labels and features of the question.
@@ -58,7 +71,7 @@ def curves(question: Question, detail: Detail) -> Results:
             _add(results, name, alpha_tot, f, errors_at(question, rule, f, alpha_tot))
     if not names:
         raise TakesLongerError(f"curves of a {question.student} student take longer than a moment: see the full ones")
-    if "chosen" in names and detail == "full" and (question.student == "max-margin" or question.lam > 0):
+    if "chosen" in names and has_exponent(question, detail):
         from perceptron_theory import scaling_exponent
 
         exists = results["chosen_exists"]
@@ -68,15 +81,8 @@ def curves(question: Question, detail: Detail) -> Results:
             exponent[exists] = scaling_exponent(alpha_tot, question.keep, question.theta, **model(question))
         description = "local exponent - d log(error) / d log(alpha_tot) of the chosen rule; NaN where not chosen_exists"
         results.add("chosen_exponent", "chosen_point", exponent, "1", description)
-    count = affordable(question, rule_at("easy", question.f), detail, NUM_WINDOW_POINTS[detail], times=TRIED_WINDOWS)
-    always = question.student != "max-margin" or question.flip_probability == 0
-    if (
-        count
-        and always
-        and question.seen == 1
-        and question.f < 1
-        and (question.student != "square" or question.lam > 0)
-    ):
+    count = window_count(question, detail)
+    if count:
         from perceptron_theory import best_window
 
         names.append("window")

@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from data_pruning import KeepEasy, KeepHard, KeepRandom, KeepRule, KeepWindow, keep_rule
 from figures.explorer.question import ALPHA_PRUNE_RANGE, Question
 
-__all__ = ["SIMPLE", "errors_at", "model", "rule_at", "rules_compared"]
+__all__ = [
+    "NEAR_INTERPOLATION",
+    "SIMPLE",
+    "errors_at",
+    "model",
+    "possible",
+    "rule_at",
+    "rules_compared",
+    "takes_arrays",
+]
 
 Floats = NDArray[np.float64]
 SIMPLE: dict[str, Callable[[Any], KeepRule]] = {"hard": KeepHard, "easy": KeepEasy, "random": KeepRandom}
@@ -74,19 +83,23 @@ def _essence(question: Question) -> Question:
 def _errors(theta: float, question: Question, name: str, f_bytes: bytes, alpha_bytes: bytes) -> Floats:
     f, alpha = np.frombuffer(f_bytes), np.frombuffer(alpha_bytes)
     error = np.full(f.size, np.nan)
-    if name in SIMPLE or (name.startswith("window@") and "+" not in name):
-        groups = [np.arange(f.size)]
-    else:
+    groups = [np.arange(f.size)]
+    if not takes_arrays(name):
         groups = [np.flatnonzero(f == each) for each in np.unique(f)]
     for rows in groups:
-        if not _possible(name, f[rows[0]]):
+        if not possible(name, f[rows[0]]):
             continue
         one = np.all(f[rows] == f[rows[0]])
         error[rows] = _errors_of(question, name, f[rows[0]] if one else f[rows], alpha[rows])
     return error
 
 
-def _possible(name: str, f: float) -> bool:
+def takes_arrays(name: str) -> bool:
+    """Whether one object stands for the rule at many fractions, so that all are solved together."""
+    return name in SIMPLE or (name.startswith("window@") and "+" not in name)
+
+
+def possible(name: str, f: float) -> bool:
     """Whether a rule can keep that fraction: one that drops the hardest share first cannot keep all."""
     try:
         keep_rule(name, float(f))

@@ -11,21 +11,19 @@ from figures.explorer.answers.detail import Detail, answer
 from figures.explorer.answers.errors import model
 from figures.explorer.question import Question
 
-__all__ = ["margins"]
+__all__ = ["margin_grid", "margins"]
 
 LOWEST, ROOM = -4.0, 4.0
 NUM_MARGINS = {"quick": 49, "full": 241}
 
 
-@answer()
-def margins(question: Question, detail: Detail) -> Results:
-    """Densities and cumulative distributions of the margin y w.x / |w| after training.
+def margin_grid(question: Question, detail: Detail) -> np.ndarray:
+    """Margins at which the densities are taken: from -4 to 4 above that of the support vectors.
 
-    Returns:
-        ``margin``; ``kept``, ``kept_cumulative``, and where examples are dropped ``dropped``, ``dropped_cumulative``;
-        ``atom`` and, where it is not 0, ``atom_margin``: the part of the kept examples that share one margin.
+    Raises:
+        ValueError: there are no margins, or there is no such student.
     """
-    from perceptron_theory import margin_distribution, solve
+    from perceptron_theory import solve
 
     if question.seen < 1:
         raise ValueError(f"margins are there for students that see all features: seen must be 1, got {question.seen:g}")
@@ -38,7 +36,20 @@ def margins(question: Question, detail: Detail) -> Results:
     solution = solve(question.alpha_tot, question.keep, question.theta, **model(question))
     kept = question.alpha_tot * solution.fraction
     reach = min(1 / solution.norm, 2 / math.sqrt(min(1.0, kept)))  # the margin that support vectors share
-    margin = np.linspace(LOWEST, math.ceil(2 * (ROOM + reach)) / 2, NUM_MARGINS[detail])
+    return np.linspace(LOWEST, math.ceil(2 * (ROOM + reach)) / 2, NUM_MARGINS[detail])
+
+
+@answer()
+def margins(question: Question, detail: Detail) -> Results:
+    """Densities and cumulative distributions of the margin y w.x / |w| after training.
+
+    Returns:
+        ``margin``; ``kept``, ``kept_cumulative``, and where examples are dropped ``dropped``, ``dropped_cumulative``;
+        ``atom`` and, where it is not 0, ``atom_margin``: the part of the kept examples that share one margin.
+    """
+    from perceptron_theory import margin_distribution
+
+    margin = margin_grid(question, detail)
     found = margin_distribution(
         question.alpha_tot,
         question.keep,

@@ -7,9 +7,9 @@ import numpy as np
 from data_pruning import Results
 from figures.explorer.answers.detail import Detail, affordable, answer
 from figures.explorer.answers.errors import errors_at, model, rule_at, rules_compared
-from figures.explorer.question import Question
+from figures.explorer.question import ALPHA_PRUNE_RANGE, Question
 
-__all__ = ["point"]
+__all__ = ["compared_rules", "point"]
 
 FIELDS = {
     "error": "test error: angle between student and teacher over pi",
@@ -18,6 +18,14 @@ FIELDS = {
     "norm": "length |w| of the student; of the max-margin student that of the w with smallest margin 1",
     "residual": "max margin: largest residual of the saddle-point equations; others: size of the next Newton step",
 }
+
+
+def compared_rules(question: Question, detail: Detail) -> list[tuple[str, str, float]]:
+    """Name, rule and fraction of what the point is compared with; those for which there is no time left out."""
+    compared = [(name, name, question.f) for name in rules_compared(question)]
+    if question.alpha_tot <= ALPHA_PRUNE_RANGE[1]:
+        compared.append(("all", "random", 1.0))
+    return [one for one in compared if affordable(question, rule_at(*one[1:]), detail, 3)]
 
 
 @answer()
@@ -45,12 +53,10 @@ def point(question: Question, detail: Detail) -> Results:
             limit = separability_threshold(question.keep, question.theta, question.labels, question.features)
             description = "alpha_prune below which kept examples are separable, so that there is a max-margin student"
             results.add("threshold", (), limit, "1", description)
-    compared = [(name, question.f) for name in rules_compared(question)] + [("random", 1.0)]
-    if detail == "quick":
-        compared = [(name, f) for name, f in compared if affordable(question, rule_at(name, f), detail, 3)]
+    compared = compared_rules(question, detail)
     if compared:
-        errors = np.array([errors_at(question, name, f, question.alpha_tot) for name, f in compared])
-        names = ["all" if f == 1 else name for name, f in compared]
+        errors = np.array([errors_at(question, rule, f, question.alpha_tot) for _, rule, f in compared])
+        names = [name for name, _, _ in compared]
         results.add("rule", "rule", names, "", 'keep rule; "all" keeps all examples')
         results.add("rule_error", "rule", errors, "1", "test error of that rule; NaN where not rule_exists")
         results.add("rule_exists", "rule", np.isfinite(errors), "1", "whether there is such a student")
