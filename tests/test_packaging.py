@@ -21,7 +21,7 @@ def wheel(tmp_path_factory):
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for folder in FACES + BESIDE:
         copytree(ROOT / folder, source / folder, ignore=ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "README.md", "LICENSE"):
+    for file in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         copy(ROOT / file, source)
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--wheel-dir", target]
     done = subprocess.run(
@@ -37,6 +37,7 @@ def test_the_wheel_holds_every_source_file_and_nothing_else(wheel):
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     files = [path for face in FACES for path in (ROOT / face).rglob("*") if "__pycache__" not in path.parts]
     ours = {path.relative_to(ROOT).as_posix() for path in files if path.suffix in SUFFIXES or path.name == "py.typed"}
+    ours |= {path.relative_to(ROOT).as_posix() for path in files if path.parent.name == "assets" and path.is_file()}
     assert packed == ours
     assert {f"{face}/py.typed" for face in FACES} <= packed
 
@@ -79,5 +80,7 @@ def test_the_extra_of_development_has_what_the_others_need():
     """So that one environment runs, builds and tests everything."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    assert "data-pruning-theory[real-data,cluster,benchmarks]" in extras["dev"]
+    (own,) = [line for line in extras["dev"] if line.startswith(f"{project['project']['name']}[")]
+    ours = set(own.partition("[")[2].rstrip("]").split(","))
+    assert ours == extras.keys() - {"dev", "efficientnet", "cuda", "tpu"}  # weights in a file, and accelerators
     assert set(project["build-system"]["requires"]) <= set(extras["dev"])
