@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from figures.commands import jobs, paper, scores, studies  # noqa: F401  (they add their commands)
+from figures.commands import explore, jobs, paper, scores, studies  # noqa: F401  (they add their commands)
 from figures.commands.command_line import cli
 
 

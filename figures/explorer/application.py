@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from dash import Dash, Input, Output, State, dcc, html
 
 __all__ = ["Page", "application", "parse_link"]
 
+_PAGES: Any = {"aria-label": "Pages"}
+_CURRENT: Any = {"aria-current": "page"}
 _HOSTS = ("127.0.0.1", "localhost")
 
 _DOCUMENT = """<!DOCTYPE html>
@@ -79,6 +82,7 @@ def application(pages: Sequence[Page]) -> Dash:
         serve_locally=True,
         suppress_callback_exceptions=True,  # the components of a page are there when it is
         index_string=_DOCUMENT,
+        on_error=_say_fault,
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "color-scheme", "content": "light dark"},
@@ -90,6 +94,7 @@ def application(pages: Sequence[Page]) -> Dash:
             dcc.Location(id="explorer-location", refresh=False),
             html.A("Skip to the page", href="#explorer-page", className="skip"),
             _header(pages),
+            html.P(id="explorer-fault", className="fault", role="alert"),
             html.Div(id="explorer-page", role="main", tabIndex="-1"),
         ]
     )
@@ -117,7 +122,7 @@ def _header(pages: Sequence[Page]) -> html.Header:
     return html.Header(
         [
             html.Span("data pruning", className="name"),
-            html.Nav(_navigation(pages, ""), id="explorer-navigation", **{"aria-label": "Pages"}),
+            html.Nav(_navigation(pages, ""), id="explorer-navigation", **_PAGES),
             html.Button(
                 "Light or dark",
                 id="explorer-appearance",
@@ -132,9 +137,14 @@ def _header(pages: Sequence[Page]) -> html.Header:
 
 def _navigation(pages: Sequence[Page], here: str) -> list[html.A]:
     """Links to the pages; a page is loaded as a whole, so that back and forward are the browser's own."""
-    return [
-        html.A(page.title, href=page.path, **({"aria-current": "page"} if page.path == here else {})) for page in pages
-    ]
+    return [html.A(page.title, href=page.path, **(_CURRENT if page.path == here else {})) for page in pages]
+
+
+def _say_fault(error: Exception) -> None:
+    """Say in the page that there was a fault of ours, and in the terminal where."""
+    traceback.print_exception(error)
+    said = f"A fault of this program: {type(error).__name__}: {error}. The terminal says where; the page goes on."
+    dash.set_props("explorer-fault", {"children": said})
 
 
 def _refuse_strangers() -> flask.Response | None:

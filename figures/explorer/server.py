@@ -11,11 +11,13 @@ from collections.abc import Sequence
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from data_pruning.arguments import check_integer
 from figures.explorer.application import Page, application
 
-__all__ = ["ADDRESS", "open_server", "serve"]
+__all__ = ["ADDRESS", "check_port", "open_server", "serve"]
 
 ADDRESS = "127.0.0.1"  # nobody else's machine reaches it
+WAITING = 128  # connections until they are accepted
 POLL = 0.1  # seconds until Ctrl-C is noticed
 
 
@@ -24,6 +26,11 @@ class _Quiet(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
+
+
+def check_port(port: int) -> None:
+    """Raise unless a server could listen at the port, or 0 asks for a free one."""
+    check_integer("port", port, 0, 2**16 - 1)
 
 
 def open_server(pages: Sequence[Page], port: int = 0) -> BaseWSGIServer:
@@ -82,14 +89,12 @@ def open_browser(address: str) -> None:
 
 def _listen(port: int) -> socket.socket:
     """A socket that listens at the port, so that nobody takes it before the server does."""
-    if isinstance(port, bool) or not isinstance(port, int):
-        raise TypeError(f"port must be an integer, got {port!r}")
-    if not 0 <= port < 2**16:
-        raise ValueError(f"port must lie in [0, {2**16 - 1}], 0 for a free one, got {port}")
+    check_port(port)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # at once again after Ctrl-C
     try:
         listening.bind((ADDRESS, port))
+        listening.listen(WAITING)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
