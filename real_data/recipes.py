@@ -72,7 +72,7 @@ RECIPES = {
             ModelConfig("mlp"),
             TrainingConfig(),
             TrainingConfig(num_steps=50),
-            "chosen here, on seeds that the tables of the README use too",
+            "chosen here, on seeds that the tables of the guides use too",
             "mlp 2.4 % with all 1,200 images (measured)",
         ),
         Recipe(

@@ -113,7 +113,7 @@ def _search(form: Form, most_steps: Any, start: Any, free: Any, x: Any, y: Any, 
     def cost_of(r: Any) -> Any:
         size = jnp.abs(r)
         linear = jnp.where(size > huber, huber * size - 0.5 * huber**2, 0.0)
-        return jnp.sum(weights * jnp.where(size <= huber, 0.5 * r * r, linear))
+        return jnp.sum(weights * jnp.where(size > huber, linear, 0.5 * r * r))  # NaN stays NaN, which is never better
 
     tangents = jnp.eye(len(form.parameters))
 

@@ -14,7 +14,7 @@ __all__ = ["ClusterConfig", "ContrastiveConfig"]
 class ContrastiveConfig:
     """Contrastive training of an encoder, without labels; see :func:`real_data.embeddings.contrastive.train_encoder`.
 
-    The defaults are those that the README measures, on CIFAR-10.
+    The defaults are those that were measured on CIFAR-10 (``docs/explanation/scores.md``).
 
     Attributes:
         model: the network; its features, the activations before the logits, are the embedding.

@@ -25,7 +25,8 @@ def magnitude_pruning() -> Form:
     """
 
     def log_error(p: Any, x: Any) -> Any:
-        guess, gamma, log_p = p[0], jnp.exp(p[1]), p[2]
+        # beyond e^60 the law is its limit, log e + share (log g - log e), to the last digit; at infinity it is no number
+        guess, gamma, log_p = p[0], jnp.exp(jnp.minimum(p[1], 60.0)), p[2]
         density, unpruned, depth, width = x
         invariant = density + p[3] * depth + p[4] * width
         # the quotient of squares less 1, so that nothing cancels at a large gamma, an exponential of the share of p^2

@@ -1,5 +1,6 @@
 """Fits of laws: the minimum, its intervals, what is refused, and files."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
@@ -7,6 +8,7 @@ from scipy.stats import binom
 
 from scaling_laws.fitting import LawFit, fit_law
 from scaling_laws.forms.catalogue import form_named
+from scaling_laws.forms.form import Form, Parameter
 from scaling_laws.least_squares import minimise
 
 N = np.geomspace(100, 1e5, 16)
@@ -256,3 +258,17 @@ def test_prediction_and_files(tmp_path):
     assert str(again) == str(fit)
     assert again.intervals == fit.intervals
     assert again.predict({"n": 1e6}) == fit.predict({"n": 1e6})
+
+
+def test_coordinates_at_which_a_law_is_no_number_are_no_minimum():
+    """The law is log p = -2; from p = 5 the second step of Gauss and Newton leads to p = -1."""
+
+    def nothing(p, x):
+        raise AssertionError("not asked for")
+
+    level = Form(
+        "level", (Parameter("level", "real"),), ("n",), lambda p, x: jnp.log(p[0]) + 0 * x[0], nothing, nothing
+    )
+    found = minimise(level, np.array([[5.0]]), np.log(N)[None], np.full(N.size, -2.0), np.ones(N.size))
+    np.testing.assert_allclose(found.p, np.exp(-2.0), rtol=1e-6)
+    assert found.converged.all()

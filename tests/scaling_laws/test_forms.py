@@ -126,6 +126,14 @@ def test_magnitude_pruning_is_its_formula():
     np.testing.assert_allclose(found, pruning_formula(ROW_D, ROW_E, ROW_L, ROW_W, q), rtol=1e-12)
 
 
+def test_magnitude_pruning_of_an_infinite_gamma_is_its_limit():
+    form = form_named("magnitude-pruning", PRUNING_SCALES)
+    scales = np.log([ROW_D, ROW_E, ROW_L, ROW_W])
+    limit, beyond = (log_errors(form, np.array([[np.log(0.9), p, -2.0, 0.1, 0.2]]), scales)[0] for p in (40.0, 1e3))
+    assert np.isfinite(beyond).all()
+    np.testing.assert_allclose(beyond, limit, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ONE_SCALE)
 def test_derivatives_are_those_of_differences(name):
     form = form_named(name, ("n",))
