@@ -23,7 +23,7 @@ from real_data.training.config import TrainingConfig
 __all__ = ["FASHION_MNIST", "NOISY_DIGITS", "Study", "run_study"]
 
 TRAINING = TrainingConfig(num_steps=800, learning_rate=0.1, warmup=0.0, gradient_clip=None, standardize=False)
-"""That of the study in ``docs/explanation/random-and-windows.md``, older than the defaults for photographs; of digits:"""
+"""That of the study in ``docs/explanation/random-and-windows.md``, before the defaults for photographs; of digits:"""
 OF_DIGITS = replace(TRAINING, num_steps=400, learning_rate=0.3)
 
 PLACES = ("hard", *(f"window@{i / 8:g}" for i in range(1, 8)), "easy", "random")

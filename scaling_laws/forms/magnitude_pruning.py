@@ -25,7 +25,7 @@ def magnitude_pruning() -> Form:
     """
 
     def log_error(p: Any, x: Any) -> Any:
-        # beyond e^60 the law is its limit, log e + share (log g - log e), to the last digit; at infinity it is no number
+        # beyond e^60 the law is its limit, log e + share (log g - log e), to the last digit; at infinity it is NaN
         guess, gamma, log_p = p[0], jnp.exp(jnp.minimum(p[1], 60.0)), p[2]
         density, unpruned, depth, width = x
         invariant = density + p[3] * depth + p[4] * width
