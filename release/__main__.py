@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+
+import tyro
 
 from data_pruning.command_line import CommandLine
 
@@ -53,14 +56,15 @@ def build(out: Path = Path("dist"), job: Literal["whole", "small", "none"] = "wh
             python = install(made.wheel, folder / "environment")
             run_main_job(python, folder / "empty", job)
             print("The wheel was installed in an environment of its own, and the main job ran from it.")
-    kept = ROOT / RESULT_FILES / version
-    if not kept.exists():
-        write_result_files(kept)
-    print(next_steps(version, [str(path) for path in made], str(RESULT_FILES / version)))
+    kept = RESULT_FILES / version
+    new = not (ROOT / kept).exists()
+    if new:
+        write_result_files(ROOT / kept)
+    print(next_steps(version, [str(path) for path in made], str(kept) if new else None))
 
 
 @cli.command
-def result_files(folder: Path) -> None:
+def result_files(folder: tyro.conf.Positional[Path]) -> None:
     """Write small result files of every kind, as tests/released keeps them: about five minutes on one core.
 
     Args:
@@ -69,25 +73,31 @@ def result_files(folder: Path) -> None:
     from data_pruning.records.writable import check_folder
     from release.result_files import write_result_files
 
-    check_folder("--folder", folder)
+    check_folder("folder", folder)
     if folder.exists():
-        raise ValueError(f"--folder must be a new one, but {folder} is there: files of a release are never replaced")
+        raise ValueError(f"folder must be a new one, but {folder} is there: files of a release are never replaced")
     write_result_files(folder)
 
 
-def next_steps(version: str, files: list[str], result_files: str) -> str:
-    """What is left to do by hand, as commands."""
-    return "\n".join(
-        [
-            "",
-            f"Version {version} is ready. Nothing has been tagged or uploaded; to do so:",
-            f"  git tag -a v{version} -m 'Version {version}'",
-            f"  git push origin v{version}",
-            f"  python -m twine upload {' '.join(files)}",
-            f"Then, for the tests of later versions: git add {result_files}, and commit it; give pyproject.toml,",
-            "CITATION.cff and data_pruning/records/version.py the next version, and CHANGELOG.md a section for it.",
-        ]
-    )
+def next_steps(version: str, files: Sequence[str], result_files: str | None) -> str:
+    """What is left to do by hand, as commands.
+
+    Args:
+        version: the version.
+        files: the distributions.
+        result_files: folder of the result files that were written, None where there were some.
+    """
+    lines = [
+        f"\nVersion {version} is ready. Nothing has been tagged or uploaded; to do so:",
+        f"  git tag -a v{version} -m 'Version {version}'",
+        f"  git push origin v{version}",
+        f"  python -m twine upload {' '.join(files)}",
+        "Then give pyproject.toml, CITATION.cff and data_pruning/records/version.py the next version, CHANGELOG.md a",
+        "section for it, and commit.",
+    ]
+    if result_files is not None:
+        lines.insert(4, f"For the tests of later versions:\n  git add {result_files}")
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -40,17 +40,17 @@ def build(root: Path, out: Path, workplace: Path) -> Distributions:
         workplace: an empty folder, where the last commit is unpacked: what git ignores gets into nothing.
 
     Raises:
-        ValueError: building or twine's check failed; what they said is on the screen.
+        ValueError: there are other distributions in ``out``; building or twine's check failed, and what they said
+            is on the screen.
     """
+    if others := sorted(path.name for pattern in ("*.tar.gz", "*.whl") for path in out.glob(pattern)):
+        raise ValueError(f"out must be a folder without other distributions, but {out} has {', '.join(others)}")
     packed = subprocess.run(["git", "archive", "HEAD"], cwd=root, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(workplace, filter="data")
     # without isolation: what building needs is among the tools of development, and nothing is fetched
     _run("-m", "build", "--no-isolation", "--outdir", str(out.absolute()), ".", where=workplace)
-    found = [sorted(out.glob(f"*{suffix}")) for suffix in (".tar.gz", ".whl")]
-    if any(len(files) != 1 for files in found):
-        raise ValueError(f"out must be a folder without other distributions, but {out} has {sum(map(len, found))}")
-    made = Distributions(*(files[0] for files in found))
+    made = Distributions(next(out.glob("*.tar.gz")), next(out.glob("*.whl")))
     _run("-m", "twine", "check", "--strict", *map(str, made), where=root)
     return made
 
@@ -80,6 +80,10 @@ def check_contents(made: Distributions, version: str, committed: set[str]) -> No
 
 
 def _run(*words: str, where: Path) -> None:
-    done = subprocess.run([sys.executable, *words], cwd=where, check=False)
+    """Run Python, and show what it printed if it fails: building names every file."""
+    done = subprocess.run(
+        [sys.executable, *words], cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
+        print(done.stdout, file=sys.stderr)
         raise ValueError(f"python {' '.join(words)} ended with code {done.returncode}; see above")
