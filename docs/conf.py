@@ -19,10 +19,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
+    "docs.extensions.absolute_values",
+    "docs.extensions.command_pages",
     "docs.extensions.mathml",
     "docs.extensions.public_names",
 ]
 exclude_patterns = ["_build", "extensions"]
+templates_path: list[str] = []
 default_role = "py:obj"
 
 # pages

@@ -14,7 +14,7 @@ LITERAL = re.compile(r"(``.+?``)")
 
 def with_absolute_values(line: str) -> str:
     """A line of a docstring with its bars escaped, but for those of literals, examples and tables."""
-    if line.lstrip().startswith((">>>", "...", "|", "+-")):
+    if line.lstrip().startswith((">>>", "...", "| ", "+-")):
         return line
     parts = LITERAL.split(line)
     return "".join(part if LITERAL.fullmatch(part) else re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts)

@@ -55,14 +55,16 @@ def commands(room: str) -> list[str]:
 
 def command_help(room: str, command: str) -> str:
     """What ``python -m ROOM COMMAND --help`` prints, without colours."""
-    cli, printed = importlib.import_module(f"{room}.__main__").cli, io.StringIO()
+    cli = importlib.import_module(f"{room}.__main__").cli
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # text without an encoding gets no boxes
     with (
         mock.patch.dict(os.environ, {"COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERM": "dumb"}),
         contextlib.redirect_stdout(printed),
         contextlib.suppress(SystemExit),
     ):
         cli.main([command, "--help"])
-    return ANSI.sub("", printed.getvalue())
+    printed.seek(0)
+    return ANSI.sub("", printed.read())
 
 
 def read_help(text: str) -> Help:

@@ -96,10 +96,14 @@ def reference_page(package: str) -> str:
     names = public_names(package)
     lines = [f"``{package}``", "=" * (len(package) + 4), "", f".. automodule:: {package}", "   :no-index:", ""]
     entries = {name: home(name) for name in names}
+    # a file named as its function has its entry; one of two pages is that of the package that it lies in
+    indexed = {f"{package}.{name.name}" for name in names}
+    indexed |= {name.module for name in names if not name.module.startswith(f"{package}.") or _belongs_deeper(name, package)}
     modules = list(dict.fromkeys(name.module for name in names if entries[name] == package))
     for module in modules:
         title = module.removeprefix(f"{package}.")
-        lines += ["", f"``{title}``", "-" * (len(title) + 4), "", f".. automodule:: {module}", ""]
+        lines += ["", f"``{title}``", "-" * (len(title) + 4), "", f".. automodule:: {module}"]
+        lines += ["   :no-index:", ""] if module in indexed else [""]
         for name in names:
             if name.module == module:
                 lines += _entry(package, name)
@@ -108,6 +112,11 @@ def reference_page(package: str) -> str:
         lines += ["", "From other packages", "-" * 19, ""]
         lines += [f"- :py:obj:`{package}.{name.name} <{where}.{name.name}>`" for name, where in elsewhere]
     return "\n".join(lines) + "\n"
+
+
+def _belongs_deeper(name: PublicName, package: str) -> bool:
+    """Whether the file of a name lies in a package that has a page of its own, below this one."""
+    return any(name.module.startswith(f"{other}.") for other in FOLDERS if other.startswith(f"{package}."))
 
 
 def _entry(package: str, name: PublicName) -> list[str]:
