@@ -49,7 +49,7 @@ def page(collection: Collection | None = None) -> Page:
             if not wanted or found() is None:
                 if wanted:
                     DEMONSTRATION.start()
-                return html.Div(_guide(query, wanted), id="images-page")
+                return html.Div(html.Div(_guide(query, wanted), className="card images-guide"), id="images-page")
         return html.Div(_body(find(), query), id="images-page")
 
     def register(app: Dash) -> None:
@@ -78,7 +78,7 @@ def _body(collection: Collection, query: Mapping[str, str]) -> list[Any]:
     stores: dict[str, Any] = {"choice": None, "rank": view.rank, "pair": view.pair, "image": view.image, "steps": {}}
     said = "; ".join(complaints)
     return [
-        html.Div([controls(collection, view), sheets(collection, view)], className="images-columns"),
+        html.Div([controls(collection, view), sheets(collection, view)], className="columns"),
         close_up,
         html.Div(id="images-tip", role="tooltip", className="images-tip", hidden=True),
         *(dcc.Store(id=f"images-{name}", data=value) for name, value in stores.items()),
@@ -109,8 +109,8 @@ def _guide(query: Mapping[str, str], running: bool) -> list[Any]:
             "background, which takes seconds. Nothing is written; these commands would write the same:"
         ),
         html.Pre("\n".join(COMMANDS)),
-        html.Button("Score the digits", id="images-demonstrate", type="button", disabled=running),
-        html.P(id="images-progress", className="images-said", **LIVE),
+        html.Button("Score the digits", id="images-demonstrate", type="button", className="main", disabled=running),
+        html.P(id="images-progress", className="said", **LIVE),
         dcc.Interval(id="images-poll", interval=POLL, disabled=not running),
         dcc.Store(id="images-query", data=dict(query)),
     ]
@@ -149,6 +149,10 @@ def _register_demonstration(app: Dash) -> None:
 
 
 def _register_pictures(server: flask.Flask, found: Any) -> None:
+    @server.route("/pictures/<path:other>")
+    def serve_none(other: str) -> flask.Response:
+        return flask.Response(f"There is no picture {other}.\n", 404, mimetype="text/plain")
+
     @server.route("/pictures/<key>/<part>/<int:side>/<int:index>.png")
     def serve_picture(key: str, part: str, side: int, index: int) -> flask.Response:
         collection = found()

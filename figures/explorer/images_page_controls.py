@@ -54,7 +54,7 @@ def controls(collection: Collection, view: View) -> html.Div:
             "Fraction kept",
             html.Div(
                 [_slider("images-fraction-slider", choice.f), _text("images-fraction", f"{choice.f:g}")],
-                className="images-slider",
+                className="slider-and-box",
             ),
         ),
         _labelled(
@@ -64,7 +64,7 @@ def controls(collection: Collection, view: View) -> html.Div:
                     _slider("images-share-slider", choice.min_class_share),
                     _text("images-share", f"{choice.min_class_share:g}"),
                 ],
-                className="images-slider",
+                className="slider-and-box",
             ),
             "1: each class keeps the same fraction; 0: all are ranked together",
         ),
@@ -81,15 +81,15 @@ def controls(collection: Collection, view: View) -> html.Div:
     return html.Div(
         [
             html.H2(data.name),
-            html.P([about, f", {data.num_classes:,} classes"], className="images-about"),
+            html.P([about, f", {data.num_classes:,} classes"], className="about"),
             _labelled("Class shown", dcc.Dropdown(classes, view.label, id="images-class", placeholder="all classes")),
             html.Div(scored, style={} if collection.scores else {"display": "none"}),
-            html.P(id="images-complaint", role="alert", className="images-complaint"),
+            html.P(id="images-complaint", role="alert", className="complaint"),
             html.P(id="images-summary", className="images-summary", **LIVE),
-            html.Div(_downloads(collection), className="images-downloads"),
+            html.Div(_downloads(collection), className="buttons"),
             html.A("Link to this view", id="images-link", href="/images"),
         ],
-        className="images-controls",
+        className="controls images-controls",
     )
 
 
@@ -106,7 +106,7 @@ def _downloads(collection: Collection) -> list[Any]:
 
 def _labelled(name: str, control: Any, hint: str = "") -> html.Div:
     said = [html.Small(hint)] if hint else []
-    return html.Div([html.Span(name, className="images-label"), control, *said], className="images-control")
+    return html.Div([html.Label(name), control, *said], className="control")
 
 
 def _choices(name: str, options: list[str] | dict[str, str], value: str) -> dcc.Dropdown:
@@ -114,7 +114,9 @@ def _choices(name: str, options: list[str] | dict[str, str], value: str) -> dcc.
 
 
 def _text(name: str, value: str, placeholder: str = "") -> dcc.Input:
-    return dcc.Input(id=name, type="text", value=value, placeholder=placeholder, debounce=True, autoComplete="off")
+    return dcc.Input(
+        id=name, type="text", value=value, placeholder=placeholder, debounce=True, autoComplete="off", className="box"
+    )
 
 
 def _slider(name: str, value: float) -> dcc.Slider:

@@ -27,11 +27,11 @@ PAIR_WORDS = dict(
 def sheets(collection: Collection, view: View) -> html.Div:
     """All sheets, of which the tab chosen is in sight."""
     there = [tab for tab in TABS if _is_there(collection, tab)]
-    tabs = dcc.Tabs(
-        [dcc.Tab(label=TITLES[TABS.index(tab)], value=tab) for tab in there],
+    tabs = dcc.RadioItems(
+        {tab: TITLES[TABS.index(tab)] for tab in there},
+        view.tab if view.tab in there else there[0],
         id="images-tab",
-        value=view.tab if view.tab in there else there[0],
-        className="images-tabs",
+        className="views",
     )
     bodies = {
         "scores": _scores(view),
@@ -42,7 +42,7 @@ def sheets(collection: Collection, view: View) -> html.Div:
     }
     walk = html.Div(_walk(collection, view), id="images-walk", className="images-walk")
     sheets = [html.Section(bodies[tab], id=f"images-sheet-{tab}", className="images-sheet") for tab in TABS]
-    return html.Div([tabs, walk, *sheets], className="images-main")
+    return html.Div([tabs, walk, *sheets], className="card images-main")
 
 
 def _is_there(collection: Collection, tab: str) -> bool:
@@ -72,7 +72,9 @@ def _button(name: str, text: str, title: str) -> html.Button:
 def _walk(collection: Collection, view: View) -> list[Any]:
     """From the hardest to the easiest image."""
     last = max(1, collection.num_images - 1)
-    typed = dcc.Input(id="images-rank-typed", type="text", value=str(view.rank), debounce=True, autoComplete="off")
+    typed = dcc.Input(
+        id="images-rank-typed", type="text", value=str(view.rank), debounce=True, autoComplete="off", className="box"
+    )
     slider = dcc.Slider(
         0,
         100,
@@ -90,7 +92,7 @@ def _walk(collection: Collection, view: View) -> list[Any]:
         _button("images-after", "easier ▶", "the next page"),
         _button("images-last", "easiest", "the last page"),
         html.Div(slider, className="images-place"),
-        html.Span(id="images-rank-complaint", role="alert", className="images-complaint"),
+        html.Span(id="images-rank-complaint", role="alert", className="complaint"),
     ]
 
 
@@ -98,7 +100,7 @@ def _scores(view: View) -> list[Any]:
     return [
         _radio("images-scale", list(SCALES), view.scale, "Numbers"),
         _graph("images-histogram"),
-        html.P(id="images-classes-said", className="images-said"),
+        html.P(id="images-classes-said", className="said"),
         _graph("images-class-histograms"),
     ]
 
@@ -106,7 +108,7 @@ def _scores(view: View) -> list[Any]:
 def _gallery(view: View) -> list[Any]:
     return [
         _radio("images-shown", list(SHOWN), view.shown, "Show"),
-        html.P(id="images-gallery-said", className="images-said"),
+        html.P(id="images-gallery-said", className="said"),
         html.Div(id="images-gallery"),
     ]
 
@@ -145,13 +147,13 @@ def _agreement(collection: Collection, view: View) -> list[Any]:
             ],
             className="images-lines",
         ),
-        html.P(id="images-agreement-said", className="images-said"),
+        html.P(id="images-agreement-said", className="said"),
         html.Div(
             [
                 _graph("images-agreement"),
                 html.Div(
                     [
-                        html.P(id="images-cell-said", className="images-said"),
+                        html.P(id="images-cell-said", className="said"),
                         html.Div(id="images-cell"),
                         html.Div(id="images-outliers"),
                     ]
@@ -164,16 +166,18 @@ def _agreement(collection: Collection, view: View) -> list[Any]:
 
 
 def _duplicates(collection: Collection, view: View) -> list[Any]:
-    typed = dcc.Input(id="images-pair-typed", type="text", value=str(view.pair), debounce=True, autoComplete="off")
+    typed = dcc.Input(
+        id="images-pair-typed", type="text", value=str(view.pair), debounce=True, autoComplete="off", className="box"
+    )
     return [
         _radio("images-pairs", PAIR_WORDS, view.pairs, "Pairs"),
-        html.P(id="images-pairs-said", className="images-said"),
+        html.P(id="images-pairs-said", className="said"),
         html.Div(
             [
                 _button("images-pair-before", "◀ more alike", "the page before"),
                 html.Label(["from pair ", typed], className="images-rank"),
                 _button("images-pair-after", "less alike ▶", "the next page"),
-                html.Span(id="images-pair-complaint", role="alert", className="images-complaint"),
+                html.Span(id="images-pair-complaint", role="alert", className="complaint"),
             ],
             className="images-walk",
         ),
@@ -187,13 +191,14 @@ def threshold_table(collection: Collection) -> Any:
     found = collection.duplicates
     if found is None or (found.nearest_test is None and found.nearest_train is None):
         return None
+    known = [found.nearest_test is not None, found.nearest_train is not None]
+    head = [name for name, there in zip(("test images", "training images"), known, strict=True) if there]
     rows = [
-        (f"{threshold:.3f}", *("" if number is None else f"{number:,}" for number in numbers))
+        (f"{threshold:.3f}", *(f"{number:,}" for number in numbers if number is not None))
         for threshold, *numbers in found.curve(found.thresholds())
     ]
-    return _table(
-        ("cosine", "test images flagged", "training images flagged"), rows, "Images with a neighbour as alike"
-    )
+    said = "Images that have another one at least as similar to them, by its cosine, among the training images"
+    return _table(("cosine", *head), rows, said)
 
 
 def class_table_rows(rows: list[ClassRow]) -> Any:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from figures.explorer.images.agreement import NUM_CELLS
 from figures.explorer.images.kept import ClassRow
 from figures.explorer.images.spread import MOST_ROWS
+from figures.explorer.plot_style import figure
 
 __all__ = ["agreement_chart", "class_chart", "histogram_chart", "points_chart", "rank_chart", "share_chart"]
 
 KEPT, DROPPED = "#0072b2", "#d55e00"  # the colour-blind tell them apart (Okabe and Ito 2008)
-GRID = "rgba(128,128,128,0.25)"
 COLOURS = "Viridis"
 ROW_HEIGHT = 17  # pixels of a class
 
@@ -141,7 +141,7 @@ def rank_chart(shares: Floats, weights: Floats | None) -> dict[str, Any]:
             }
         )
         second = _axis("mean weight") | {"overlaying": "y", "side": "right", "rangemode": "tozero", "showgrid": False}
-        second["tickmode"] = "auto"  # round numbers of its own
+        second |= {"tickmode": "auto", "automargin": True}  # round numbers of its own
         others["yaxis2"] = second
     x = _axis("rank   (0 hardest, 1 easiest)") | {"range": [0, 1]}
     return _figure(data, x, _axis("kept (%)") | {"range": [0, 103]}, 260, **others)
@@ -199,12 +199,7 @@ def points_chart(
 
 
 def _axis(title: str) -> dict[str, Any]:
-    return {
-        "title": {"text": title},
-        "gridcolor": GRID,
-        "zeroline": False,
-        "automargin": True,
-    }
+    return {"title": {"text": title}}
 
 
 def _names_axis(names: Sequence[str]) -> dict[str, Any]:
@@ -215,17 +210,5 @@ def _names_axis(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _figure(data: list[Any], x: dict[str, Any], y: dict[str, Any], height: int, **others: Any) -> dict[str, Any]:
-    layout = {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 60, "r": 16, "t": 28, "b": 48},
-        "height": height,
-        "font": {"size": 12},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "hoverlabel": {"align": "left"},
-        "showlegend": len(data) > 1,
-        "xaxis": x,
-        "yaxis": y,
-        **others,
-    }
-    return {"data": data, "layout": layout}
+    margin = {"l": 60, "r": 16, "t": 28, "b": 48}
+    return figure(data, x, y, margin=margin, height=height, showlegend=len(data) > 1, **others)
