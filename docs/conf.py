@@ -20,12 +20,13 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "docs.extensions.absolute_values",
+    "docs.extensions.code_links",
     "docs.extensions.command_pages",
     "docs.extensions.mathml",
     "docs.extensions.public_names",
 ]
 exclude_patterns = ["_build", "extensions"]
-templates_path: list[str] = []
+smartquotes = False  # two hyphens begin an option
 default_role = "py:obj"
 
 # pages
@@ -52,9 +53,11 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "gallery", "benchmarks", "changelog", "contributing")}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
+    "header_links_before_dropdown": 8,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

@@ -133,10 +133,14 @@ def _shell(line: str) -> nodes.literal_block:
 
 
 def _item(option: Option) -> nodes.definition_list_item:
-    written = [nodes.literal("", part) for part in re.split(r", (?=--?[a-z])", option.written)]
-    term = nodes.term("", "", *(node for part in written for node in (nodes.Text(" "), part)))
+    term = nodes.term()
+    for part in re.split(r", (?=--?[a-z])", option.written):
+        flag, space, value = part.partition(" ")
+        term += [nodes.Text(", ")] if len(term) else []
+        term += nodes.literal("", flag)
+        term += [nodes.inline("", f" {value}", classes=["value"])] if space else []
     text = re.sub(r"\s*\((required|repeatable|default: [^()]*(?:\([^()]*\))*[^()]*)\)$", "", option.text)
-    mark = option.text[len(text) :].strip(" ()")
+    mark = option.text[len(text) :].strip()[1:-1]
     described = nodes.paragraph("", text)
     if mark:
         described += nodes.inline("", f" {mark}", classes=["required" if mark == "required" else "default"])
