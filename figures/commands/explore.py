@@ -16,7 +16,7 @@ def explore(
     duplicates: Path | None = None,
     images: ImageFileOptions = ImageFiles(),  # noqa: B008  (frozen)
     port: int = 0,
-    no_browser: bool = False,
+    browser: bool = True,
 ) -> None:
     """Open the explorer in the browser: the theory with sliders, and real images by their scores.
 
@@ -27,7 +27,7 @@ def explore(
         duplicates: folder of ``python -m real_data duplicates``, for the same page.
         images: the images that were scored.
         port: where the explorer listens; 0 is a free port.
-        no_browser: print the address alone.
+        browser: open it in the browser too; --no-browser prints the address alone.
     """
     from figures.explorer import images_page, theory_page
     from figures.explorer.images.collection import CollectionOptions, load_collection
@@ -35,4 +35,4 @@ def explore(
 
     check_port(port)  # before files are read
     collection = load_collection(CollectionOptions(scores, images, duplicates))
-    serve([theory_page.page(), images_page.page(collection)], port=port, browser=not no_browser)
+    serve([theory_page.page(), images_page.page(collection)], port=port, browser=browser)

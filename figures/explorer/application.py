@@ -34,7 +34,7 @@ _DOCUMENT = """<!DOCTYPE html>
 
 
 def _nothing() -> None:
-    """What a page does that needs no warming up."""
+    """What a page does that needs no warming up, or leaves nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Page:
         layout: its components, for what the link says behind the question mark, as texts by name.
         register: adds its callbacks to the application; they are pure functions of what the browser sends.
         warm_up: makes what takes long the first time; called once, in the background.
+        end: takes away what it has left, when the server ends.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Page:
     layout: Callable[[Mapping[str, str]], Any]
     register: Callable[[Dash], None]
     warm_up: Callable[[], None] = _nothing
+    end: Callable[[], None] = _nothing
 
 
 def parse_link(search: str | None) -> dict[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import sys
 import threading
 import time
 import webbrowser
 from collections.abc import Sequence
+from typing import NoReturn
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
@@ -55,8 +58,11 @@ def open_server(pages: Sequence[Page], port: int = 0) -> BaseWSGIServer:
         )
 
 
-def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> None:
+def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> NoReturn:
     """Serve the pages until Ctrl-C; what takes long the first time is made in the background meanwhile.
+
+    Ctrl-C ends the process, with code 130.  It does so at once: Python would wait for other threads, which may be
+    compiling for seconds.
 
     Args:
         pages: of the explorer.
@@ -65,7 +71,6 @@ def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> None
 
     Raises:
         ValueError: the port is none, or taken.
-        KeyboardInterrupt: always, when Ctrl-C ends it.
     """
     server = open_server(pages, port)
     address = f"http://{ADDRESS}:{server.port}/"
@@ -74,7 +79,10 @@ def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> None
     if browser:
         open_browser(address)
     server.serve_forever(poll_interval=POLL)  # returns at Ctrl-C
-    raise KeyboardInterrupt("The page has ended.")
+    for page in pages:
+        page.end()
+    print("\nInterrupted. The explorer has ended.", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def open_browser(address: str) -> None:

@@ -27,7 +27,7 @@ _PARTS = ("rule-parameter", "rule-weights", "lam-part")
 
 def page() -> Page:
     """The page of the theory, at ``/``."""
-    return Page("/", "Theory", layout, register, _warm_up)
+    return Page("/", "Theory", layout, register, _warm_up, theory_simulation.end)
 
 
 def _warm_up() -> None:

@@ -11,7 +11,7 @@ from data_pruning.arguments import check_integer
 from figures.explorer.controls import LIVE, judge, spoken, texts_of
 from figures.explorer.question import Question
 
-__all__ = ["DEFAULTS", "begin", "panel", "register", "settings_of", "tick"]
+__all__ = ["DEFAULTS", "begin", "end", "panel", "register", "settings_of", "tick"]
 
 DEFAULTS = {"num_features": "200", "num_trials": "40", "seed": "0"}
 _RANGES = {"num_features": (10, 1000), "num_trials": (2, 10_000), "seed": (0, 2**31 - 1)}
@@ -123,6 +123,13 @@ def tick(running: Mapping[str, Any], points: list[dict[str, Any]]) -> tuple[Any,
         }
         points = [other for other in points if other["key"] != running["key"]] + [point]
     return state, points, state.finished, _say(state, Question.from_query(running["query"])), ""
+
+
+def end() -> None:
+    """Cancel what runs."""
+    from figures.explorer import trials
+
+    trials.stop()
 
 
 def register(app: Dash) -> None:

@@ -73,7 +73,7 @@ def sentence(question: Question, point: Results) -> str:
     said = (
         f"Of {number(question.alpha_tot)} examples per parameter {number(kept)} are kept. The {question.student} "
         f"student errs on {number(100 * float(point['error']))} % of new examples; its overlap with the teacher is "
-        f"{number(float(point['teacher_overlap']))}"
+        f"{float(point['teacher_overlap']):.4g}"
     )
     if "margin" in point.variables:
         said += f", its margin {number(float(point['margin']))}"

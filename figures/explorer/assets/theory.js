@@ -3,7 +3,7 @@
 window.dash_clientside = window.dash_clientside || {};
 (function () {
   "use strict";
-  const SETTLED = 250; // milliseconds without a change after which the full answer is asked for
+  const SETTLED = 350; // milliseconds without a change after which the full answer is asked for
   const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
   const nothing = () => window.dash_clientside.no_update;
   const isNumber = (text) => String(text).trim() !== "" && Number.isFinite(Number(text));
