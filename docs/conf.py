@@ -24,9 +24,9 @@ extensions = [
     "docs.extensions.command_pages",
     "docs.extensions.mathml",
     "docs.extensions.public_names",
+    "docs.extensions.signatures",
 ]
 exclude_patterns = ["_build", "extensions"]
-smartquotes = False  # two hyphens begin an option
 default_role = "py:obj"
 
 # pages

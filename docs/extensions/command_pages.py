@@ -20,6 +20,7 @@ __all__ = ["ROOMS", "Group", "Help", "Option", "command_help", "commands", "read
 ROOMS = ("perceptron_theory", "simulations", "scaling_laws", "real_data", "figures")
 
 WIDTH = 126  # wider help comes in two columns of boxes
+OPTION = re.compile(r"(--[a-z][\w.-]*\w|python -m \w+(?: [a-z][\w-]+)?)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -115,17 +116,23 @@ class CommandPage(Directive):
         for paragraph in found.paragraphs:
             before, example, line = paragraph.partition("python -m ")
             if example and before.endswith(": "):
-                page += [nodes.paragraph("", before.strip()), _shell(example + line)]
+                page += [_paragraph(before.strip()), _shell(example + line)]
             else:
-                page.append(nodes.paragraph("", paragraph))
+                page.append(_paragraph(paragraph))
         page.insert(1, _shell(f"python -m {room} {command} ..."))
         for group in found.groups:
             options = [option for option in group.options if not option.written.startswith("-h, ")]
             if options:
                 page.append(nodes.rubric("", group.title.capitalize() if group.title.islower() else group.title))
-                page += [nodes.paragraph("", group.text)] if group.text else []
+                page += [_paragraph(group.text)] if group.text else []
                 page.append(nodes.definition_list("", *map(_item, options), classes=["options"]))
         return page
+
+
+def _paragraph(text: str) -> nodes.paragraph:
+    """A paragraph whose options are set as code; their hyphens would become dashes."""
+    parts = OPTION.split(text)
+    return nodes.paragraph("", "", *(nodes.literal("", p) if OPTION.fullmatch(p) else nodes.Text(p) for p in parts))
 
 
 def _shell(line: str) -> nodes.literal_block:
@@ -141,7 +148,7 @@ def _item(option: Option) -> nodes.definition_list_item:
         term += [nodes.inline("", f" {value}", classes=["value"])] if space else []
     text = re.sub(r"\s*\((required|repeatable|default: [^()]*(?:\([^()]*\))*[^()]*)\)$", "", option.text)
     mark = option.text[len(text) :].strip()[1:-1]
-    described = nodes.paragraph("", text)
+    described = _paragraph(text)
     if mark:
         described += nodes.inline("", f" {mark}", classes=["required" if mark == "required" else "default"])
     return nodes.definition_list_item("", term, nodes.definition("", described))
@@ -173,7 +180,8 @@ def write_pages(app: Sphinx) -> None:
 def summary(room: str, command: str) -> str:
     """The first sentence of a command's help, ready for a table of Markdown."""
     text = str(importlib.import_module(f"{room}.__main__").cli.functions[command].__doc__).strip()
-    return " ".join(text.split("\n\n")[0].split()).replace("|", r"\|").replace("<", r"\<")
+    sentence = " ".join(text.split("\n\n")[0].split()).replace("|", r"\|").replace("<", r"\<")
+    return OPTION.sub(r"`\1`", sentence)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -36,6 +36,8 @@ def mathml(latex: str, *, display: bool) -> str:
     tree = fromstring(_well_formed(convert(text, display="block" if display else "inline")))
     for element in list(tree.iter()):
         _space(element)
+        if _kind(element) == "mi" and element.text and re.fullmatch("[Α-Ω]", element.text):
+            element.set("mathvariant", "normal")  # Greek capitals stand upright
     for element in tree.iter():
         element.tag = element.tag.rpartition("}")[2]
     tree.set("xmlns", "http://www.w3.org/1998/Math/MathML")
@@ -64,6 +66,12 @@ def _base(element: Element) -> Element:
     return element
 
 
+def _first(element: Element) -> Element:
+    while _kind(element) == "mrow" and len(element):
+        element = element[0]
+    return element
+
+
 def _space(parent: Element) -> None:
     """Set the spaces among the children of an element, where the default of browsers is not that of TeX."""
     if _kind(parent) in SCRIPTS:
@@ -72,7 +80,7 @@ def _space(parent: Element) -> None:
     for place, child in enumerate(row):
         base = _base(child)
         word = (base.text or "").strip()
-        following = _base(row[place + 1]) if place + 1 < len(row) else None
+        following = _base(_first(row[place + 1])) if place + 1 < len(row) else None
         if word in ("|", "/") and "form" not in base.attrib:  # a bar is no relation, a slash no division of two sides
             base.attrib.update(lspace="0", rspace="0", stretchy="false")
         elif word in SIGNS and (previous is None or (previous.text or "").strip() in AFTER_SIGN):
