@@ -18,8 +18,8 @@ Detail = Literal["quick", "full"]
 DETAILS = ("quick", "full")
 NUM_KEPT_ANSWERS = 256
 
-# milliseconds that a point takes per strip of kept examples, on two cores of a Xeon of 2.1 GHz
-COST = {"max-margin": 0.5, "square": 0.06, "hinge": 2.2, "logistic": 70.0}
+# milliseconds that a point takes per strip of kept examples, on two busy cores (benchmarks/explorer.py)
+COST = {"max-margin": 0.5, "square": 0.06, "hinge": 3.6, "logistic": 60.0}
 BUDGET = {"quick": 40.0, "full": 4000.0}  # milliseconds of one curve
 
 

@@ -7,24 +7,23 @@ import math
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, answer
-from figures.explorer.answers.errors import model
+from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer, num_strips
 from figures.explorer.question import Question
 
 __all__ = ["margin_grid", "margins"]
 
 LOWEST, ROOM = -4.0, 4.0
 NUM_MARGINS = {"quick": 49, "full": 241}
+MANY_STRIPS = 32
 
 
 def margin_grid(question: Question, detail: Detail) -> np.ndarray:
-    """Margins at which the densities are taken: from -4 to 4 above that of the support vectors.
+    """Margins at which the densities are taken: from -4 to beyond those of the kept examples.
 
     Raises:
-        ValueError: there are no margins, or there is no such student.
+        ValueError: there are no margins of such a student.
+        TakesLongerError: there is no time for them.
     """
-    from perceptron_theory import solve
-
     if question.seen < 1:
         raise ValueError(f"margins are there for students that see all features: seen must be 1, got {question.seen:g}")
     if question.keep.weight_power > 0:
@@ -33,10 +32,15 @@ def margin_grid(question: Question, detail: Detail) -> np.ndarray:
         )
     if question.student != "max-margin" and question.lam == 0:
         raise ValueError("margins are there for lam > 0: use a small lam, or the max-margin student, got lam = 0")
-    solution = solve(question.alpha_tot, question.keep, question.theta, **model(question))
-    kept = question.alpha_tot * solution.fraction
-    reach = min(1 / solution.norm, 2 / math.sqrt(min(1.0, kept)))  # the margin that support vectors share
-    return np.linspace(LOWEST, math.ceil(2 * (ROOM + reach)) / 2, NUM_MARGINS[detail])
+    solvable = affordable(question, question.keep, detail, 3) > 0
+    if detail == "quick" and (not solvable or num_strips(question, question.keep) > MANY_STRIPS):
+        raise TakesLongerError(
+            f"margins of a {question.student} student under the rule {question.rule} take longer than a moment: "
+            "see the full ones"
+        )
+    # twice the largest margin that there is where few examples are kept
+    highest = ROOM + 2 / math.sqrt(min(1.0, question.alpha_tot * question.f))
+    return np.linspace(LOWEST, math.ceil(2 * highest) / 2, NUM_MARGINS[detail])
 
 
 @answer()

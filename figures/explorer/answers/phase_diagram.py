@@ -33,7 +33,8 @@ def phase_grid(question: Question, detail: Detail) -> tuple[np.ndarray, np.ndarr
         )
     count = num_alphas * num_fractions
     names = rules_compared(question)
-    if len(names) > 3 and affordable(question, question.keep, detail, count, times=part) < count:
+    patience = part if detail == "quick" else part / 4  # rules of many windows are waited for in the end
+    if len(names) > 3 and affordable(question, question.keep, detail, count, times=patience) < count:
         names = names[:3]
     return np.geomspace(*ALPHAS, num_alphas), np.geomspace(*FRACTIONS, num_fractions), names
 
