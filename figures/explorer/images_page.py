@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,8 +13,11 @@ from dash.exceptions import PreventUpdate
 from figures.explorer.application import Page
 from figures.explorer.images.collection import Collection
 from figures.explorer.images.demonstration import COMMANDS, DEMONSTRATION
+from figures.explorer.images.kept import class_rows
 from figures.explorer.images.pictures import picture
-from figures.explorer.images.view import View
+from figures.explorer.images.ranking import ranking
+from figures.explorer.images.spread import class_counts, histogram
+from figures.explorer.images.view import Choice, View
 from figures.explorer.images_page_answers import register_answers
 from figures.explorer.images_page_controls import LIVE, controls, register_controls
 from figures.explorer.images_page_views import sheets
@@ -60,7 +64,19 @@ def page(collection: Collection | None = None) -> Page:
         if collection is None:
             _register_demonstration(app)
 
-    return Page(PATH, "Real data", layout, register)
+    return Page(PATH, "Real data", layout, register, lambda: _warm_up(collection))
+
+
+def _warm_up(collection: Collection | None) -> None:
+    """Rank, bin and keep once, which imports what that needs; later answers take it from there."""
+    if collection is None:
+        return
+    for score in collection.scores:
+        with contextlib.suppress(ValueError):  # fewer images than classes: the page says so
+            histogram(collection, Choice(score))
+            class_rows(collection, Choice(score))
+        ranking(collection, score, 0)
+        class_counts(collection, score)
 
 
 def _body(collection: Collection, query: Mapping[str, str]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from figures.explorer.images.about import PairAbout, about_image, short
+from figures.explorer.images.about import PairAbout, about_image
 from figures.explorer.images.collection import Collection
 from figures.explorer.images.kept import Kept
 from figures.explorer.images.pictures import LARGE, SMALL, picture_address, side_of
@@ -63,7 +63,7 @@ def tile(
         data["data-image"] = str(index)
     address = picture_address(collection, part, index)
     picture = html.Img(src=address, alt="", className=smoothing)
-    below = html.Span([html.B(caption), " ", short(label, 14)], className="images-caption")
+    below = html.Span([html.B(caption), html.Span(label)], className="images-caption")
     return html.Button([picture, below], type="button", className=f"images-tile{state}", **data)
 
 

@@ -65,7 +65,7 @@ def choose(tab, name, words):
 
 
 def go_to(tab, sheet):
-    tab.locator("#images-tab").get_by_label(sheet, exact=True).check()
+    tab.locator("#images-tab").get_by_text(sheet, exact=True).click()
 
 
 def tiles(tab, place):
@@ -335,6 +335,7 @@ def test_without_files_digits_are_scored_in_the_background(open_tab, chromium): 
         wait_for_link(tab, data="digits")
         go_to(tab, "Images by rank")
         wait_for(tab, "gallery-said", "1 to 60 of 1,200")
+        wait_for_link(tab, tab="gallery")
         again = open_tab(tab.url)
         wait_for(again, "gallery-said", "1 to 60 of 1,200")
         go_to(tab, "Kept and dropped")

@@ -16,7 +16,7 @@ from figures.explorer.images.view import PAIRS, Choice
 if TYPE_CHECKING:
     from real_data.duplicates.report import Duplicates
 
-__all__ = ["PairAbout", "about_image", "pair_about", "pair_numbers", "short"]
+__all__ = ["PairAbout", "about_image", "pair_about", "pair_numbers"]
 
 
 def about_image(collection: Collection, choice: Choice, index: int, kept: Kept | None) -> list[tuple[str, str]]:
@@ -110,11 +110,6 @@ def pair_about(collection: Collection, number: int) -> PairAbout:
     ]
     stays = bool(found.kept[image]), in_test or bool(found.kept[of])
     return PairAbout(image, of, in_test, float(pairs.similarity[number]), tuple(marks), labels, stays)
-
-
-def short(text: str, letters: int) -> str:
-    """The end of a text that is too long, where file names differ."""
-    return text if len(text) <= letters else f"…{text[1 - letters :]}"
 
 
 def _duplicates(collection: Collection) -> Duplicates:
