@@ -143,7 +143,8 @@ def lines_of(
     """Lines of kept examples for a function of the field that bends at ``steps`` and ends at ``top`` (see there)."""
     steps = np.clip(steps, -REACH, REACH)
     with jax.enable_x64(True):
-        found = _compiled_lines(strips, theta, r, omega, steps, min(top, FAR), aligned=aligned)
+        # of one type always, or there would be a second program
+        found = _compiled_lines(strips, theta, r, omega, steps, float(min(top, FAR)), aligned=aligned)
         return Lines(*(np.asarray(field) for field in found))
 
 
