@@ -6,11 +6,13 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from data_pruning import KeepHard, keep_rule
-from figures.explorer.answers import ANSWERS, TakesLongerError
+from figures.explorer.answers import ANSWERS, TakesLongerError, warm_up
+from figures.explorer.answers.warm_up import WarmUp
 from figures.explorer.question import ALPHA_PRUNE_RANGE, STUDENTS, Question
 from perceptron_theory import Labels, MaxMargin, SeenFeatures, SquareLoss, optimal_policy, pareto_frontier, solve
 from perceptron_theory.solver import points
@@ -134,7 +136,7 @@ def test_frontiers_are_lowest_over_the_fraction() -> None:
 def test_margins_are_distributions() -> None:
     found = ANSWERS["margins"](Question(), "full")
     mass = np.trapezoid(found["kept"], found["margin"]) + found["atom"]
-    assert mass == pytest.approx(1, abs=0.01)
+    assert mass == pytest.approx(1, abs=0.03)  # the density jumps at the atom
     assert np.trapezoid(found["dropped"], found["margin"]) == pytest.approx(1, abs=0.01)
     assert found["kept_cumulative"][-1] > 0.999
     everything = ANSWERS["margins"](Question(f=1.0), "quick")
@@ -223,3 +225,47 @@ def test_a_slow_student_is_not_waited_for() -> None:
         ANSWERS["phase_diagram"](Question(student="logistic", flip_probability=0.1), "quick")
     with pytest.raises(ValueError, match="detail must be one of quick, full, got 'some'"):
         ANSWERS["point"](Question(), "some")  # type: ignore[arg-type]
+
+
+def test_no_slider_compiles_anything() -> None:
+    compiled: list[str] = []
+
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    first = replace(SQUARE, rule="window@0.3")
+    # a best rule of more windows than before has a program of its own
+    names = [name for name in ANSWERS if name != "best_rule"]
+    for name in names:
+        ANSWERS[name](first, "quick")
+        ANSWERS[name](replace(first, rule="hard"), "quick")
+    compiled.clear()
+    moves: tuple[dict[str, Any], ...] = (
+        {"alpha_tot": 3.3},
+        {"f": 0.71, "alpha_tot": 21.0},
+        {"theta_deg": 41.0},
+        {"lam": 3.0},
+        {"flip_probability": 0.21},
+        {"rule": "window@0.77"},
+        {"rule": "hard", "alpha_tot": 7.0},
+    )
+    for changes in moves:
+        for name in names:
+            ANSWERS[name](replace(first, **changes), "quick")
+    assert not compiled
+    ANSWERS["point"](replace(first, theta_deg=0.0), "quick")  # a program of its own, which shows that the test can fail
+    assert compiled
+
+
+def test_warming_up_begins_with_the_question_and_can_be_stopped() -> None:
+    asked = WarmUp(SQUARE)._questions
+    assert {name for name, question in asked[: len(ANSWERS)] if question == SQUARE} == set(ANSWERS)
+    assert {name for name, _ in asked} == set(ANSWERS)
+    assert {question.student for _, question in asked} == set(STUDENTS)
+    thread = warm_up(SQUARE)
+    thread.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert thread.done < thread.total

@@ -63,7 +63,7 @@ def _questions(first: Question) -> Iterator[tuple[str, Question]]:
     """Answers and questions, the likeliest first."""
     asked: set[tuple[str, Question]] = set()
     views = ("point", "curves", "phase_diagram", "frontier", "margins", "best_rule")
-    usual = replace(first, rule="window@0.5", student="max-margin", flip_probability=0.0, seen=1.0)
+    usual = Question(rule="window@0.5")
     few = replace(usual, alpha_tot=1.0)  # examples that are separable with wrong labels too
     questions = [first, usual, replace(usual, student="square"), replace(usual, theta_deg=0.0)]
     questions += [replace(few, flip_probability=0.1), replace(few, seen=0.8)]
@@ -71,8 +71,19 @@ def _questions(first: Question) -> Iterator[tuple[str, Question]]:
     for student, noisy in others:
         questions.append(replace(usual, student=student, flip_probability=0.1 if noisy else 0.0))
     questions += [replace(usual, rule="proportional@1"), replace(usual, student="square", rule="proportional@1")]
-    for question in questions:
-        for name in views:
-            if (name, question) not in asked:
-                asked.add((name, question))
-                yield name, question
+    asked_of = [(name, question) for question in questions for name in views]
+    hard = replace(usual, rule="hard")
+    asked_of[len(views) : len(views)] = [("margins", hard), ("margins", usual)]
+    # best rules of several windows, and margins of the other rules
+    asked_of += [
+        ("best_rule", replace(usual, theta_deg=0.0, f=0.2)),
+        ("best_rule", replace(usual, alpha_tot=50.0, f=0.1)),
+    ]
+    asked_of += [("best_rule", replace(usual, student="square", lam=lam, f=0.6)) for lam in (0.1, 3.0)]
+    for student, noisy in others:
+        noise = 0.1 if noisy else 0.0
+        asked_of.append(("margins", replace(hard, student=student, flip_probability=noise)))
+    for name, question in asked_of:
+        if (name, question) not in asked:
+            asked.add((name, question))
+            yield name, question
