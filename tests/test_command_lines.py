@@ -234,6 +234,13 @@ MISTAKES = {
         ],
     },
     "figures": {
+        "explore": [
+            "--port 70000",
+            "--port 1.5",
+            "--dataset mnist",
+            "--scores {file} --no-browser",
+            "--duplicates {file} --no-browser",
+        ],
         "joint-law": ["--out {below}", "--num-trials 1"],
         "nyquist": ["--out {below}", "--num-trials 1"],
         "scaling-laws": ["{file}", "{file} --out {below}"],

@@ -43,7 +43,7 @@ def curves(
         if name == "chosen" and "chosen_exponent" in found.variables:
             data[-1]["customdata"] = numbers(found["chosen_exponent"])
     data = data[1:] + data[:1]  # the chosen one on top
-    drawn = _simulated(question, points, ("alpha_tot",), "alpha_tot") + _here(question.alpha_tot, error)
+    drawn = _here(question.alpha_tot, error) + _simulated(question, points, ("alpha_tot",), "alpha_tot")
     places = [value for trace in data for value in trace["x"]]
     layout = {"shapes": [_upright(question.alpha_tot)]}
     return figure([*data, *drawn], logarithmic(ALPHA_TOT, min(places), max(places)), _error_axis(data), **layout)
@@ -67,8 +67,8 @@ def frontier(
                 at = f"f = {f[each]:.2g}"
                 thin = line("random", kept, errors[:, each], "f α<sub>tot</sub> = %{x:.3g}<br>error %{y:.3g} %", at)
                 data.insert(0, thin | {"showlegend": False, "line": {"color": "#a8a8a8", "width": 0.9}})
-    drawn = _simulated(question, points, ("alpha_tot", "f"), "alpha_prune")
-    drawn += _here(question.f * question.alpha_tot, error)
+    drawn = _here(question.f * question.alpha_tot, error)
+    drawn += _simulated(question, points, ("alpha_tot", "f"), "alpha_prune")
     x = [value for trace in data for value in trace["x"]]
     layout = {"shapes": [_upright(question.f * question.alpha_tot)]}
     return figure([*data, *drawn], logarithmic(KEPT, min(x), max(x)), _error_axis(data), **layout)
@@ -241,8 +241,8 @@ def _simulated(question: Question, points: Sequence[Point], free: tuple[str, ...
             "name": "simulation",
             "x": [q.alpha_tot if x == "alpha_tot" else q.f * q.alpha_tot for q in asked],
             "y": percent([p["mean"] for p in mine]),
-            "error_y": {"type": "data", "array": percent([e or 0.0 for e in error]), "color": "#d55e00"},
-            "marker": {"color": "#d55e00", "size": 9, "symbol": "circle-open", "line": {"width": 2}},
+            "error_y": {"type": "data", "array": percent([e or 0.0 for e in error]), "color": "#0072b2"},
+            "marker": {"color": "#0072b2", "size": 8, "symbol": "diamond", "line": {"color": "#ffffff", "width": 1}},
             "text": [_say_simulated(p) for p in mine],
             "hovertemplate": "%{text}<extra></extra>",
         }

@@ -145,7 +145,7 @@ def register(app: Dash) -> None:
         [State(f"theory-{name}", "value") for name in DEFAULTS],
         prevent_initial_call=True,
     )
-    def start(_start: int, _clear: int, state: dict[str, Any], numbers: list[str]) -> Any:
+    def start(_start: int, _clear: int, state: dict[str, Any], *numbers: str) -> Any:
         if ctx.triggered_id == "theory-clear":
             return no_update, "", []
         try:
@@ -162,6 +162,7 @@ def register(app: Dash) -> None:
         Output("theory-points", "data", allow_duplicate=True),
         Output("theory-tick", "disabled"),
         Output("theory-cancel", "disabled"),
+        Output("theory-start", "disabled"),
         Input("theory-running", "data"),
         Input("theory-tick", "n_intervals"),
         Input("theory-cancel", "n_clicks"),
@@ -170,16 +171,16 @@ def register(app: Dash) -> None:
     )
     def look(running: dict[str, Any] | None, _tick: int, _cancel: int, points: list[dict[str, Any]]) -> Any:
         if not running:
-            return (no_update,) * 6 + (True, True)
+            return (no_update,) * 6 + (True, True, False)
         if ctx.triggered_id == "theory-cancel":
             from figures.explorer import trials
 
             trials.cancel(running["key"])
         state, after, ended, said, complaint = tick(running, points or [])
         if state is None:
-            return "0", "1", True, said, complaint, no_update, True, True
+            return "0", "1", True, said, complaint, no_update, True, True, False
         new = after if after != points else no_update
-        return str(state.done), str(max(1, state.total)), ended, said, complaint or no_update, new, ended, ended
+        return str(state.done), str(max(1, state.total)), ended, said, complaint or no_update, new, ended, ended, not ended
 
 
 def _say(state: Any, question: Question) -> str:
