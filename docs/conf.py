@@ -24,6 +24,7 @@ extensions = [
     "docs.extensions.command_pages",
     "docs.extensions.mathml",
     "docs.extensions.public_names",
+    "docs.extensions.sentences",
     "docs.extensions.signatures",
 ]
 exclude_patterns = ["_build", "extensions"]

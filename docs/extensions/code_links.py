@@ -24,12 +24,12 @@ COMMAND = re.compile(rf"python -m ({'|'.join(ROOMS)})(?: ([a-z0-9-]+))?")
 
 @functools.cache
 def entries() -> dict[str, str]:
-    """The name of the entry of everything that is public, by full names and by those that need no room beside."""
+    """The entry of everything public: by its names in packages and files, and alone where that says enough."""
     found, owners = {}, dict[str, set[str]]()
     for package in FOLDERS:
         for name in public_names(package):
             value = f"{home(name)}.{name.name}"
-            found[f"{package}.{name.name}"] = value
+            found[f"{package}.{name.name}"] = found[f"{name.module}.{name.target}"] = value
             owners.setdefault(name.name, set()).add(value)
     for name, values in owners.items():
         if len(values) == 1 and (name in PLAIN_WORDS or (not name.isupper() and re.search("[A-Z_]", name))):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import inspect
 from typing import Any
 
@@ -10,12 +12,18 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
 from sphinx.util.inspect import stringify_signature
-from sphinx.util.nodes import make_refnode
+from sphinx.util.nodes import get_node_source, make_refnode
 
 from docs.extensions.code_links import entries
 
-__all__ = ["as_written", "resolve", "setup"]
+__all__ = ["as_written", "exists", "places", "resolve", "setup"]
+
+ROLES = ("attr", "data", "func", "meth", "mod")
+"""Roles that someone wrote; types of signatures are found or are not."""
+
+logger = logging.getLogger(__name__)
 
 
 class _Written:
@@ -67,15 +75,44 @@ def process(
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, child: nodes.Element) -> nodes.Element | None:
-    """The link of a name of Python that Sphinx does not find, by what is public, or by where it comes from."""
+    """The link of a name of Python that Sphinx does not find, by what is public.
+
+    What is not public stays without a link; a reference to what does not exist is warned of.
+    """
     if node.get("refdomain") != "py":
         return None
-    domain, wanted = env.domains["py"], node["reftarget"]
-    target = entries().get(wanted, wanted)
-    found = domain.objects.get(target)  # type: ignore[attr-defined]
-    if found is None:
-        return None
-    return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, child, target)
+    wanted = node["reftarget"]
+    names = [wanted, *(f"{place}.{wanted}" for place in places(node))]
+    for name in names:
+        entry = env.domains["py"].objects.get(entries().get(name, name))  # type: ignore[attr-defined]
+        if entry is not None:
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, child, wanted)
+    if node["reftype"] in ROLES and not any(map(exists, names)):
+        logger.warning("there is no %s", wanted, location=node, type="ref")
+    return None
+
+
+def places(node: nodes.Element) -> list[str]:
+    """What the docstring of a node belongs to, from the inside out: a method, its class, its file, the packages."""
+    _, found, name = (get_node_source(node) or "").partition("docstring of ")
+    parts = name.split(":")[0].split(".")
+    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)] if found else [node.get("py:module") or ""]
+
+
+def exists(name: str) -> bool:
+    """Whether a full name is that of a module, or of something in one."""
+    parts = name.strip(".").split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        try:
+            functools.reduce(getattr, parts[end:], found)
+        except AttributeError:
+            return False
+        return True
+    return False
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
