@@ -27,6 +27,11 @@ def importance_weights(probability: ArrayLike, power: float = 1.0) -> NDArray[np
 
     Raises:
         TypeError, ValueError: a power or a probability out of range.
+
+    Example:
+        >>> from data_pruning import importance_weights
+        >>> importance_weights([0.5, 0.25, 0.25])
+        array([0.6, 1.2, 1.2])
     """
     check_power(power)
     chances = np.asarray(probability, np.float64)

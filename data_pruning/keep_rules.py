@@ -184,7 +184,13 @@ def nearest_whole(rank: float, num_examples: int) -> int:
 
 @dataclass(frozen=True)
 class KeepHard(KeepRule):
-    """Keep the hardest fraction ``f`` in (0, 1]: difficulty ranks [0, f]."""
+    """Keep the hardest fraction ``f`` in (0, 1]: difficulty ranks [0, f].
+
+    Example:
+        >>> from data_pruning import KeepHard
+        >>> KeepHard(0.4).kept_positions(5)  # of five examples from hardest to easiest
+        array([0, 1])
+    """
 
     f: Any
 

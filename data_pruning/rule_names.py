@@ -42,6 +42,13 @@ def keep_rule(name: str, f: float) -> KeepRule:
 
     Raises:
         ValueError: the name is none of these, or f or a number in the name is out of range.
+
+    Example:
+        >>> from data_pruning import keep_rule
+        >>> keep_rule("window@0.4", 0.2)([0.1, 0.5, 0.9])  # of the hardest, middle and easiest examples
+        array([0., 1., 0.])
+        >>> keep_rule("proportional@1", 0.3)
+        KeepProportional(f=0.3, power=1.0, trim=0.0)
     """
     check_string("the name of a keep rule", name)
     plain, weighted, power = name.partition("+weighted")

@@ -54,7 +54,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "gallery", "benchmarks", "changelog", "contributing")}
+html_sidebars: dict[str, list[str]] = {
+    page: [] for page in ("index", "gallery", "benchmarks", "changelog", "contributing")
+}
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,

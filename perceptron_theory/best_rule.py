@@ -116,6 +116,13 @@ def best_window(
 
     Raises:
         As ``solve``.
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import best_window
+        >>> lower, error = best_window(20, 0.2, radians(15))
+        >>> print(f"ranks {lower:.4f} to {lower + 0.2:.4f}: {error:.4f}")
+        ranks 0.0726 to 0.2726: 0.0532
     """
     one_of_each(student, labels)
     broadcast(alpha_tot=real_array("alpha_tot", alpha_tot), f=_fraction(f), theta=real_array("theta", theta))
@@ -179,6 +186,15 @@ def optimal_policy(
 
     Raises:
         TypeError, ValueError: as ``solve``.
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import optimal_policy
+        >>> best = optimal_policy(20, 0.2, radians(15))
+        >>> print(f"{best.error:.4f}, hard {best.hard_error:.4f}, easy {best.easy_error:.4f}")
+        0.0532, hard 0.0790, easy 0.0960
+        >>> best.is_window, best.gap < 1e-9  # to first order no other rule is better
+        (True, True)
     """
     problem = _Search.of(alpha_tot, theta, student, labels)
     f = real_number("f", f)

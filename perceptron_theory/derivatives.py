@@ -62,6 +62,11 @@ def scaling_exponent(
 
     Raises:
         TypeError, ValueError, RuntimeError: as ``solve``, or labels by a teacher other than the truth, or lambda = 0.
+
+    Example:
+        >>> from perceptron_theory import KeepHard, scaling_exponent
+        >>> scaling_exponent([2, 50], KeepHard(0.2), 0.0).round(3)  # the error falls as a power near 1 in the end
+        array([0.053, 0.999])
     """
     check_types(keep, student, labels, features)
     check_not_traced("scaling_exponent", alpha_tot, keep, theta, student, labels, features)

@@ -83,6 +83,13 @@ def pareto_frontier(
         ValueError: an argument out of range.
 
     Source: Sorscher et al. 2022, Fig. 1 (the envelope of the curves at fixed f).
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import pareto_frontier
+        >>> best = pareto_frontier([2, 8], radians(20))
+        >>> print(best.rule, best.error.round(4), best.fraction.round(4), best.at_limit)
+        ['easy' 'hard'] [0.1215 0.0276] [0.01   0.2825] [ True False]
     """
     if rule not in ("hard", "easy", "best"):
         raise ValueError(f'rule must be "hard", "easy" or "best", got {rule!r}')
@@ -148,6 +155,11 @@ def crossover(f: ArrayLike, theta: ArrayLike, *, num_grid: int = 40) -> Crossove
         ValueError: an argument out of range.
 
     Source: Sorscher et al. 2022, Fig. 1.
+
+    Example:
+        >>> from perceptron_theory import crossover
+        >>> print(f"{crossover(0.2, 0.0).alpha_tot:.2f}")  # with more examples per parameter hard beats easy
+        10.34
     """
     if num_grid < 8:
         raise ValueError(f"num_grid must be at least 8, got {num_grid!r}")

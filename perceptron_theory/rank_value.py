@@ -65,6 +65,13 @@ def value_function(
 
     Raises:
         As ``solve``; ValueError for ranks that do not increase within [0, 1].
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import KeepRandom, value_function
+        >>> ranks, value = value_function(5, KeepRandom(0.5), radians(20), ranks=[0, 0.1, 0.5, 1])
+        >>> value.round(2)  # here the middle ranks are worth most
+        array([1.5 , 1.74, 1.08])
     """
     edges = np.linspace(0, 1, NUM_CELLS + 1) if ranks is None else real_array("ranks", ranks)
     if edges.ndim != 1 or edges.size < 2 or edges[0] < 0 or edges[-1] > 1 or np.any(np.diff(edges) <= 0):

@@ -88,6 +88,12 @@ def best_ridge(
     Raises:
         TypeError, ValueError, RuntimeError: as ``solve``, or an unknown loss, a range that is none, or labels by a
             teacher other than the truth.
+
+    Example:
+        >>> from perceptron_theory import KeepRandom, Labels, best_ridge
+        >>> best = best_ridge(4, KeepRandom(0.5), 0.0, labels=Labels(flip_probability=0.1))
+        >>> print(f"lambda {best.lam:.3f}: {best.error:.4f}")
+        lambda 1.454: 0.2479
     """
     check_choice("loss", loss, tuple(LOSSES))
     student = LOSSES[loss](1.0)

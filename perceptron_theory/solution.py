@@ -125,6 +125,15 @@ def solve(
 
     Source: the saddle points in ``max_margin`` (Sorscher et al. 2022, appendix), ``regularised`` and, with features,
         ``feature_response``.
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import KeepEasy, KeepHard, solve
+        >>> solve([4, 20], KeepHard(0.2), radians(10)).error.round(4)
+        array([0.4367, 0.0393])
+        >>> easy = solve(20, KeepEasy(0.2), radians(10))
+        >>> print(f"{easy.error:.4f} {easy.converged}")
+        0.0734 True
     """
     if on_failure not in ("raise", "flag"):
         raise ValueError(f'on_failure must be "raise" or "flag", got {on_failure!r}')
@@ -189,6 +198,12 @@ def separability_threshold(
 
     Raises:
         TypeError, ValueError: as ``solve``.
+
+    Example:
+        >>> from math import radians
+        >>> from perceptron_theory import KeepHard, Labels, separability_threshold
+        >>> print(f"{separability_threshold(KeepHard(0.3), radians(20), Labels(flip_probability=0.1)):.4f}")
+        3.0024
     """
     student = MaxMargin()
     check_types(keep, student, labels, features)

@@ -119,6 +119,13 @@ def compare_laws(
 
     Raises:
         ValueError: as :func:`fit_law`, where every form is refused.
+
+    Example:
+        >>> from scaling_laws import compare_laws
+        >>> n = [250, 500, 1000, 2000, 4000, 8000]
+        >>> error = [0.262, 0.228, 0.204, 0.182, 0.164, 0.149]
+        >>> print(str(compare_laws({"n": n}, error, ["power", "power+constant"])).splitlines()[2])
+        power+constant           3            0.84 %              0.33 %
     """
     data = Observations.checked(scales, errors, standard_errors, weight_exponent)
     names = tuple(ONE_SCALE if len(data.scales) == 1 else JOINT) if forms is None else tuple(forms)

@@ -143,6 +143,13 @@ def forecast(
 
     Raises:
         ValueError: an argument out of range, or errors that rise.
+
+    Example:
+        >>> from scaling_laws import forecast
+        >>> n = [250, 500, 1000, 2000, 4000, 8000]
+        >>> print(forecast({"n": n}, [0.262, 0.228, 0.204, 0.182, 0.164, 0.149], [16000]))
+        forecasts from 6 points up to n = 8000 (noise 0.14 %, too short to be judged on itself):
+          n = 16000: 0.1365, 80 % [0.1353, 0.1378], 95 % [0.1341, 0.139]
     """
     if not isinstance(scales, Mapping) or len(scales) != 1:
         raise ValueError(

@@ -175,6 +175,15 @@ def simulate(
 
     Source: the model of Sorscher et al. 2022, section 2; students, flips and imperfect teachers as in Dohmatob,
         Pezeshki, Askari-Hemmat 2025.
+
+    Example:
+        >>> from perceptron_theory import KeepHard
+        >>> from simulations import simulate
+        >>> found = simulate(4, KeepHard(0.5), 0.0, num_features=20, num_trials=8)
+        >>> print(f"{found.mean:.2f} +- {found.standard_error:.2f}")
+        0.12 +- 0.02
+        >>> bool(found.gaps.max() < 1e-10)  # each student is certified
+        True
     """
     wanted = number_of_trials(num_trials, target)
     trials = PrunedStudents(alpha_tot, keep, theta, num_features, student, labels, seed, features)

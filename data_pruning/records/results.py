@@ -49,6 +49,21 @@ class Results:
         title: what the file holds, in a sentence.
         config: everything needed to compute the numbers again; any JSON value.
         variables: the arrays by name; indexing the results gives the values.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from data_pruning import Results
+        >>> results = Results("Test error of keep-hard", {"f": 0.2})
+        >>> results.add("error", "alpha_tot", [0.44, 0.10], "1", "test error")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = Results.load(results.save(Path(folder) / "errors.nc"))
+        >>> print(again)
+        Test error of keep-hard
+          f = 0.2
+          error (alpha_tot: 2) [1]: test error
+        >>> again["error"]
+        array([0.44, 0.1 ])
     """
 
     title: str

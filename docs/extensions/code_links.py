@@ -31,9 +31,9 @@ def entries() -> dict[str, str]:
             value = f"{home(name)}.{name.name}"
             found[f"{package}.{name.name}"] = found[f"{name.module}.{name.target}"] = value
             owners.setdefault(name.name, set()).add(value)
-    for name, values in owners.items():
-        if len(values) == 1 and (name in PLAIN_WORDS or (not name.isupper() and re.search("[A-Z_]", name))):
-            found[name] = values.pop()
+    for word, values in owners.items():
+        if len(values) == 1 and (word in PLAIN_WORDS or (not word.isupper() and re.search("[A-Z_]", word))):
+            found[word] = values.pop()
     return found
 
 

@@ -24,10 +24,10 @@ SCRIPTS = {"msub", "msup", "msubsup", "munder", "mover", "munderover"}
 
 
 def mathml(latex: str, *, display: bool) -> str:
-    """An equation as MathML, spaced as TeX spaces it.
+    r"""An equation as MathML, spaced as TeX spaces it.
 
     Args:
-        latex: without the dollars around it; several lines, aligned at ``&``, where it has ``\\\\`` of its own.
+        latex: without the dollars around it; several lines, aligned at ``&``, where it has ``\\`` of its own.
         display: on a line of its own.
     """
     text = re.sub(r"\{(aligned|align|align\*)\}", "{split}", latex.strip())

@@ -98,14 +98,16 @@ def reference_page(package: str) -> str:
     entries = {name: home(name) for name in names}
     # a file named as its function has its entry; one of two pages is that of the package that it lies in
     indexed = {f"{package}.{name.name}" for name in names}
-    indexed |= {name.module for name in names if not name.module.startswith(f"{package}.") or _belongs_deeper(name, package)}
+    indexed |= {
+        name.module for name in names if not name.module.startswith(f"{package}.") or _belongs_deeper(name, package)
+    }
     modules = list(dict.fromkeys(name.module for name in names if entries[name] == package))
     for module in modules:
         title = module.removeprefix(f"{package}.")
         lines += ["", f"``{title}``", "-" * (len(title) + 4), "", f".. automodule:: {module}"]
         lines += ["   :no-index:", ""] if module in indexed else [""]
         for name in names:
-            if name.module == module:
+            if name.module == module and entries[name] == package:
                 lines += _entry(package, name)
     elsewhere = [(name, where) for name, where in entries.items() if where != package]
     if elsewhere:

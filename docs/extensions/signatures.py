@@ -84,7 +84,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, child: nodes
     wanted = node["reftarget"]
     names = [wanted, *(f"{place}.{wanted}" for place in places(node))]
     for name in names:
-        entry = env.domains["py"].objects.get(entries().get(name, name))  # type: ignore[attr-defined]
+        entry = env.domains["py"].objects.get(entries().get(name, name))
         if entry is not None:
             return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, child, wanted)
     if node["reftype"] in ROLES and not any(map(exists, names)):

@@ -28,6 +28,12 @@ def load_digits(split_seed: int, *, num_train: int = 1200) -> ImageDataset:
 
     Raises:
         ValueError: ``num_train`` out of range.
+
+    Example:
+        >>> from real_data import load_digits
+        >>> digits = load_digits(0)
+        >>> digits.train_images.shape, digits.test_images.shape, digits.num_classes
+        ((1200, 8, 8, 1), (597, 8, 8, 1), 10)
     """
     from sklearn import datasets
 

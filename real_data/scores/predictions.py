@@ -24,6 +24,11 @@ def error_norm(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     Raises:
         TypeError: labels that are not integers.
         ValueError: shapes that do not fit, a label out of range or a logit that is not finite.
+
+    Example:
+        >>> from real_data.scores import error_norm
+        >>> error_norm([[4.0, 0.0], [0.0, 0.0]], [0, 1]).round(3)  # sure and right; undecided
+        array([0.025, 0.707])
     """
     error, of_label = _probabilities(logits, labels)
     # the other probabilities' sum instead of 1 - p: exact also where the network is nearly sure

@@ -90,6 +90,12 @@ def prune(
         ValueError: scores not finite or not one-dimensional, labels of another length, ``min_class_share``,
             ``class_recalls``, ``among`` or ``seed`` out of range, a rule that keeps no example, or a class left
             without any.
+
+    Example:
+        >>> from data_pruning import KeepHard
+        >>> from real_data import prune
+        >>> prune([0.3, 0.9, 0.1, 0.7], KeepHard(0.5))  # the hardest half of four examples
+        array([1, 3])
     """
     options: dict[str, Any] = {"min_class_share": min_class_share, "class_recalls": class_recalls, "among": among}
     return select(scores, keep, labels, **options, seed=seed).indices
@@ -121,6 +127,12 @@ def select(
 
     Raises:
         TypeError, ValueError: as :func:`prune`.
+
+    Example:
+        >>> from data_pruning import KeepProportional, KeepWeighted
+        >>> from real_data import select
+        >>> select([0.3, 0.9, 0.1, 0.7], KeepWeighted(KeepProportional(0.5)), seed=1)
+        Selection(indices=array([0, 1]), probability=array([0.3, 0.9]), weights=array([1.5, 0.5]))
     """
     values = _checked_scores(scores)
     if not isinstance(keep, KeepRule):

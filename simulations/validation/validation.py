@@ -246,6 +246,13 @@ def validate(
     The statistics, with their sources, are in ``simulations.validation.significance``.  With "auto" the number of
     trials depends on their variance, which makes standard errors a little too small: of true theories (1 + O(1/n))
     times as many are rejected with n trials.
+
+    Example:
+        >>> from perceptron_theory import KeepHard
+        >>> from simulations import Point, validate
+        >>> found = validate([Point(4, KeepHard(0.5), 0.0, num_features=20, num_trials=8)])
+        >>> print(f"p = {found.results().config['p_value']:.1f}")
+        p = 0.4
     """
     points = _checked(points)
     seed = integer("seed", seed, 0)
