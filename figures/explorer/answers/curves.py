@@ -29,7 +29,7 @@ def span_of(question: Question) -> tuple[float, float]:
 def grid_of(question: Question, name: str, detail: Detail) -> np.ndarray | None:
     """Numbers of examples of the curve of a rule, even in their logarithm; None where there is no time for it."""
     keep = rule_at(*kept_of(question, name))
-    count = affordable(question, keep, detail, NUM_POINTS[detail], times=1.0 if name == "chosen" else 1.5)
+    count = affordable(question, keep, detail, NUM_POINTS[detail], times=1.5)
     return np.geomspace(*span_of(question), count) if count else None
 
 
