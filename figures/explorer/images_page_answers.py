@@ -9,7 +9,7 @@ import numpy as np
 from dash import Dash, Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
 
-from figures.explorer.images.agreement import cell_images, cells, correlation, outliers
+from figures.explorer.images.agreement import cell_at, cell_images, cells, correlation, outliers
 from figures.explorer.images.charts import (
     agreement_chart,
     class_chart,
@@ -191,11 +191,12 @@ def register_answers(app: Dash, find: Find) -> None:
         if "images-agreement.clickData" not in ctx.triggered_prop_ids or not click:
             return [], "Click into the picture to see the images of a place.", no_update
         collection, choice = find(), choice_of(find(), query)
-        column, row, image = click["points"][0]["customdata"]
+        point, pair = click["points"][0], (choice.score, other)
         if image_is_point(collection, label):
-            return [], "", image
-        options: dict[str, Any] = {"axes": axes, "label": label, "seed": choice.seed}
-        images = cell_images(collection, choice.score, other, (int(column), int(row)), **options)
+            return [], "", point["customdata"]
+        options: dict[str, Any] = {"axes": axes, "seed": choice.seed}
+        cell = cell_at(collection, *pair, (point["x"], point["y"]), **options)
+        images = cell_images(collection, *pair, cell, label=label, **options)
         said = f"{images.size:,} images at this place" + (f", the {HALF} hardest of them" if images.size > HALF else "")
         kept = kept_images(collection, choice)
         return gallery(collection, choice, images[:HALF].tolist(), kept, "No image is here."), said, no_update

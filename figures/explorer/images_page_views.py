@@ -52,11 +52,7 @@ def _is_there(collection: Collection, tab: str) -> bool:
 
 
 def _graph(name: str) -> dcc.Graph:
-    config: Any = {
-        "displaylogo": False,
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-        "responsive": True,
-    }
+    config: Any = {"displayModeBar": False, "responsive": True}
     return dcc.Graph(id=name, config=config, className="images-graph", figure={"layout": {"height": 260}})
 
 

@@ -171,10 +171,12 @@ def test_histograms_count_every_image_once(digits):
 
 def test_two_scores_meet_in_cells(digits):
     one, other = "el2n", "margin"
-    x, _, counts = agreement.cells(digits, one, other, axes="score")
+    x, y, counts = agreement.cells(digits, one, other, axes="score")
     assert counts.sum() == 1200
     row, column = np.unravel_index(np.argmax(counts - counts.T), counts.shape)  # not the same the other way round
     images = agreement.cell_images(digits, one, other, (int(column), int(row)), axes="score")
+    middle = [float(edges[i] + edges[i + 1]) / 2 for edges, i in ((x, column), (y, row))]
+    assert agreement.cell_at(digits, one, other, tuple(middle), axes="score") == (column, row)
     assert images.size == counts[row, column] > counts[column, row]
     values = digits.score(one).values[images]
     assert np.all((values >= x[column]) & (values <= x[column + 1]))

@@ -44,6 +44,12 @@ def address(collection, chromium):  # noqa: F811
         yield f"{found}/images"
 
 
+@pytest.fixture(scope="module")
+def without_files(chromium):  # noqa: F811
+    with served(pages(None)) as found:  # which outlives the tabs
+        yield f"{found}/images"
+
+
 def text(tab, name):
     return tab.locator(f"#images-{name}").inner_text()
 
@@ -236,6 +242,20 @@ def test_two_scores_and_an_image_of_theirs(open_tab, address):  # noqa: F811
     assert no_broken_pictures(tab)
 
 
+def test_many_images_are_cells_whose_images_a_click_shows(open_tab, address, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("figures.explorer.images_page_answers.FEW", 100)  # the server is a thread of this process
+    tab = open_tab(f"{address}?tab=agreement&axes=score")
+    tab.locator("#images-agreement .hm image").wait_for()
+    wait_for(tab, "cell-said", "Click into the picture")
+    area = tab.locator("#images-agreement .nsewdrag").first.bounding_box()
+    place = area["x"] + 5, area["y"] + area["height"] - 5  # where both scores are easiest
+    tab.mouse.move(*place)
+    tab.locator("#images-agreement .hoverlayer text").first.wait_for()
+    tab.mouse.click(*place)
+    wait_for(tab, "cell-said", "images at this place, the 24 hardest of them")
+    assert len(tiles(tab, "cell")) == 24
+
+
 def test_duplicates_side_by_side(collection, open_tab, address):  # noqa: F811
     tab = open_tab(f"{address}?tab=duplicates")
     number = len(collection.duplicates.pairs)
@@ -326,17 +346,16 @@ def test_pictures_that_there_are_not(collection, chromium, address, place):  # n
     context.close()
 
 
-def test_without_files_digits_are_scored_in_the_background(open_tab, chromium):  # noqa: F811
-    with served(pages(None)) as base:
-        tab = open_tab(f"{base}/images")
-        wait_for(tab, "commands", "python -m figures explore --scores")
-        tab.get_by_role("button", name="Score the digits").click()
-        tab.locator("#images-summary").filter(has_text="600 of 1,200").wait_for(timeout=120_000)
-        wait_for_link(tab, data="digits")
-        go_to(tab, "Images by rank")
-        wait_for(tab, "gallery-said", "1 to 60 of 1,200")
-        wait_for_link(tab, tab="gallery")
-        again = open_tab(tab.url)
-        wait_for(again, "gallery-said", "1 to 60 of 1,200")
-        go_to(tab, "Kept and dropped")
-        wait_for(tab, "command", "python -m real_data score --metrics el2n aum prototypes --num-networks 4")
+def test_without_files_digits_are_scored_in_the_background(open_tab, without_files):  # noqa: F811
+    tab = open_tab(without_files)
+    wait_for(tab, "commands", "python -m figures explore --scores")
+    tab.get_by_role("button", name="Score the digits").click()
+    tab.locator("#images-summary").filter(has_text="600 of 1,200").wait_for(timeout=120_000)
+    wait_for_link(tab, data="digits")
+    go_to(tab, "Images by rank")
+    wait_for(tab, "gallery-said", "1 to 60 of 1,200")
+    wait_for_link(tab, tab="gallery")
+    again = open_tab(tab.url)
+    wait_for(again, "gallery-said", "1 to 60 of 1,200")
+    go_to(tab, "Kept and dropped")
+    wait_for(tab, "command", "python -m real_data score --metrics el2n aum prototypes --num-networks 4")

@@ -12,7 +12,7 @@ from figures.explorer.images.collection import Collection
 from figures.explorer.images.ranking import ranking
 from figures.explorer.images.view import AXES
 
-__all__ = ["NUM_CELLS", "cell_images", "cells", "correlation", "outliers"]
+__all__ = ["NUM_CELLS", "cell_at", "cell_images", "cells", "correlation", "outliers"]
 
 NUM_CELLS = 32
 """Cells along each axis of the picture of two scores."""
@@ -65,6 +65,27 @@ def cells(
     if label is not None:
         flat = flat[np.asarray(collection.dataset.train_labels) == label]
     return x, y, np.bincount(flat, minlength=NUM_CELLS**2).reshape(NUM_CELLS, NUM_CELLS)
+
+
+def cell_at(
+    collection: Collection, one: str, other: str, place: tuple[float, float], *, axes: str = "rank", seed: int = 0
+) -> tuple[int, int]:
+    """The cell, its number to the right and upwards, that a place of the picture lies in.
+
+    Args:
+        collection: as for :func:`cells`; so the others.
+        one: see there.
+        other: see there.
+        place: to the right and upwards.
+        axes: see there.
+        seed: see there.
+    """
+    edges = [_axis(collection, score, axes, seed)[0] for score in (one, other)]
+    across, up = (
+        int(np.clip(np.searchsorted(e, x, side="right") - 1, 0, NUM_CELLS - 1))
+        for e, x in zip(edges, place, strict=True)
+    )
+    return across, up
 
 
 def cell_images(

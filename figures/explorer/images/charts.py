@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from figures.explorer.images.agreement import NUM_CELLS
 from figures.explorer.images.kept import ClassRow
 from figures.explorer.images.spread import MOST_ROWS
 from figures.explorer.plot_style import figure
@@ -148,16 +147,14 @@ def rank_chart(shares: Floats, weights: Floats | None) -> dict[str, Any]:
 
 
 def agreement_chart(x: Floats, y: Floats, counts: NDArray[np.int64], names: tuple[str, str]) -> dict[str, Any]:
-    """The number of images in each cell of two scores, by colour."""
+    """The number of images in each cell of two scores, by colour; a click says the middle of a cell."""
     data = {
         "type": "heatmap",
-        "x": x.tolist(),
-        "y": y.tolist(),
+        "x": ((x[:-1] + x[1:]) / 2).tolist(),
+        "y": ((y[:-1] + y[1:]) / 2).tolist(),
         "z": [[round(float(np.log10(n)), 4) if n else None for n in row] for row in counts.tolist()],
-        "customdata": [
-            [[column, row, int(counts[row, column])] for column in range(NUM_CELLS)] for row in range(NUM_CELLS)
-        ],
-        "hovertemplate": "%{customdata[2]:,} images: click to see them<extra></extra>",
+        "customdata": counts.tolist(),
+        "hovertemplate": "%{customdata:,} images: click to see them<extra></extra>",
         "colorscale": COLOURS,
         "colorbar": {
             "title": {"text": "images", "side": "right"},
@@ -190,9 +187,9 @@ def points_chart(
                 "y": np.round(y[places], 6).tolist(),
                 "name": label,
                 "marker": {"color": colour, "size": 6, "symbol": symbol, "opacity": 0.75},
-                "customdata": [[-1, -1, int(images[place])] for place in places.tolist()],
+                "customdata": images[places].tolist(),
                 "text": [labels[place] for place in places.tolist()],
-                "hovertemplate": "image %{customdata[2]}, %{text}: click to see it<extra></extra>",
+                "hovertemplate": "image %{customdata}, %{text}: click to see it<extra></extra>",
             }
         )
     return _figure(data, _axis(names[0]), _axis(names[1]), 480)
