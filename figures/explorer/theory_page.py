@@ -27,6 +27,8 @@ _PARTS = ("rule-parameter", "rule-weights", "lam-part")
 
 def page() -> Page:
     """The page of the theory, at ``/``."""
+    import jax  # noqa: F401  (whole before there are threads: checks of arguments look whether it is there)
+
     return Page("/", "Theory", layout, register, _warm_up, theory_simulation.end)
 
 

@@ -28,6 +28,7 @@ def chromium():
     if path is None:
         pytest.skip("no Chromium here: install the package chromium to test the explorer in a browser")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    playwright.expect.set_options(timeout=NEEDED)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -163,10 +163,14 @@ window.dash_clientside = window.dash_clientside || {};
   }
 
   function show(quick, full, setup) {
-    const detail = window.dash_clientside.callback_context.triggered[0].prop_id.includes("quick") ? "quick" : "full";
-    const answer = detail === "quick" ? quick : full, order = 2 * answer.rank + (detail === "full" ? 1 : 0);
-    busy[detail] = false;
-    if (pending[detail]) send(detail);
+    const arrived = { quick, full }, orderOf = (name) => 2 * arrived[name].rank + (name === "full" ? 1 : 0);
+    const triggers = window.dash_clientside.callback_context.triggered.map((each) => each.prop_id);
+    const here = ["quick", "full"].filter((name) => triggers.includes(`theory-arrived-${name}.data`)); // perhaps both
+    for (const name of here) {
+      busy[name] = false;
+      if (pending[name]) setTimeout(() => request(name), 0); // not from within a callback
+    }
+    const detail = here.sort((one, other) => orderOf(other) - orderOf(one))[0], answer = arrived[detail], order = orderOf(detail);
     const keep = setup.complaints.map(nothing), all = (count) => Array.from({ length: count }, nothing);
     if (order < shown) return [...keep, ...all(9)]; // a newer one is there
     shown = order;
