@@ -9,6 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from data_pruning.records.software import source_digest  # noqa: E402
+
+ROOMS = ("data_pruning", "perceptron_theory", "simulations", "scaling_laws", "real_data", "figures")
+
 project = "data-pruning-theory"
 author = copyright = "The data-pruning-theory developers"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -33,7 +37,8 @@ default_role = "py:obj"
 # pages
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
+nb_execution_mode = "cache"  # what a cell gave is kept for as long as no source of the rooms changes
+nb_execution_cache_path = str(ROOT / "docs" / "_build" / "notebooks" / source_digest(*ROOMS))
 nb_execution_timeout = 180
 nb_execution_raise_on_error = True
 

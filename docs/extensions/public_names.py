@@ -11,6 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+
+from docs.extensions.absolute_values import with_absolute_values
 
 __all__ = ["FOLDERS", "PublicName", "home", "public_names", "reference_page", "setup"]
 
@@ -76,11 +79,14 @@ def _at_home(name: PublicName) -> PublicName:
 
 
 def _holder(name: PublicName) -> str:
-    """The file of a constant: that of the packages' own imports, if there are any."""
+    """The file that assigns a constant: not one that imports it."""
     module: ModuleType = importlib.import_module(name.module)
-    if not hasattr(module, "__path__"):
-        return name.module
-    return next(found.module for found in public_names(name.module) if found.name == name.target)
+    if Path(str(module.__file__)).with_suffix(".pyi").exists():
+        return next(found.module for found in public_names(name.module) if found.name == name.target)
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.ImportFrom) and name.target in [one.asname or one.name for one in statement.names]:
+            return _holder(PublicName(name.name, str(statement.module), name.target))
+    return name.module
 
 
 def home(name: PublicName) -> str:
@@ -127,7 +133,14 @@ def _entry(package: str, name: PublicName) -> list[str]:
         return [f".. autoclass:: {package}.{name.name}", "   :members:", ""]
     if inspect.isroutine(value) or hasattr(value, "__wrapped__"):
         return [f".. autofunction:: {package}.{name.name}", ""]
-    return [f".. autodata:: {name.module}.{name.target}", "   :no-value:", ""]
+    said = ModuleAnalyzer.for_module(name.module).find_attr_docs().get(("", name.target), [])
+    return [
+        f".. py:data:: {name.name}",
+        f"   :module: {package}",
+        "",
+        *(f"   {with_absolute_values(line)}" for line in said),
+        "",
+    ]
 
 
 def write_pages(app: Sphinx) -> None:

@@ -16,6 +16,7 @@ Law = Literal["power", "exponential"]
 
 
 LAWS: tuple[Law, ...] = ("power", "exponential")
+"""Names of the laws that are told apart."""
 
 
 Floats = NDArray[np.float64]
