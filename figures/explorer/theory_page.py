@@ -118,6 +118,7 @@ def register(app: Dash) -> None:
 
     @app.callback(
         Output("theory-download", "data"),
+        Output("theory-copied", "children", allow_duplicate=True),
         Input("theory-get-nc", "n_clicks"),
         Input("theory-get-csv", "n_clicks"),
         Input("theory-get-py", "n_clicks"),
@@ -125,7 +126,10 @@ def register(app: Dash) -> None:
         prevent_initial_call=True,
     )
     def get(_nc: int, _csv: int, _py: int, shown: dict[str, Any] | None) -> Any:
-        return download(str(ctx.triggered_id).rpartition("-")[2], shown)
+        try:
+            return download(str(ctx.triggered_id).rpartition("-")[2], shown), ""
+        except ValueError as error:
+            return no_update, f"There is nothing to download: {error}"
 
     theory_simulation.register(app)
 
@@ -136,6 +140,9 @@ def download(suffix: str, shown: Mapping[str, Any] | None) -> Any:
     Args:
         suffix: ``nc``, ``csv`` or ``py``.
         shown: ``view`` and ``query`` of the last answer; None where there has been none.
+
+    Raises:
+        ValueError: the question has no answer in this view.
     """
     if not shown:
         return no_update

@@ -192,6 +192,10 @@ def test_files_hold_what_is_shown(address, open_tab, tmp_path, capsys):  # noqa:
     assert f"kept,7,,,{float(wanted['kept'][7])!r}" in (tmp_path / "margins.csv").read_text().splitlines()
     runpy.run_path(str(tmp_path / "margins.py"))
     assert f"{float(wanted['kept'][100])!r}" in capsys.readouterr().out
+    tab.fill("#theory-seen", "0.5")
+    wait_for_link(tab, seen="0.5")
+    tab.click("#theory-get-csv")
+    tab.get_by_text("There is nothing to download: margins are there for students that see all").wait_for()
 
 
 def test_a_simulation_is_drawn_and_another_cancelled(address, open_tab):  # noqa: F811
