@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -98,7 +99,7 @@ def home(name: PublicName) -> str:
 
 
 def reference_page(package: str) -> str:
-    """The page in reStructuredText: what the package says of itself, a section for each file, links to other pages."""
+    """The page in reStructuredText: what the package says of itself, a table of its names, a section for each file."""
     names = public_names(package)
     lines = [f"``{package}``", "=" * (len(package) + 4), "", f".. automodule:: {package}", "   :no-index:", ""]
     entries = {name: home(name) for name in names}
@@ -107,6 +108,9 @@ def reference_page(package: str) -> str:
     indexed |= {
         name.module for name in names if not name.module.startswith(f"{package}.") or _belongs_deeper(name, package)
     }
+    lines += ["", ".. list-table::", "   :class: names", ""]
+    for name in names:
+        lines += [f"   * - :py:obj:`{name.name} <{entries[name]}.{name.name}>`", f"     - {_sentence(package, name)}"]
     modules = list(dict.fromkeys(name.module for name in names if entries[name] == package))
     for module in modules:
         title = module.removeprefix(f"{package}.")
@@ -115,10 +119,6 @@ def reference_page(package: str) -> str:
         for name in names:
             if name.module == module and entries[name] == package:
                 lines += _entry(package, name)
-    elsewhere = [(name, where) for name, where in entries.items() if where != package]
-    if elsewhere:
-        lines += ["", "From other packages", "-" * 19, ""]
-        lines += [f"- :py:obj:`{package}.{name.name} <{where}.{name.name}>`" for name, where in elsewhere]
     return "\n".join(lines) + "\n"
 
 
@@ -127,20 +127,32 @@ def _belongs_deeper(name: PublicName, package: str) -> bool:
     return any(name.module.startswith(f"{other}.") for other in FOLDERS if other.startswith(f"{package}."))
 
 
+def _sentence(package: str, name: PublicName) -> str:
+    """The first sentence about a name, on one line."""
+    value = getattr(importlib.import_module(package), name.name)
+    said = str(inspect.getdoc(value)).splitlines() if _documents_itself(value) else _comment(name)
+    text = " ".join(said).partition("  ")[0]
+    first = re.split(r"(?<=[^.]{2}\.) (?=[A-Z])", text, maxsplit=1)[0]
+    return with_absolute_values(re.sub(r":[a-z]+:`~?([^`]+)`", r"``\1``", first))  # roles mean what is near a docstring
+
+
+def _documents_itself(value: Any) -> bool:
+    return inspect.isclass(value) or inspect.isroutine(value) or hasattr(value, "__wrapped__")
+
+
+def _comment(name: PublicName) -> list[str]:
+    """The text below a constant."""
+    return ModuleAnalyzer.for_module(name.module).find_attr_docs().get(("", name.target), [])
+
+
 def _entry(package: str, name: PublicName) -> list[str]:
     value = getattr(importlib.import_module(package), name.name)
     if inspect.isclass(value):
         return [f".. autoclass:: {package}.{name.name}", "   :members:", ""]
-    if inspect.isroutine(value) or hasattr(value, "__wrapped__"):
+    if _documents_itself(value):
         return [f".. autofunction:: {package}.{name.name}", ""]
-    said = ModuleAnalyzer.for_module(name.module).find_attr_docs().get(("", name.target), [])
-    return [
-        f".. py:data:: {name.name}",
-        f"   :module: {package}",
-        "",
-        *(f"   {with_absolute_values(line)}" for line in said),
-        "",
-    ]
+    said = [f"   {with_absolute_values(line)}" for line in _comment(name)]
+    return [f".. py:data:: {name.name}", f"   :module: {package}", "", *said, ""]
 
 
 def write_pages(app: Sphinx) -> None:
