@@ -59,12 +59,13 @@ class CodeLinks(SphinxPostTransform):
     default_priority = 5  # before references are resolved
 
     def run(self, **options: Any) -> None:
-        """Link the literals of one page; titles stay as they are, and so does the entry itself."""
+        """Link the literals of one page, in the reference of a package its own names first; titles stay as they are."""
+        package = self.env.docname.rpartition("/")[2]
         for literal in list(self.document.findall(nodes.literal)):
             if isinstance(literal, addnodes.desc_name) or _within(literal):
                 continue
             code = literal.astext()
-            target, page = entry_of(code), page_of(code)
+            target, page = entry_of(f"{package}.{code}") or entry_of(code), page_of(code)
             if page is not None and page != self.env.docname:
                 link = addnodes.pending_xref(
                     "", refdomain="std", reftype="doc", reftarget=f"/{page}", refexplicit=True, refwarn=True
