@@ -72,6 +72,8 @@ def test_names_in_the_text_lead_to_their_entries():
     assert entry_of("perceptron_theory.KeepHard") == "data_pruning.KeepHard"
     assert entry_of("real_data.scores.score") == entry_of("real_data.scores.scoring.score") == "real_data.score"
     assert entry_of("margin") is None  # a score, a margin, a function
+    assert entry_of("pareto_frontier") is None  # of which room?
+    assert entry_of("real_data.pareto_frontier()") == "real_data.pareto_frontier"
     assert entry_of("a = solve(2)") is None
 
 
