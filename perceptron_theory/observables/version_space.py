@@ -85,8 +85,12 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         return np.append(plane, by_s), float(lines.weight @ ((log_phi @ g.weight) * lines.u0))
 
     def student_of(coordinates: Floats) -> Floats:
-        """(A, B, s) at coordinates (log r, omega, log s), omega left out where it is 0."""
-        log_r, omega, log_s = (coordinates[0], 0.0, coordinates[1]) if aligned else coordinates
+        """(A, B, s) at coordinates (log r, 1 + omega, log s), the angle left out where it is 0.
+
+        Steps of numerical derivatives are in proportion to a coordinate, which an angle of rounding errors has not.
+        """
+        log_r, turned, log_s = (coordinates[0], 1.0, coordinates[1]) if aligned else coordinates
+        omega = turned - 1
         r, s = np.exp(np.clip([log_r, log_s], -300, 100))
         return np.array([r * np.cos(omega), r * np.sin(omega), s])
 
@@ -102,9 +106,10 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
 
     # follow the solution from few examples: there m = alpha <lambda(0) u>, s^2 = alpha lambda(0)^2
     step_alpha = min(alpha_prune, 1e-3)
-    length = np.log(np.sqrt(2 / np.pi) * step_alpha * float(points.mean_bound[0]) * 0.5)
-    size = np.log(np.sqrt(2 / np.pi * step_alpha))
-    here = np.array([length, size]) if aligned else np.array([length, 0.0, size])
+    size = np.sqrt(2 / np.pi * step_alpha)
+    plane = step_alpha * averages(np.array([step_alpha * size, 0.0, size]))[0][:2]
+    length, size = np.log(np.hypot(*plane)), np.log(size)
+    here = np.array([length, size]) if aligned else np.array([length, 1 + np.arctan2(plane[1], plane[0]), size])
     here = _settle(partial(balance, alpha=step_alpha), here, step_alpha, keep)
     previous, stride, done = here, np.log(2.0), np.log(step_alpha)
     target, before = np.log(alpha_prune), done

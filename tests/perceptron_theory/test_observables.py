@@ -187,6 +187,14 @@ def test_information_gain_is_the_slope_of_the_entropy(alpha_prune, f):
     assert information_gain(alpha_prune / f, KeepHard(f), 0.0) == pytest.approx(-slope / np.log(2), rel=1e-8)
 
 
+def test_information_gain_starts_where_rules_keep_little_margin_and_where_the_angle_is_zero():
+    """Small f at theta = 0 (the start was too far off); at 90 degrees hard and easy keep alike, the angle is rounding."""
+    assert information_gain(20.0, KeepHard(0.1), 0.0) == pytest.approx(3.0287846, rel=1e-7)
+    for alpha_tot, f in ((8.59291046893562, 0.15411623940103203), (303.97493084026115, 0.790473563236662)):
+        random = information_gain(alpha_tot, KeepRandom(f), 0.0)
+        assert information_gain(alpha_tot, KeepEasy(f), np.pi / 2) == pytest.approx(random, rel=1e-9)
+
+
 def test_information_gain_limits():
     assert information_gain(0.002, KeepRandom(0.5), 0.0) == pytest.approx(1, abs=1e-3)  # a fair coin
     # volume of the version space ~ alpha^(-N): S = -log(alpha_prune) + const
