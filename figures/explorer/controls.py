@@ -102,6 +102,8 @@ def controls(texts: Mapping[str, str]) -> list[Any]:
     """
     parts, numbers = RuleParts.of(texts["rule"]), {control.name: control for control in NUMBERS}
     kinds = [{"label": kind.label, "value": kind.name} for kind in RULE_KINDS]
+    if parts.kind not in {kind.name for kind in RULE_KINDS}:  # of a link; what is wrong with it is said below
+        kinds.append({"label": parts.kind or "none", "value": parts.kind})
     low, high, step = RULE_SLIDERS.get(parts.kind, (0.0, 1.0, 0.01))
     rule = [
         html.Div(

@@ -180,7 +180,17 @@ def register(app: Dash) -> None:
         if state is None:
             return "0", "1", True, said, complaint, no_update, True, True, False
         new = after if after != points else no_update
-        return str(state.done), str(max(1, state.total)), ended, said, complaint or no_update, new, ended, ended, not ended
+        return (
+            str(state.done),
+            str(max(1, state.total)),
+            ended,
+            said,
+            complaint or no_update,
+            new,
+            ended,
+            ended,
+            not ended,
+        )
 
 
 def _say(state: Any, question: Question) -> str:

@@ -77,7 +77,7 @@ window.dash_clientside = window.dash_clientside || {};
       if (slid) set({ [box]: textAt(control, now[slider]) });
       else if (at !== null && at !== Number(now[slider])) set({ [slider]: at });
     }
-    const kind = now["theory-rule-kind.value"], about = setup.kinds[kind] || { hint: "" };
+    const kind = now["theory-rule-kind.value"] ?? "", about = setup.kinds[kind] || { hint: "" };
     if (triggers.includes("theory-rule-kind.value") && about.hint) set({ "theory-rule-number.value": about.usual });
     if (triggers.includes("theory-rule-slider.value") && setup.sliders[kind]) {
       const [low, high, step] = setup.sliders[kind], at = place({ low, high }, now["theory-rule-number.value"]);
