@@ -129,10 +129,13 @@ def cancel(key: str) -> None:
 
 
 def stop() -> None:
-    """Cancel all trials: what a server does when it ends."""
+    """Cancel all trials and remove the folder: what a server does when it ends."""
     for job in list(_jobs.values()):
         if not job.state.finished:
             job.cancelled.set()
+    if _folder.cache_info().currsize:
+        _folder().cleanup()
+        _folder.cache_clear()
 
 
 def _job(key: str) -> _Job:

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,22 @@ def test_numbers_of_the_simulation_are_checked():
         theory_simulation.begin({"f": "7"}, theory_simulation.DEFAULTS)
     running = {"key": "none", "query": Question().to_query(), "num_features": 200}
     assert "not known any more" in theory_simulation.tick(running, [])[-1]
+
+
+def test_a_server_that_ends_leaves_no_trials_behind(tmp_path, monkeypatch):
+    theory_simulation.end()  # what other tests of this process left
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    numbers = {"num_features": "10", "num_trials": "2", "seed": "77"}
+    running = theory_simulation.begin(texts_of({"alpha_tot": "3"}), numbers)
+    deadline = time.monotonic() + 60
+    while not (found := theory_simulation.tick(running, []))[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (point,) = found[1]
+    assert point["done"] == 2
+    assert list(tmp_path.iterdir())
+    theory_simulation.end()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_hold_the_answer(tmp_path):

@@ -1,5 +1,6 @@
 """The page of the theory in a real browser: controls, bad values, tabs, links, files, simulation, Ctrl-C."""
 
+import json
 import os
 import re
 import runpy
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("dash", reason="the extra explore has it")
+
+from plotly.io.json import to_json_plotly
 
 from data_pruning import Results
 from figures.explorer import theory_page
@@ -162,6 +165,22 @@ def test_two_tabs_links_and_back(address, open_tab):  # noqa: F811
     one.click("#theory-copy")
     one.get_by_text("Link copied").wait_for()
     assert one.evaluate("navigator.clipboard.readText()") == one.url
+
+
+def test_a_late_answer_does_not_take_the_place_of_a_newer_one(address, open_tab):  # noqa: F811
+    tab = open_tab(f"{address}/?alpha_tot=9")
+    wait_for_link(tab, alpha_tot="9.0")
+    tab.fill("#theory-alpha_tot", "8")
+    wait_for_link(tab, alpha_tot="8.0")
+    tab.wait_for_function("document.getElementById('theory-code').textContent", timeout=SOON)  # the full one is there
+    late = theory_page.answered({"texts": {"alpha_tot": "9"}, "view": "curves", "detail": "full", "rank": 1})
+    late = json.loads(to_json_plotly(late | {"rank": 1}))
+    tab.evaluate("late => window.dash_clientside.set_props('theory-arrived-full', { data: late })", late)
+    tab.wait_for_timeout(500)
+    assert said(tab, "sentence").startswith("Of 8 examples per parameter")
+    late["rank"] = 1000
+    tab.evaluate("late => window.dash_clientside.set_props('theory-arrived-full', { data: late })", late)
+    tab.get_by_text("Of 9 examples per parameter").wait_for()
 
 
 def test_a_click_on_the_phase_diagram_goes_there(address, open_tab):  # noqa: F811
