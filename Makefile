@@ -15,7 +15,7 @@ help:
 	@echo "make docs       the site, into docs/_build/html, its notebooks run"
 	@echo "make bench      the benchmarks: ratios against scipy, QP solvers and PyTorch, in one run"
 	@echo "make release    build and try a release; nothing is tagged or uploaded; JOB=small for less of the main job"
-	@echo "make clean      remove .venv and caches (not results)"
+	@echo "make clean      remove .venv, the site and caches (not results)"
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -51,4 +51,4 @@ release: $(VENV)/installed
 	$(BIN)/python -m release build --job $(JOB)
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .jax_cache
+	rm -rf $(VENV) build docs/_build docs/reference/generated *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .jax_cache

@@ -30,8 +30,9 @@ __all__ = [
 
 def is_traced(*values: Any) -> bool:
     """Whether JAX is tracing a value: then it has no numbers yet that could be checked."""
-    jax = sys.modules.get("jax")
-    return jax is not None and any(isinstance(value, jax.core.Tracer) for value in values)
+    core = sys.modules.get("jax.core")
+    tracer = getattr(core, "Tracer", None)  # None while another thread imports JAX: then nothing is traced yet
+    return tracer is not None and any(isinstance(value, tracer) for value in values)
 
 
 def real_array(name: str, value: Any, *, finite: bool = True) -> Any:
