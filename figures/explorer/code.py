@@ -9,11 +9,11 @@ import numpy as np
 from data_pruning.arguments import check_choice, check_settings
 from figures.explorer.answers.best_rule import check_best_rule
 from figures.explorer.answers.curves import NUM_WINDOW_POINTS, grid_of, has_exponent, kept_of, span_of, window_count
-from figures.explorer.answers.detail import DETAILS, Detail, TakesLongerError
+from figures.explorer.answers.detail import DETAILS, Detail, takes_longer
 from figures.explorer.answers.errors import NEAR_INTERPOLATION, possible, rules_compared, takes_arrays
 from figures.explorer.answers.frontier import LEAST_FRACTION, exact_frontier, frontier_grid
 from figures.explorer.answers.margins import margin_grid
-from figures.explorer.answers.phase_diagram import phase_grid
+from figures.explorer.answers.phase_diagram import EQUAL, phase_grid
 from figures.explorer.answers.point import compared_rules
 from figures.explorer.question import Question
 
@@ -160,7 +160,7 @@ def _curves(question: Question, detail: Detail) -> str:
             lines += [f"alpha_tot[{name!r}] = {_grid(grid)}"]
             lines += [f"error[{name!r}] = errors({_rule(rule)}, {f!r}, alpha_tot[{name!r}])"]
     if not names:
-        raise TakesLongerError(f"curves of a {question.student} student take longer than a moment: see the full ones")
+        raise takes_longer(f"curves of a {question.student} student", detail)
     if "chosen" in names and has_exponent(question, detail):
         lines += ['exists = np.isfinite(error["chosen"])', "exponent = np.full(exists.size, np.nan)"]
         lines += ["if exists.any():", f"    keep = keep_rule({question.rule!r}, {question.f!r})"]
@@ -200,7 +200,7 @@ def _frontier(question: Question, detail: Detail) -> str:
         lines += ["for row in zip(alpha_prune, lowest[%r], best_f[%r]):" % (name, name)]  # noqa: UP031
         lines += [f'    print("{name}: alpha_prune = %r: lowest test error %r at f = %r" % tuple(map(float, row)))']
     if not names:
-        raise TakesLongerError(f"the frontier of a {question.student} student takes longer than a moment: see the full")
+        raise takes_longer(f"frontiers of a {question.student} student", detail)
     return "\n".join(lines) + "\n"
 
 
@@ -216,6 +216,7 @@ def _phase_diagram(question: Question, detail: Detail) -> str:
             "])",
             "exists = np.isfinite(error)",
             "lowest = np.where(exists, error, np.inf)",
+            f'lowest[rules.index("random")] *= 1 - {EQUAL!r}  # wins where no rule is better',
             "winner = np.where(exists.any(axis=0), lowest.argmin(axis=0), -1)",
             "for i, j in np.ndindex(winner.shape):",
             '    best = rules[winner[i, j]] if winner[i, j] >= 0 else "none"',

@@ -97,11 +97,12 @@ def figure(
 ) -> dict[str, Any]:
     """A figure; letters, lines and grounds get their colours from the style sheet, light or dark."""
     plain = {"zeroline": False, "showgrid": True, "automargin": True}
+    small = {"font": {"size": 13}}  # a title fits on a telephone
     return {
         "data": list(data),
         "layout": {
-            "xaxis": plain | xaxis,
-            "yaxis": plain | yaxis,
+            "xaxis": plain | xaxis | {"title": xaxis["title"] | small},
+            "yaxis": plain | yaxis | {"title": yaxis["title"] | small},
             "margin": {"l": 60, "r": 28, "t": 12, "b": 50},
             "font": {"family": FONT, "size": 13},
             "paper_bgcolor": "rgba(0,0,0,0)",

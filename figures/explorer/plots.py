@@ -16,7 +16,7 @@ __all__ = ["PLOTS", "best_rule", "curves", "frontier", "margins", "phase_diagram
 ALPHA_TOT = "examples per parameter before pruning, α<sub>tot</sub>"
 KEPT = "kept examples per parameter, f α<sub>tot</sub>"
 ERROR = "test error (%)"
-LEAST = 1e-3  # per cent: no axis of errors begins below
+LEAST = 1e-6  # per cent: no axis of errors begins below
 AREAS = {"hard": "#7b4c88", "easy": "#67b7ae", "random": "#a6a6a6", "chosen": "#e2965f"}
 FAMILY = 5  # fractions whose curves are drawn beneath a frontier
 Point = Mapping[str, Any]
@@ -46,7 +46,9 @@ def curves(
     drawn = _here(question.alpha_tot, error) + _simulated(question, points, ("alpha_tot",), "alpha_tot")
     places = [value for trace in data for value in trace["x"]]
     layout = {"shapes": [_upright(question.alpha_tot)]}
-    return figure([*data, *drawn], logarithmic(ALPHA_TOT, min(places), max(places)), _error_axis(data), **layout)
+    return figure(
+        [*data, *drawn], logarithmic(ALPHA_TOT, min(places), max(places)), _error_axis([*data, *drawn]), **layout
+    )
 
 
 def frontier(
@@ -71,7 +73,7 @@ def frontier(
     drawn += _simulated(question, points, ("alpha_tot", "f"), "alpha_prune")
     x = [value for trace in data for value in trace["x"]]
     layout = {"shapes": [_upright(question.f * question.alpha_tot)]}
-    return figure([*data, *drawn], logarithmic(KEPT, min(x), max(x)), _error_axis(data), **layout)
+    return figure([*data, *drawn], logarithmic(KEPT, min(x), max(x)), _error_axis([*data, *drawn]), **layout)
 
 
 def phase_diagram(
@@ -97,9 +99,11 @@ def phase_diagram(
         "colorbar": {
             "tickvals": list(range(len(names))),
             "ticktext": [NAMES.get(name, name) for name in names],
-            "thickness": 14,
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "thickness": 12,
             "outlinewidth": 0,
-            "title": {"text": "lowest error"},
         },
     }
     lines: dict[str, Any] = {

@@ -24,6 +24,8 @@ VIEWS = {
     "best_rule": "Best rule",
 }
 
+_BAD = "Nothing new is drawn while a control says what is wrong with its value."
+
 
 def query_of(asked: Mapping[str, str]) -> dict[str, str]:
     """The part of a link that is the question."""
@@ -47,7 +49,7 @@ def answered(asked: Mapping[str, Any]) -> dict[str, Any]:
     question, complaints = judge(texts_of(asked["texts"]))
     given = {"rank": asked["rank"], "detail": detail, "view": asked["view"], "complaints": complaints}
     if question is None:
-        return given | {"state": "bad"}
+        return given | {"state": "bad", "note": _BAD}
     view = asked["view"] if asked["view"] in VIEWS else "curves"
     given |= {"state": "fine", "query": question.to_query(), "code": "", "note": ""}
     if detail == "full":
@@ -58,16 +60,16 @@ def answered(asked: Mapping[str, Any]) -> dict[str, Any]:
     try:
         point = ANSWERS["point"](question, detail)
     except ValueError as error:
-        given |= {"tiles": [], "sentence": str(error)}
+        given |= {"tiles": [], "sentence": words.said(error)}
     else:
         error_here = float(point["error"])
         given |= {"tiles": words.tiles(question, point, best, why), "sentence": words.sentence(question, point)}
     try:
         found = ANSWERS[view](question, detail)
     except TakesLongerError as error:
-        return given | {"state": "later", "note": str(error)}
+        return given | {"state": "later" if detail == "quick" else "none", "note": words.said(error)}
     except ValueError as error:
-        return given | {"state": "none", "note": str(error)}
+        return given | {"state": "none", "note": words.said(error)}
     figure = plots.PLOTS[view](question, found, asked.get("points") or (), error_here)
     return given | {"about": words.about(view, question, found), "figure": figure}
 
@@ -79,4 +81,4 @@ def _best(question: Question, view: str, detail: Detail) -> tuple[Results | None
     try:
         return ANSWERS["best_rule"](question, detail), ""
     except ValueError as error:
-        return None, str(error)
+        return None, words.said(error)

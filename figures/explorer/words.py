@@ -10,7 +10,7 @@ from data_pruning import Results
 from figures.explorer.plot_style import NAMES
 from figures.explorer.question import Question
 
-__all__ = ["about", "number", "sentence", "tiles"]
+__all__ = ["about", "number", "said", "sentence", "tiles"]
 
 _TILES = ("chosen", "random", "all", "best")
 _TILE_NAMES = NAMES | {"best": "best of all rules"}
@@ -27,8 +27,16 @@ VIEW_WORDS = {
 
 
 def number(value: float) -> str:
-    """A number of three digits."""
-    return f"{value:.3g}"
+    """A number of three digits, without a power of ten where it is below a million."""
+    return f"{float(f'{value:.3g}'):.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def said(error: Exception) -> str:
+    """What an error says, as a sentence; a name of a control keeps its small letter."""
+    text = str(error)
+    first = text.partition(" ")[0].rstrip(",")
+    text = text if first in Question().config else text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
 
 
 def tiles(question: Question, point: Results, best: Results | None, why: str = "") -> list[html.Div]:

@@ -12,6 +12,7 @@ import pytest
 
 from data_pruning import KeepHard, keep_rule
 from figures.explorer.answers import ANSWERS, TakesLongerError, warm_up
+from figures.explorer.answers.detail import takes_longer
 from figures.explorer.answers.warm_up import WarmUp
 from figures.explorer.question import ALPHA_PRUNE_RANGE, STUDENTS, Question
 from perceptron_theory import Labels, MaxMargin, SeenFeatures, SquareLoss, optimal_policy, pareto_frontier, solve
@@ -174,6 +175,17 @@ def test_what_has_no_answer_is_said_in_one_line(name: str, changes: dict[str, An
         ANSWERS[name](replace(Question(), **changes))
     assert "\n" not in str(caught.value)
     assert not isinstance(caught.value, TakesLongerError)
+
+
+def test_random_wins_where_a_probe_that_knows_nothing_ranks() -> None:
+    diagram = ANSWERS["phase_diagram"](Question(theta_deg=90.0), "quick")
+    np.testing.assert_allclose(diagram["ratio"], 1, rtol=1e-10)  # by roundings another rule has the lowest error
+    assert (diagram["winner"] == diagram["rule"].tolist().index("random")).all()
+
+
+def test_what_takes_longer_comes_later_only_where_it_does() -> None:
+    assert str(takes_longer("curves", "quick")) == "curves take longer than a moment: they come when the controls rest"
+    assert "come" not in str(takes_longer("curves", "full"))
 
 
 def test_students_that_do_not_exist_are_flagged() -> None:

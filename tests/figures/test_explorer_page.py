@@ -14,7 +14,7 @@ from data_pruning import Results
 
 pytest.importorskip("dash", reason="the extra explore has it")
 
-from figures.explorer import plots, theory_page, theory_simulation
+from figures.explorer import plots, theory_page, theory_simulation, words
 from figures.explorer.answers import ANSWERS, TakesLongerError
 from figures.explorer.application import Page, application, parse_link
 from figures.explorer.controls import judge, texts_of
@@ -63,7 +63,7 @@ def test_every_view_is_drawn_without_what_json_lacks(view):
 def test_a_question_without_an_answer_says_why():
     answer = answered(asked("margins", "full", seen="0.5", student="square"))
     assert answer["state"] == "none"
-    assert answer["note"].startswith("margins are there for students that see all features")
+    assert answer["note"].startswith("Margins are there for students that see all features")
     separable = answered(asked("margins", alpha_tot="50", flip_probability="0.1"))
     assert separable["state"] == "none"
     assert separable["tiles"] == []
@@ -76,6 +76,21 @@ def test_what_takes_longer_comes_in_full_detail(monkeypatch):
 
     monkeypatch.setitem(ANSWERS, "curves", slowly)
     assert answered(asked())["state"] == "later"
+    assert answered(asked(detail="full"))["state"] == "none"  # nothing comes any more
+
+
+def test_errors_that_are_tiny_are_within_the_axes_and_said_plainly():
+    answer = answered(asked("curves", "full", alpha_tot="1e5", f="1"))
+    here = answer["figure"]["data"][-1]
+    low, high = answer["figure"]["layout"]["yaxis"]["range"]
+    assert here["name"] == "this point"
+    assert low < np.log10(here["y"][0]) < high
+    assert answer["sentence"].startswith("Of 100000 examples per parameter 100000 are kept.")
+
+
+def test_complaints_become_sentences():
+    assert words.said(ValueError("f must be below 1")) == "f must be below 1."
+    assert words.said(ValueError("there is none.")) == "There is none."
 
 
 def test_simulated_points_are_drawn_where_the_rest_of_the_question_is_the_same():

@@ -135,6 +135,27 @@ def test_bad_values_are_complained_about_and_the_picture_stays(address, open_tab
     strange = open_tab(f"{address}/?alpha_tot=much&rule=softly&view=none")
     expect(strange.locator("#theory-alpha_tot-complaint")).to_contain_text("alpha_tot must be a number, got 'much'")
     expect(strange.locator("#theory-rule-complaint")).to_contain_text("got 'softly'")
+    expect(strange.locator("#theory-note")).to_contain_text("while a control says what is wrong")
+
+
+def test_a_slider_that_is_held_is_not_asked_about_in_full(address, open_tab):  # noqa: F811
+    tab = open_tab(f"{address}/?alpha_tot=9")
+    wait_for_link(tab, alpha_tot="9.0")
+    tab.wait_for_function("document.getElementById('theory-code').textContent", timeout=SOON)
+    full = []
+    tab.on("request", lambda request: full.append('"full"' in (request.post_data or "")))
+    place = tab.locator("#theory-f-slider").bounding_box()
+    tab.mouse.move(place["x"] + 0.3 * place["width"], place["y"] + place["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(place["x"] + 0.6 * place["width"], place["y"] + place["height"] / 2)
+    tab.wait_for_function("Number(document.getElementById('theory-f').value) > 0.5")
+    tab.get_by_text("Of 9 examples per parameter 5.").wait_for()  # the quick answer
+    tab.wait_for_timeout(1000)
+    assert full
+    assert not any(full)
+    tab.mouse.up()
+    tab.wait_for_function("new URLSearchParams(window.location.search).get('f') > '0.5'", timeout=SOON)
+    assert any(full)
 
 
 def test_two_tabs_links_and_back(address, open_tab):  # noqa: F811

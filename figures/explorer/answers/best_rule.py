@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer
+from figures.explorer.answers.detail import Detail, affordable, answer, takes_longer
 from figures.explorer.answers.errors import rule_at
 from figures.explorer.question import Question
 
@@ -25,9 +25,7 @@ def check_best_rule(question: Question, detail: Detail) -> None:
     if question.f == 1:
         raise ValueError("f must be below 1 for a choice to be left, got f = 1: all examples are kept")
     if detail == "quick" and not affordable(question, rule_at("easy", question.f), detail, TRIED, times=0.2 * TRIED):
-        raise TakesLongerError(
-            f"the best rule of a {question.student} student takes longer than a moment: it comes in full detail"
-        )
+        raise takes_longer(f"best rules of a {question.student} student", detail)
 
 
 @answer(ignoring=("rule",))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer
+from figures.explorer.answers.detail import Detail, affordable, answer, takes_longer
 from figures.explorer.answers.errors import errors_at, model, rule_at
 from figures.explorer.question import ALPHA_PRUNE_RANGE, Question
 
@@ -70,7 +70,7 @@ def curves(question: Question, detail: Detail) -> Results:
             rule, f = kept_of(question, name)
             _add(results, name, alpha_tot, f, errors_at(question, rule, f, alpha_tot))
     if not names:
-        raise TakesLongerError(f"curves of a {question.student} student take longer than a moment: see the full ones")
+        raise takes_longer(f"curves of a {question.student} student", detail)
     if "chosen" in names and has_exponent(question, detail):
         from perceptron_theory import scaling_exponent
 

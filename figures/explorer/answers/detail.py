@@ -12,7 +12,7 @@ from data_pruning import KeepRule, Results
 from data_pruning.arguments import check_choice, check_settings
 from figures.explorer.question import Question
 
-__all__ = ["DETAILS", "Detail", "TakesLongerError", "affordable", "answer", "num_strips"]
+__all__ = ["DETAILS", "Detail", "TakesLongerError", "affordable", "answer", "num_strips", "takes_longer"]
 
 Detail = Literal["quick", "full"]
 DETAILS = ("quick", "full")
@@ -24,7 +24,14 @@ BUDGET = {"quick": 40.0, "full": 4000.0}  # milliseconds of one curve
 
 
 class TakesLongerError(ValueError):
-    """There is an answer in full detail, but none within the time that a slider waits."""
+    """There is no answer within the time of a detail; of the quick one there may be one in full detail."""
+
+
+def takes_longer(what: str, detail: Detail) -> TakesLongerError:
+    """The error that says so; ``what`` is the answer in the plural, for example "curves of a hinge student"."""
+    if detail == "quick":
+        return TakesLongerError(f"{what} take longer than a moment: they come when the controls rest")
+    return TakesLongerError(f"{what} take too long for this page: choose a simpler rule or another student")
 
 
 def num_strips(question: Question, keep: KeepRule) -> int:

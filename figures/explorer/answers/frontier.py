@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer
+from figures.explorer.answers.detail import Detail, affordable, answer, takes_longer
 from figures.explorer.answers.errors import errors_at, rule_at, rules_compared
 from figures.explorer.question import Question
 
@@ -62,7 +62,7 @@ def frontier(question: Question, detail: Detail) -> Results:
         exact.append(rule == "random" or exact_frontier(question, rule, detail))
         _add(results, question, name, rule, *grid, detail)
     if not names:
-        raise TakesLongerError(f"the frontier of a {question.student} student takes longer than a moment: see the full")
+        raise takes_longer(f"frontiers of a {question.student} student", detail)
     results.add("rules", "rule", names, "", "rules that are there, by name")
     results.add("exact", "rule", exact, "1", "whether the lowest error is that over all fractions, not over the grid's")
     return results

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer, num_strips
+from figures.explorer.answers.detail import Detail, affordable, answer, num_strips, takes_longer
 from figures.explorer.question import Question
 
 __all__ = ["margin_grid", "margins"]
@@ -34,10 +34,7 @@ def margin_grid(question: Question, detail: Detail) -> np.ndarray:
         raise ValueError("margins are there for lam > 0: use a small lam, or the max-margin student, got lam = 0")
     solvable = affordable(question, question.keep, detail, 3) > 0
     if detail == "quick" and (not solvable or num_strips(question, question.keep) > MANY_STRIPS):
-        raise TakesLongerError(
-            f"margins of a {question.student} student under the rule {question.rule} take longer than a moment: "
-            "see the full ones"
-        )
+        raise takes_longer(f"margins of a {question.student} student under the rule {question.rule}", detail)
     # twice the largest margin that there is where few examples are kept
     highest = ROOM + 2 / math.sqrt(min(1.0, question.alpha_tot * question.f))
     return np.linspace(LOWEST, math.ceil(2 * highest) / 2, NUM_MARGINS[detail])

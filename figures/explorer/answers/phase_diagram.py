@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from data_pruning import Results
-from figures.explorer.answers.detail import Detail, TakesLongerError, affordable, answer
+from figures.explorer.answers.detail import Detail, affordable, answer, takes_longer
 from figures.explorer.answers.errors import errors_at, rule_at, rules_compared
 from figures.explorer.question import Question
 
-__all__ = ["phase_diagram", "phase_grid"]
+__all__ = ["EQUAL", "phase_diagram", "phase_grid"]
 
 ALPHAS, FRACTIONS = (1.0, 1000.0), (0.02, 0.95)
 NUM_ALPHAS = {"quick": 7, "full": 25}
 NUM_FRACTIONS = {"quick": 6, "full": 20}
+EQUAL = 1e-9  # a rule that is not better by this part is no better than random examples, which need no probe
 
 
 def phase_grid(question: Question, detail: Detail) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -28,9 +29,7 @@ def phase_grid(question: Question, detail: Detail) -> tuple[np.ndarray, np.ndarr
     num_fractions = min(NUM_FRACTIONS[detail], int((count * NUM_FRACTIONS[detail] / NUM_ALPHAS[detail]) ** 0.5))
     num_alphas = min(NUM_ALPHAS[detail], count // num_fractions if num_fractions else 0)
     if num_fractions < 3 or num_alphas < 3:
-        raise TakesLongerError(
-            f"the phase diagram of a {question.student} student takes longer than a moment: see the full one"
-        )
+        raise takes_longer(f"phase diagrams of a {question.student} student", detail)
     count = num_alphas * num_fractions
     names = rules_compared(question)
     patience = part if detail == "quick" else part / 4  # rules of many windows are waited for in the end
@@ -45,14 +44,16 @@ def phase_diagram(question: Question, detail: Detail) -> Results:
 
     Returns:
         ``rule``, ``alpha_tot``, ``f``; ``error`` and ``exists`` (rule, alpha_tot, f); ``winner`` (alpha_tot, f), the
-        place in ``rule`` of the lowest error, -1 where there is none; ``ratio``, that error over that of random, NaN
-        where not ``has_ratio``.
+        place in ``rule`` of the lowest error, that of random where none is lower, -1 where there is none; ``ratio``,
+        that error over that of random, NaN where not ``has_ratio``.
     """
     alpha_tot, f, names = phase_grid(question, detail)
     error = np.stack([errors_at(question, name, f, alpha_tot[:, None]) for name in names])
     exists = np.isfinite(error)
     lowest = np.where(exists, error, np.inf).min(axis=0)
-    winner = np.where(exists.any(axis=0), np.where(exists, error, np.inf).argmin(axis=0), -1)
+    compared = np.where(exists, error, np.inf)
+    compared[names.index("random")] *= 1 - EQUAL
+    winner = np.where(exists.any(axis=0), compared.argmin(axis=0), -1)
     has_ratio = exists[names.index("random")]
     ratio = np.where(has_ratio, lowest / error[names.index("random")], np.nan)
     results = Results("Which rule has the lowest test error")

@@ -3,7 +3,7 @@
 window.dash_clientside = window.dash_clientside || {};
 (function () {
   "use strict";
-  const SETTLED = 350; // milliseconds without a change after which the full answer is asked for
+  const SETTLED = 600; // milliseconds without a change, or a slider held, after which the full answer is asked for
   const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
   const nothing = () => window.dash_clientside.no_update;
   const isNumber = (text) => String(text).trim() !== "" && Number.isFinite(Number(text));
@@ -117,7 +117,7 @@ window.dash_clientside = window.dash_clientside || {};
   /* ---- one question at a time, and answers in their order ---- */
 
   const busy = { quick: false, full: false }, pending = { quick: false, full: false };
-  let latest = null, rank = 0, shown = -1, settling = null, owed = false, answeredRank = -1;
+  let latest = null, rank = 0, shown = -1, settling = null, owed = false, answeredRank = -1, held = false;
 
   function send(detail) {
     busy[detail] = true;
@@ -151,12 +151,19 @@ window.dash_clientside = window.dash_clientside || {};
     const at = rank;
     owed = owed || full;
     settling = setTimeout(() => {
-      if (at !== rank) return;
+      if (at !== rank || held) return; // a slider let go asks again
       if (owed) request("full");
       owed = false;
       if (answeredRank === rank) writeLink();
     }, SETTLED);
   }
+
+  window.addEventListener("pointerdown", (event) => { held = event.target?.type === "range"; }, true);
+  for (const end of ["pointerup", "pointercancel", "blur"])
+    window.addEventListener(end, () => {
+      if (held && latest) settle();
+      held = false;
+    }, true);
 
   function release() {
     busy.quick = busy.full = false;
@@ -179,7 +186,7 @@ window.dash_clientside = window.dash_clientside || {};
     const last = answer.rank === rank;
     if (last) for (const name of ["theory-point", "theory-panel"]) document.getElementById(name)?.setAttribute("aria-busy", "false");
     if (answer.state === "bad") {
-      return [...complaints, ...all(3), "", ...all(3), "card stale", "card stale"];
+      return [...complaints, ...all(3), answer.note, ...all(3), "card stale", "card stale"];
     }
     if (last) {
       link = { query: answer.query, view: answer.view };
@@ -187,14 +194,13 @@ window.dash_clientside = window.dash_clientside || {};
       settle(detail === "quick");
     }
     const drawn = answer.state === "fine";
-    const note = answer.state === "later" ? `${answer.note}.` .replace("..", ".") : answer.note;
     const looks = { fine: "card", none: "card without", later: "card stale" }[answer.state];
     return [
       ...complaints,
       answer.tiles,
       answer.sentence,
       drawn ? answer.about : "",
-      note,
+      answer.note,
       drawn ? answer.figure : nothing(),
       answer.code || (detail === "full" ? "" : nothing()),
       { query: answer.query, view: answer.view },
