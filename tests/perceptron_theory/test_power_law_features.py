@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from data_pruning.compilation import quickly_compiled
 from perceptron_theory import (
     HingeLoss,
     KeepHard,
@@ -129,7 +130,7 @@ def test_derivatives_against_differences():
 
     at = np.array([1.5, 1.8, 8.0, theta])
     with jax.enable_x64(True):
-        slopes = np.asarray(jax.jacfwd(found)(at))
+        slopes = np.asarray(quickly_compiled(cheap=True)(jax.jacfwd(found))(at))
     for i in range(4):
         ends = [np.array(found(at + step * (np.arange(4) == i))) for step in (-h, h)]
         np.testing.assert_allclose(slopes[:, i], (ends[1] - ends[0]) / (2 * h), rtol=2e-7)
