@@ -247,6 +247,9 @@ def test_many_images_are_cells_whose_images_a_click_shows(open_tab, address, mon
     tab = open_tab(f"{address}?tab=agreement&axes=score")
     tab.locator("#images-agreement .hm image").wait_for()
     wait_for(tab, "cell-said", "Click into the picture")
+    tab.locator("#images-outliers [data-image]").first.wait_for()  # beside it, and taller
+    tab.wait_for_timeout(500)
+    assert tab.locator("#images-agreement").bounding_box()["height"] < 500  # not as tall as what is beside it
     area = tab.locator("#images-agreement .nsewdrag").first.bounding_box()
     place = area["x"] + 5, area["y"] + area["height"] - 5  # where both scores are easiest
     tab.mouse.move(*place)

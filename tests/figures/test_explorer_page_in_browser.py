@@ -144,6 +144,7 @@ def test_a_slider_that_is_held_is_not_asked_about_in_full(address, open_tab):  #
     tab.wait_for_function("document.getElementById('theory-code').textContent", timeout=SOON)
     full = []
     tab.on("request", lambda request: full.append('"full"' in (request.post_data or "")))
+    tab.locator("#theory-alpha_tot").focus()  # which the slider takes away
     place = tab.locator("#theory-f-slider").bounding_box()
     tab.mouse.move(place["x"] + 0.3 * place["width"], place["y"] + place["height"] / 2)
     tab.mouse.down()

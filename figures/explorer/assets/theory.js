@@ -163,7 +163,7 @@ window.dash_clientside = window.dash_clientside || {};
     window.addEventListener(end, () => {
       if (held && latest) settle();
       held = false;
-    }, true);
+    }); // of the window alone: a box loses the focus where a slider is taken hold of
 
   function release() {
     busy.quick = busy.full = false;

@@ -46,7 +46,7 @@ def histogram_chart(edges: Floats, kept: Floats, dropped: Floats, name: str, *, 
             for numbers, label, colour in ((kept, "kept", KEPT), (dropped, "dropped", DROPPED))
         ]
     axis = _axis("images per bin") | ({"type": "log", "dtick": "D2"} if log else {})
-    x = _axis(f"{name}   (easier ← → harder)") | {"range": [float(edges[0]), float(edges[-1])]}
+    x = _axis(f"{name}   (→ harder)") | {"range": [float(edges[0]), float(edges[-1])]}
     return _figure(data, x, axis, 340, barmode="stack")
 
 
@@ -89,7 +89,7 @@ def class_chart(edges: Floats, names: Sequence[str], shares: Floats, name: str) 
         },
     }
     y = _names_axis(names)
-    x = _axis(f"{name}   (easier ← → harder)") | {"showgrid": False}
+    x = _axis(f"{name}   (→ harder)") | {"showgrid": False}
     return _figure([data], x, y, 110 + ROW_HEIGHT * len(names))
 
 
