@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 import threading
@@ -61,8 +62,8 @@ def open_server(pages: Sequence[Page], port: int = 0) -> BaseWSGIServer:
 def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> NoReturn:
     """Serve the pages until Ctrl-C; what takes long the first time is made in the background meanwhile.
 
-    Ctrl-C ends the process, with code 130.  It does so at once: Python would wait for other threads, which may be
-    compiling for seconds.
+    Ctrl-C, or SIGTERM, ends the process, with code 130.  It does so at once: Python would wait for other threads, which
+    may be compiling for seconds.
 
     Args:
         pages: of the explorer.
@@ -78,6 +79,7 @@ def serve(pages: Sequence[Page], *, port: int = 0, browser: bool = True) -> NoRe
     threading.Thread(target=_warm_up, args=(pages,), daemon=True).start()
     if browser:
         open_browser(address)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # kill ends it as Ctrl-C does
     server.serve_forever(poll_interval=POLL)  # returns at Ctrl-C
     for page in pages:
         page.end()
