@@ -1,12 +1,14 @@
 """The format of result files: arrays and texts as NetCDF-3, with a digest of the content and the version of the format.
 
-Attributes of a file: ``title``; ``config``, JSON; ``sha256`` of the content; ``format_version``, an integer; and
-``written_by``, the version of the package.  Attributes of a variable: ``units``, ``long_name`` and
-``dtype_of_values`` (b, i, f or U); strings are bytes in UTF-8 along a last dimension ``stringLENGTH``.
+Attributes of a file: ``title``; ``config``, JSON; ``sha256`` of the content; ``format_version``, an integer;
+``written_by``, the version of the package; and ``format_seal``, the first digits of the SHA-256 of these two, by which
+a format to come is told from a damaged number.  Formats to come keep the last three.  Attributes of a variable:
+``units``, ``long_name`` and ``dtype_of_values`` (b, i, f or U); strings are bytes in UTF-8 along a last dimension
+``stringLENGTH``.
 
-Format 1 is the only one so far.  Files written before there was a number have neither of the last two attributes, which
-their digest does not cover, and are read as ever.  A change that readers of the present format would misread takes the
-next number; what they would only not know of, such as another attribute, does not.
+Format 1 is the only one so far.  Files written before there was a number have none of the last three, and are read as
+ever.  A change that readers of the present format would misread takes the next number; what they would only not know
+of, such as another attribute, does not.
 """
 
 from __future__ import annotations
@@ -82,6 +84,7 @@ def encode(content: Content) -> bytes:
         file.config = content.config.encode()
         file.format_version = FORMAT_VERSION
         file.written_by = VERSION.encode()
+        file.format_seal = _seal(FORMAT_VERSION, VERSION).encode()
         file.sha256 = _digest(content, [FORMAT_VERSION, VERSION]).encode()
         for name, variable in content.variables.items():
             values, dims = _stored(variable)
@@ -130,12 +133,18 @@ def _written(file: Any) -> list[Any]:
     if not hasattr(file, "format_version"):
         return []
     version, package = int(file.format_version), file.written_by.decode()
+    if getattr(file, "format_seal", b"").decode() != _seal(version, package):
+        raise ValueError("its format is not that of its seal")
     if version > FORMAT_VERSION:
         raise NewerFormatError(
             f"was written by version {package} of data-pruning-theory in format {version} of result files; this is "
             f"version {VERSION}, which reads up to format {FORMAT_VERSION}: install a newer one to read it"
         )
     return [version, package]
+
+
+def _seal(version: int, package: str) -> str:
+    return hashlib.sha256(json.dumps([version, package]).encode()).hexdigest()[:16]
 
 
 def _variable(stored: Any) -> Variable:

@@ -123,7 +123,7 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
     path = small().save(tmp_path / "x.nc")
     whole, expected = path.read_bytes(), content_of(small())
     assert content_of(Results.load(path)) == expected
-    harmless, newer = set(), set()
+    harmless = set()
     for place in range(len(whole)):
         for flip in (1, 2, 16, 128, 255):
             altered = bytearray(whole)
@@ -131,8 +131,6 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
             path.write_bytes(altered)
             try:
                 found = Results.load(path)
-            except NewerFormatError:
-                newer.add(place)
             except ValueError as error:
                 message = str(error)
                 if not message.startswith(f"{path} is not a result file") or not message.endswith("run the same again"):
@@ -141,7 +139,6 @@ def test_every_altered_byte_is_noticed_or_changes_nothing(tmp_path):
                 assert content_of(found) == expected, (place, flip)
                 harmless.add(place)
     assert len(harmless) < 0.25 * len(whole)  # padding, and what is there for other readers
-    assert len(newer) == 4  # the number of the format
 
 
 def test_every_cut_is_noticed(tmp_path):
@@ -187,7 +184,7 @@ def test_another_version_that_writes_the_same_format_is_read(tmp_path, monkeypat
     path = written_in(tmp_path / "x.nc", monkeypatch, format_version=file_format.FORMAT_VERSION, package="3.1.0")
     assert content_of(Results.load(path)) == content_of(small())
     path.write_bytes(path.read_bytes().replace(b"3.1.0", b"3.1.1"))
-    with pytest.raises(ValueError, match="its content is not that of its sha256"):
+    with pytest.raises(ValueError, match="its format is not that of its seal"):
         Results.load(path)
 
 
