@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from perceptron_theory.solver import quadrature
+from perceptron_theory.solver.evaluation import knows_its_slopes
 from perceptron_theory.solver.quadrature import normal_cdf, normal_pdf
 
 __all__ = ["CHANNELS", "LOGISTIC_STEPS", "Channel", "hinge_channel", "logistic_channel", "square_channel"]
@@ -58,41 +59,79 @@ def hinge_channel(a: Array, s: Array, v: Array) -> Channel:
 
 def logistic_channel(a: Array, s: Array, v: Array) -> Channel:
     """l(h) = log(1 + exp(-h)).  The integral over g is taken over the output h: omega = h - V / (1 + exp(h))."""
+    return _logistic_averages(a, s, v)[0]
+
+
+def _logistic_averages(a: Array, s: Array, v: Array) -> tuple[Channel, tuple[Channel, Channel, Channel]]:
+    """The averages, and their derivatives by a, s and V, which are averages as well.
+
+    With f = 1 / (1 + exp(h)) the force, b = f (1 - f) and c = M'' = b / (1 + V b): f falls by c with omega and by c f
+    with V, and c changes by q = b (2 f - 1) / (1 + V b)^3 with omega and by q f - c^2 with V.
+    """
+    breaks, count = _logistic_breaks(a, s, v)
+
+    def add(state: tuple[Array, tuple[Array, ...]]) -> tuple[Array, tuple[Array, ...]]:
+        i, sums = state
+        left, right = (jax.lax.dynamic_index_in_dim(breaks, i + k, axis=0) for k in (0, 1))
+        half = 0.5 * (right - left)
+        h = left + half * (1 + _NODES[:, None])
+        grow = jnp.exp(-jnp.abs(h))
+        small = grow / (1 + grow)
+        f = jnp.where(h > 0, small, 1 - small)
+        b = small / (1 + grow)
+        bend = 1 + v * b
+        c = b / bend
+        q = c / (bend * bend) * (2 * f - 1)
+        g = (h - v * f - a) / s
+        weight = half * _WEIGHTS[:, None] * normal_pdf(g) * bend / s
+        cf = c * f
+        values = (f, f * f, c, cf, q, g * c, g * cf, g * q, cf * f, q * f, c * c)
+        return i + 1, tuple(total + jnp.sum(weight * value, axis=0) for total, value in zip(sums, values, strict=True))
+
+    nothing: tuple[Array, ...] = (jnp.zeros_like(a),) * 11
+    sums = jax.lax.while_loop(lambda state: state[0] < count, add, (jnp.zeros_like(count), nothing))[1]
+    f, ff, c, cf, q, gc, gcf, gq, cff, qf, cc = sums
+    return Channel(f, ff, c), (
+        Channel(-c, -2 * cf, q),
+        Channel(-gc, -2 * gcf, gq),
+        Channel(-cf, -2 * cff, qf - cc),
+    )
+
+
+knows_its_slopes(logistic_channel, _logistic_averages)
+
+
+def _logistic_breaks(a: Array, s: Array, v: Array) -> tuple[Array, Array]:
+    """Ends of the panels of the output h for each field, one row after the other, and the number of panels needed.
+
+    They are not differentiated: the integral does not depend on where its panels end.
+    """
+    a, s, v = (jax.lax.stop_gradient(x) for x in (a, s, v))
+    steps = jnp.asarray(LOGISTIC_STEPS)
+    away = jnp.array([-quadrature.REACH, -quadrature.REACH / 3, quadrature.REACH / 3, quadrature.REACH])
+    ends = _logistic_output(a + s * away[:, None], v)
+    first, last = ends[0], ends[3]
+    place = jnp.searchsorted(steps, first, side="right") + jnp.arange(steps.size)[:, None]
+    inside = jnp.minimum(jnp.where(place < steps.size, steps[jnp.minimum(place, steps.size - 1)], last), last)
+    breaks = jnp.sort(jnp.concatenate([ends, inside]), axis=0)  # those that are not needed are the last ones
+    return breaks, jnp.max(jnp.sum(breaks < last, axis=0))
+
+
+def _logistic_output(omega: Array, v: Array) -> Array:
+    """The output h after training, where it would have been omega without."""
 
     def omega_of(h: Array) -> Array:
         return h - v * jax.nn.sigmoid(-h)
 
-    def output(omega: Array) -> Array:
-        grid = jnp.asarray(_LOGISTIC_GRID)
-        table = omega_of(grid)
-        i = jnp.clip(jnp.searchsorted(table, omega) - 1, 0, grid.size - 2)
-        low, high = grid[i], grid[i] + 1
-        h = low + (omega - table[i]) / (table[i + 1] - table[i])
-        for _ in range(6):
-            slope = 1 + v * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
-            h = jnp.clip(h - (omega_of(h) - omega) / slope, low, high)
-        return jnp.where(omega < table[0], omega + v, jnp.where(omega > table[-1], omega, h))
-
-    ends = jax.lax.stop_gradient(
-        output(
-            a[:, None]
-            + s * jnp.array([-quadrature.REACH, -quadrature.REACH / 3, quadrature.REACH / 3, quadrature.REACH])
-        )
-    )
-    first, last = ends[:, :1], ends[:, 3:]
-    breaks = jnp.concatenate([ends, jnp.clip(jnp.asarray(LOGISTIC_STEPS), first, last)], axis=1)
-    breaks = jnp.sort(breaks, axis=1)
-    half = 0.5 * (breaks[:, 1:] - breaks[:, :-1])[..., None]
-    h = breaks[:, :-1, None] + half * (1 + _NODES)
-    force = jax.nn.sigmoid(-h)
-    bend = force * jax.nn.sigmoid(h)
-    g = (h - v * force - a[:, None, None]) / s
-    weight = half * _WEIGHTS * normal_pdf(g) * (1 + v * bend) / s
-
-    def mean(values: Array) -> Array:
-        return jnp.sum(weight * values, axis=(1, 2))
-
-    return Channel(mean(force), mean(force * force), mean(bend / (1 + v * bend)))
+    grid = jnp.asarray(_LOGISTIC_GRID)
+    table = omega_of(grid)
+    i = jnp.clip(jnp.searchsorted(table, omega) - 1, 0, grid.size - 2)
+    low, high = grid[i], grid[i] + 1
+    h = low + (omega - table[i]) / (table[i + 1] - table[i])
+    for _ in range(6):
+        slope = 1 + v * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
+        h = jnp.clip(h - (omega_of(h) - omega) / slope, low, high)
+    return jnp.where(omega < table[0], omega + v, jnp.where(omega > table[-1], omega, h))
 
 
 CHANNELS = {"square": square_channel, "hinge": hinge_channel, "logistic": logistic_channel}

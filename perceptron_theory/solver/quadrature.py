@@ -32,8 +32,11 @@ from perceptron_theory.solver.evaluation import once
 
 __all__ = [
     "KeptLines",
+    "Panels",
     "Strips",
     "kept_lines",
+    "kept_panels",
+    "lines_on",
     "normal_cdf",
     "normal_cdf_and_pdf",
     "normal_pdf",
@@ -130,6 +133,28 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> Any:
     return (cdf, pdf), (pdf * moved, -x * pdf * moved)
 
 
+class Panels(NamedTuple):
+    """Pieces of the axis of t on which everything is smooth; arrays of shape (num_panels,), one strip after the other.
+
+    Attributes:
+        left, right: where they begin and end, in ``KeptLines.t``, or minus that where the label is wrong.
+        strip: the strip that each belongs to, with the fields of ``Strips`` (``origin`` stays a scalar).
+        crossed: whether kept examples lie on it; on the others nothing does that double precision sees.
+    """
+
+    left: Array
+    right: Array
+    strip: Strips
+    crossed: Array
+
+    def at(self, places: Array) -> Panels:
+        """Some of them."""
+        left, right, strip, crossed = jax.tree.map(
+            lambda a: a[places], self._replace(strip=self.strip._replace(origin=None))
+        )
+        return Panels(left, right, strip._replace(origin=self.strip.origin), crossed)
+
+
 def kept_lines(
     strips: Strips,
     theta: Array,
@@ -140,7 +165,22 @@ def kept_lines(
     *,
     aligned: bool,
 ) -> KeptLines:
-    """Lines that carry the kept examples.
+    """Lines that carry the kept examples; the arguments of ``kept_panels``."""
+    panels = kept_panels(strips, theta, r, omega, steps, top, aligned=aligned)
+    return lines_on(panels, theta, omega, aligned=aligned)
+
+
+def kept_panels(
+    strips: Strips,
+    theta: Array,
+    r: Array,
+    omega: Array,
+    steps: Array,
+    top: Array,
+    *,
+    aligned: bool,
+) -> Panels:
+    """Panels that cover the kept examples, as many for each strip.
 
     Args:
         strips: what is kept; ``num_strips`` strips.
@@ -152,49 +192,52 @@ def kept_lines(
         top: value of ``KeptLines.t`` above which that function is zero to double precision, scalar.
         aligned: theta = omega = 0 exactly; a cheaper quadrature.  The strips are then those at z > 0.
     """
-    one_strip = _aligned_strip if aligned else _oblique_strip
-    if strips.flipped is None and steps.ndim == 2:
-        lines = jax.vmap(
-            lambda lower, upper, steps: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top)
-        )(strips.lower, strips.upper, steps)
-    elif strips.flipped is None:
-        lines = jax.vmap(lambda lower, upper: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top))(
-            strips.lower, strips.upper
-        )
-    else:
+    if strips.flipped is not None:
         # field times label runs backwards where the label is wrong
-        sign = jnp.where(strips.flipped, -1.0, 1.0)[:, None]
-        tops = jnp.where(strips.flipped, FAR, top)
-        lines = jax.vmap(
-            lambda lower, upper, steps, top: one_strip(lower, upper, strips.origin, theta, r, omega, steps, top)
-        )(strips.lower, strips.upper, sign * steps, tops)
+        steps = jnp.where(strips.flipped, -1.0, 1.0)[:, None] * steps
+        top = jnp.where(strips.flipped, FAR, top)
+    ends_of = _aligned_ends if aligned else _oblique_ends
+    axes = (0, 0, 0 if steps.ndim == 2 else None, 0 if top.ndim == 1 else None)
+    ends, crossed = jax.vmap(
+        lambda lower, upper, steps, top: ends_of(lower, upper, strips.origin, theta, omega, steps, top), in_axes=axes
+    )(strips.lower, strips.upper, steps, top)
+    count = crossed.shape[1]
+    by_panel = jax.tree.map(lambda a: jnp.repeat(a, count), strips._replace(origin=None))
+    return Panels(ends[:, :-1].ravel(), ends[:, 1:].ravel(), by_panel._replace(origin=strips.origin), crossed.ravel())
+
+
+def lines_on(panels: Panels, theta: Array, omega: Array, *, aligned: bool) -> KeptLines:
+    """Lines at the Gauss-Legendre nodes of panels, one panel after the other; angles as in ``kept_panels``."""
+    left, right = panels.left[:, None], panels.right[:, None]
+    half = 0.5 * (right - left)
+    t, weight = left + half * (1 + NODES), half * WEIGHTS
+    lines = (_aligned_lines if aligned else _oblique_lines)(panels.strip, theta, omega, t, weight)
+    if panels.strip.flipped is not None:
+        sign = jnp.where(panels.strip.flipped, -1.0, 1.0)[:, None]
         lines = lines._replace(t=sign * lines.t, u1=sign * lines.u1)
-    lines = lines._replace(weight=lines.weight * strips.weight[:, None])
+    lines = lines._replace(weight=lines.weight * panels.strip.weight[:, None])
     return KeptLines(*(field.ravel() for field in lines))
 
 
-def _panels(breakpoints: Array) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights between consecutive (sorted) breakpoints, flattened."""
-    left, right = breakpoints[:-1, None], breakpoints[1:, None]
-    half = 0.5 * (right - left)
-    return (left + half * (1 + NODES)).ravel(), (half * WEIGHTS).ravel()
-
-
-def _aligned_strip(
-    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, steps: Array, top: Array
-) -> KeptLines:
+def _aligned_ends(
+    lower: Array, upper: Array, origin: Array, theta: Array, omega: Array, steps: Array, top: Array
+) -> tuple[Array, Array]:
     top = jnp.minimum(top, REACH - origin)
     first = jnp.clip(jnp.maximum(lower, 0.0) - origin, -origin, top)
     last = jnp.clip(upper - origin, first, top)
     ends = jnp.concatenate([first[None], jnp.clip(steps, first, last), last[None]])
-    t, weight = _panels(ends if steps.shape[0] == 1 else jnp.sort(ends))
+    ends = ends if steps.shape[0] == 1 else jnp.sort(ends)
+    return ends, ends[1:] > ends[:-1]
+
+
+def _aligned_lines(strip: Strips, theta: Array, omega: Array, t: Array, weight: Array) -> KeptLines:
     one = jnp.ones_like(t)
-    return KeptLines(t, 2 * weight * normal_pdf(origin + t), one, 0 * one, one)
+    return KeptLines(t, 2 * weight * normal_pdf(strip.origin + t), one, 0 * one, one)
 
 
-def _oblique_strip(
-    lower: Array, upper: Array, origin: Array, theta: Array, r: Array, omega: Array, steps: Array, top: Array
-) -> KeptLines:
+def _oblique_ends(
+    lower: Array, upper: Array, origin: Array, theta: Array, omega: Array, steps: Array, top: Array
+) -> tuple[Array, Array]:
     frame = Frame.of(theta, omega)
     sin_omega, sin_theta = _nonzero(jnp.sin(omega)), _nonzero(jnp.sin(theta))
     cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
@@ -208,14 +251,43 @@ def _oblique_strip(
         centre, sweep = edge - origin + origin * sin_psi**2, STEP * jnp.abs(sin_psi)
         corner = sin_omega * edge / sin_theta - shift
         ends.append(jnp.stack([(centre - sweep) / cos_psi, centre / cos_psi, (centre + sweep) / cos_psi, corner]))
-    t, weight = _panels(jnp.sort(jnp.clip(jnp.concatenate(ends), bottom, top)))
+    t = jnp.sort(jnp.clip(jnp.concatenate(ends), bottom, top))
+    # between two ends the kept interval of v has straight edges: where it is empty at both, or far out on the same
+    # side, it is so all along
+    start, stop = _v_interval(lower, upper, origin, sin_omega, jnp.cos(omega), sin_psi, cos_psi, t)
+    low, high = jnp.minimum(start[:-1], start[1:]), jnp.maximum(stop[:-1], stop[1:])
+    some = (stop[:-1] > start[:-1]) | (stop[1:] > start[1:])
+    return t, (t[1:] > t[:-1]) & some & (low < TAIL) & (high > -TAIL)
+
+
+def _v_interval(
+    lower: Array,
+    upper: Array,
+    origin: Array,
+    sin_omega: Array,
+    cos_omega: Array,
+    sin_psi: Array,
+    cos_psi: Array,
+    t: Array,
+) -> tuple[Array, Array]:
+    """The kept part of each line, in the field v across the student: its ends."""
+    rising = t * cos_psi - origin * sin_psi**2  # z - origin at v = 0
+    v_ends = (lower - origin - rising) / sin_psi, (upper - origin - rising) / sin_psi
+    v_teacher = (t + origin * cos_psi) * cos_omega / sin_omega
+    return _cut(jnp.minimum(*v_ends), jnp.maximum(*v_ends), v_teacher, sin_omega > 0)
+
+
+def _oblique_lines(strip: Strips, theta: Array, omega: Array, t: Array, weight: Array) -> KeptLines:
+    frame, origin = Frame.of(theta, omega), strip.origin
+    lower, upper = strip.lower[:, None], strip.upper[:, None]
+    sin_omega, sin_theta = _nonzero(jnp.sin(omega)), _nonzero(jnp.sin(theta))
+    cos_psi, sin_psi = _nonzero(frame.cos_psi), _nonzero(frame.sin_psi)
+    shift = origin * cos_psi
 
     # the kept part of each line is an interval ended by the strip's edges and by p = 0; its middle and half-width
     # are taken in z where the student is far from the probe's axis (strips may be thin), in v where it is near
-    rising = t * cos_psi - origin * sin_psi**2  # z - origin at v = 0
-    v_ends = (lower - origin - rising) / sin_psi, (upper - origin - rising) / sin_psi
-    v_teacher = (t + shift) * jnp.cos(omega) / sin_omega
-    v_start, v_stop = _cut(jnp.minimum(*v_ends), jnp.maximum(*v_ends), v_teacher, sin_omega > 0)
+    v_start, v_stop = _v_interval(lower, upper, origin, sin_omega, jnp.cos(omega), sin_psi, cos_psi, t)
+    rising = t * cos_psi - origin * sin_psi**2
     z_teacher = (t + shift) * sin_theta / sin_omega - origin
     limit = FAR * jnp.abs(sin_psi)
     z_start = jnp.maximum(lower - origin, rising - limit)

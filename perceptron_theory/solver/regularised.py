@@ -38,10 +38,11 @@ from perceptron_theory.solver.feature_response import Plane, Response, response_
 from perceptron_theory.solver.least_squares import mean_example, mean_square_importance
 from perceptron_theory.solver.loss_channels import CHANNELS, LOGISTIC_STEPS, Channel
 from perceptron_theory.solver.max_margin import across_moments, select
-from perceptron_theory.solver.quadrature import Strips, kept_lines
+from perceptron_theory.solver.quadrature import Panels, Strips, kept_panels, lines_on
 
 __all__ = ["LossMinimum", "conditions", "equations", "minimise_loss", "newton_step"]
 
+BLOCK = 4  # panels taken at a time
 MAX_STEPS = 1500
 SETTLED = 1e-13  # relative change of the error that the next Newton step would make, below which the search ends
 RESTLESS = 1e-10  # the same where rounding stops the steps from shrinking further: three in a row end the search
@@ -59,19 +60,6 @@ class LossMinimum(NamedTuple):
     residual: Array
     converged: Array
     num_steps: Array
-
-
-def _kept_lines(
-    loss: str, strips: Strips, theta: Array, r: Array, omega: Array, s: Array, v: Array, aligned: bool
-) -> Any:
-    """The lines of kept examples, with panels that end where the loss bends."""
-    if strips.importance is not None and loss != "square":
-        steps, top = jax.vmap(lambda importance: _bends(loss, r, s, importance * v))(strips.importance)
-        top = top[0]  # the same for all
-    else:
-        steps, top = _bends(loss, r, s, v)
-    steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
-    return kept_lines(strips, theta, r, omega, steps, jax.lax.stop_gradient(top), aligned=aligned)
 
 
 def _bends(loss: str, r: Array, s: Array, v: Array) -> tuple[Array, Array]:
@@ -108,70 +96,152 @@ class Conditions(NamedTuple):
     jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
 
 
-class _Fields(NamedTuple):
-    """What the equations average over the kept examples; arrays of shape (num_lines,), scalars, and flags."""
+class _Student(NamedTuple):
+    """A student and its frame, scalars."""
 
+    theta: Array
     r: Array
+    omega: Array
     s: Array
     v: Array
-    t: Array  # field of the student per length
-    w0: Array  # weight, alpha_prune included
-    w1: Array  # weight times the field across the student
-    second: Array  # weight times the field of the first equation's second component
-    second_v: Array  # the same times the field across the student
-    cosine: Array  # components of the second direction along and across the student; scalars
+    frame: quadrature.Frame
+    cosine: Array  # components of the second direction along and across the student
     sine: Array
-    importance: Any  # weight of the loss, shape (num_strips,), each of as many lines; None where there is none
-    cos_psi: Array  # of the angle from the student to the probe
-    sin_psi: Array
 
 
-def _fields(loss: str, alpha_prune: Array, strips: Strips, theta: Array, unknowns: Array, aligned: bool) -> _Fields:
+def _student(theta: Array, unknowns: Array, aligned: bool) -> _Student:
     a, b, s, v = unknowns[0], unknowns[1], jnp.exp(unknowns[2]), jnp.exp(unknowns[3])
     r, omega = (a, jnp.zeros_like(a)) if aligned else (jnp.hypot(a, b), jnp.arctan2(b, a))
-    line = _kept_lines(loss, strips, theta, r, omega, s, v, aligned)
-    across1, across2 = across_moments(line, theta, omega, aligned=aligned)
-    weight, t = alpha_prune * line.weight, line.t
     frame = quadrature.Frame.of(theta, omega)
-    probe = jnp.zeros_like(frame.probe) if aligned else frame.probe
-    sine = jnp.where(probe, frame.sin_psi, 1.0)
-    return _Fields(
-        r=r,
-        s=s,
-        v=v,
-        t=t,
-        w0=weight * line.u0,
-        w1=weight * across1,
-        second=weight * line.u1,
-        second_v=weight * jnp.where(probe, (line.u2 - frame.cos_psi * t * line.u1) / sine, across2),
-        cosine=jnp.where(probe, frame.cos_psi, 0.0),
-        sine=sine,
-        importance=strips.importance,
-        cos_psi=frame.cos_psi,
-        sin_psi=frame.sin_psi,
+    if aligned:
+        frame = frame._replace(probe=jnp.zeros_like(frame.probe))
+    cosine, sine = jnp.where(frame.probe, frame.cos_psi, 0.0), jnp.where(frame.probe, frame.sin_psi, 1.0)
+    return _Student(theta, r, omega, s, v, frame, cosine, sine)
+
+
+class _Sums(NamedTuple):
+    """What the equations need to know of the kept examples: averages of the channel times alpha_prune, scalars.
+
+    t is the student's field per length, second that of the first equation's second component, across that across the
+    student; _s and _v are derivatives by log s and log V.
+    """
+
+    force_t: Array
+    force_second: Array
+    squared: Array  # of force^2
+    curvature: Array
+
+
+class _Slopes(NamedTuple):
+    """The same of their derivatives; see ``_Sums``."""
+
+    curvature_tt: Array
+    curvature_t_across: Array
+    curvature_t_second: Array
+    curvature_second_across: Array
+    force_t_s: Array
+    force_t_v: Array
+    force_second_s: Array
+    force_second_v: Array
+    squared_t: Array
+    squared_across: Array
+    squared_s: Array
+    squared_v: Array
+    curvature_t: Array
+    curvature_across: Array
+    curvature_s: Array
+    curvature_v: Array
+
+
+def _panels(loss: str, strips: Strips, student: _Student, aligned: bool) -> Panels:
+    """Panels over the kept examples that end where the loss bends."""
+    r, s, v = student.r, student.s, student.v
+    if strips.importance is not None and loss != "square":
+        steps, top = jax.vmap(lambda importance: _bends(loss, r, s, importance * v))(strips.importance)
+        top = top[0]  # the same for all
+    else:
+        steps, top = _bends(loss, r, s, v)
+    steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
+    top = jax.lax.stop_gradient(top)
+    return kept_panels(strips, student.theta, r, student.omega, steps, top, aligned=aligned)
+
+
+def _sums(
+    loss: str, alpha_prune: Array, panels: Panels, student: _Student, *, aligned: bool, sloped: bool
+) -> tuple[_Sums, _Slopes | None]:
+    """The averages over the examples on these panels."""
+    line = lines_on(panels, student.theta, student.omega, aligned=aligned)
+    across1, across2 = across_moments(line, student.theta, student.omega, aligned=aligned)
+    weight, t, frame = alpha_prune * line.weight, line.t, student.frame
+    w0, w1, second = weight * line.u0, weight * across1, weight * line.u1
+    compute = with_slopes(CHANNELS[loss]) if sloped else CHANNELS[loss]
+    importance = panels.strip.importance
+    if importance is None:
+        found = pointwise(compute, student.r * t, student.s, student.v)
+        v = student.v
+    else:
+        a = (student.r * t).reshape(importance.size, -1)
+        found = jax.vmap(lambda a, w: pointwise(compute, a, student.s, w * student.v))(a, importance)
+        found = jax.tree.map(jnp.ravel, found)
+        w = jnp.repeat(importance, a.shape[1])
+        found = jax.tree.map(
+            lambda c: Channel(w * c.force, w * w * c.force_squared, w * c.curvature),
+            found,
+            is_leaf=lambda c: isinstance(c, Channel),
+        )
+        v = w * student.v  # where each line's channel is taken
+    channel, slopes = found if sloped else (found, None)
+    sums = _Sums(
+        force_t=jnp.sum(channel.force * w0 * t),
+        force_second=jnp.zeros_like(student.r) if aligned else jnp.sum(channel.force * second),
+        squared=jnp.sum(channel.force_squared * w0),
+        curvature=jnp.sum(channel.curvature * w0),
+    )
+    if slopes is None:
+        return sums, None
+    by_a, by_s, by_v = slopes
+    by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((student.s, by_s), (v, by_v)))
+    second_across = weight * jnp.where(frame.probe, (line.u2 - frame.cos_psi * t * line.u1) / student.sine, across2)
+    return sums, _Slopes(
+        curvature_tt=jnp.sum(channel.curvature * (w0 * t * t)),
+        curvature_t_across=jnp.sum(channel.curvature * (w1 * t)),
+        curvature_t_second=jnp.sum(channel.curvature * (second * t)),
+        curvature_second_across=jnp.sum(channel.curvature * second_across),
+        force_t_s=jnp.sum(by_s.force * (w0 * t)),
+        force_t_v=jnp.sum(by_v.force * (w0 * t)),
+        force_second_s=jnp.sum(by_s.force * second),
+        force_second_v=jnp.sum(by_v.force * second),
+        squared_t=jnp.sum(by_a.force_squared * w0 * t),
+        squared_across=jnp.sum(by_a.force_squared * w1),
+        squared_s=jnp.sum(by_s.force_squared * w0),
+        squared_v=jnp.sum(by_v.force_squared * w0),
+        curvature_t=jnp.sum(by_a.curvature * w0 * t),
+        curvature_across=jnp.sum(by_a.curvature * w1),
+        curvature_s=jnp.sum(by_s.curvature * w0),
+        curvature_v=jnp.sum(by_v.curvature * w0),
     )
 
 
-def _channel(compute: Any, fields: _Fields) -> Any:
-    """A pointwise function of (a, s, V) of one loss at the fields, V times the importance of each line."""
-    a, s, v = fields.r * fields.t, fields.s, fields.v
-    if fields.importance is None:
-        return pointwise(compute, a, s, v)
-    by_strip = a.reshape(fields.importance.size, -1)
-    found = jax.vmap(lambda a, importance: pointwise(compute, a, s, importance * v))(by_strip, fields.importance)
-    return jax.tree.map(jnp.ravel, found)
+def _sums_in_blocks(
+    loss: str, alpha_prune: Array, panels: Panels, student: _Student, *, aligned: bool
+) -> tuple[_Sums, _Slopes]:
+    """The same over all panels that are crossed by kept examples, a few at a time: most are not."""
+    order = jnp.argsort(~panels.crossed)
+    missing = -order.size % BLOCK
+    count = jnp.sum(panels.crossed)
+    order = jnp.pad(order, (0, missing), mode="edge")
 
+    def add(state: Any) -> Any:
+        i, sums = state
+        some = panels.at(jax.lax.dynamic_slice_in_dim(order, i * BLOCK, BLOCK))
+        there = i * BLOCK + jnp.arange(BLOCK) < count
+        some = some._replace(right=jnp.where(there, some.right, some.left))
+        more = _sums(loss, alpha_prune, some, student, aligned=aligned, sloped=True)
+        return i + 1, jax.tree.map(jnp.add, sums, more)
 
-def _weighted(fields: _Fields, channel: Channel) -> Channel:
-    """The averages, or derivatives of them, with the weight of the loss."""
-    if fields.importance is None:
-        return channel
-    w = _per_line(fields)
-    return Channel(w * channel.force, w * w * channel.force_squared, w * channel.curvature)
-
-
-def _per_line(fields: _Fields) -> Array:
-    return jnp.repeat(fields.importance, fields.t.size // fields.importance.size)
+    zero = jnp.zeros_like(student.r)
+    nothing = (_Sums(*[zero] * len(_Sums._fields)), _Slopes(*[zero] * len(_Slopes._fields)))
+    return jax.lax.while_loop(lambda state: state[0] * BLOCK < count, add, (jnp.zeros_like(count), nothing))[1]
 
 
 def equations(
@@ -205,52 +275,50 @@ def equations(
     Returns:
         What vanishes at the solution, shape (4,).
     """
-    fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
-    channel = _weighted(fields, _channel(CHANNELS[loss], fields))
-    return _balance(fields, channel, lam, unknowns, features, aligned)[0]
+    student = _student(theta, unknowns, aligned)
+    panels = _panels(loss, strips, student, aligned)
+    sums, _ = _sums(loss, alpha_prune, panels, student, aligned=aligned, sloped=False)
+    return _balance(student, sums, lam, unknowns, features, aligned)
 
 
 def _balance(
-    fields: _Fields, channel: Channel, lam: Array, unknowns: Array, features: Hidden | Spectrum | None, aligned: bool
-) -> tuple[Array, Array, Array]:
-    """``equations``, and alpha_prune <force^2> and alpha_prune <M''>."""
-    r, t, w0 = fields.r, fields.t, fields.w0
-    squared, curvature = jnp.sum(channel.force_squared * w0), jnp.sum(channel.curvature * w0)
+    student: _Student, sums: _Sums, lam: Array, unknowns: Array, features: Hidden | Spectrum | None, aligned: bool
+) -> Array:
+    """``equations`` from the averages."""
+    r = student.r
     if features is not None:
-        answer = response_of(features, lam, curvature)
-        drag, excess = _in_frame(fields, answer)
+        answer = response_of(features, lam, sums.curvature)
+        drag, excess = _in_frame(student, answer)
         pull = drag.times(r, jnp.zeros_like(r))
-        square = answer.spread * squared + excess.along * r * r
-        value = jnp.stack(
+        square = answer.spread * sums.squared + excess.along * r * r
+        return jnp.stack(
             [
-                jnp.sum(channel.force * w0 * t) - pull[0],
-                jnp.zeros_like(r) if aligned else jnp.sum(channel.force * fields.second) - _second(fields, *pull),
+                sums.force_t - pull[0],
+                jnp.zeros_like(r) if aligned else sums.force_second - _second(student, *pull),
                 0.5 * jnp.log(square) - unknowns[2],
                 jnp.log(answer.v) - unknowns[3],
             ]
         )
-        return value, squared, curvature
-    value = jnp.stack(
+    return jnp.stack(
         [
-            jnp.sum(channel.force * w0 * t) - lam * r,
-            jnp.zeros_like(r) if aligned else jnp.sum(channel.force * fields.second) - lam * r * fields.cosine,
-            0.5 * jnp.log(squared) + unknowns[3] - unknowns[2],
-            -jnp.log(lam + curvature) - unknowns[3],
+            sums.force_t - lam * r,
+            jnp.zeros_like(r) if aligned else sums.force_second - lam * r * student.cosine,
+            0.5 * jnp.log(sums.squared) + unknowns[3] - unknowns[2],
+            -jnp.log(lam + sums.curvature) - unknowns[3],
         ]
     )
-    return value, squared, curvature
 
 
-def _in_frame(fields: _Fields, answer: Response) -> tuple[Plane, Plane]:
+def _in_frame(student: _Student, answer: Response) -> tuple[Plane, Plane]:
     """The matrices D and E, or their derivatives, in the frame of the student."""
-    frame = (fields.cos_psi, fields.sin_psi)
+    frame = (student.frame.cos_psi, student.frame.sin_psi)
     drag = Plane.of(answer.drag_along, answer.drag_across, *frame)
     return drag, Plane.of(answer.excess_along, answer.excess_across, *frame)
 
 
-def _second(fields: _Fields, along: Array, across: Array) -> Array:
+def _second(student: _Student, along: Array, across: Array) -> Array:
     """Component in the second direction of a vector with these components along and across the student."""
-    return fields.cosine * along + fields.sine * across
+    return student.cosine * along + student.sine * across
 
 
 def conditions(
@@ -263,46 +331,57 @@ def conditions(
     features: Hidden | Spectrum | None = None,
     *,
     aligned: bool,
+    in_blocks: bool = False,
 ) -> Conditions:
-    """``equations`` with their derivatives; the same arguments."""
-    fields = _fields(loss, alpha_prune, strips, theta, unknowns, aligned)
-    t, s, v, w0, w1, second = fields.t, fields.s, fields.v, fields.w0, fields.w1, fields.second
-    channel, slopes = _channel(with_slopes(CHANNELS[loss]), fields)
-    channel, by_a, by_s, by_v = (_weighted(fields, one) for one in (channel, *slopes))
-    v = v if fields.importance is None else v * _per_line(fields)  # where each line's channel is taken
-    by_s, by_v = (Channel(*(scale * f for f in by)) for scale, by in ((s, by_s), (v, by_v)))  # by log s and log V
-    value, squared, curvature = _balance(fields, channel, lam, unknowns, features, aligned)
-    tt, tv, second_t, vv = (-jnp.sum(channel.curvature * w) for w in (w0 * t * t, w1 * t, second * t, fields.second_v))
-    by_force = [[jnp.sum(by.force * w) for by in (by_s, by_v)] for w in (w0 * t, second)]
-    by_squared = [jnp.sum(f) for f in (by_a.force_squared * w0 * t, by_a.force_squared * w1)]
-    by_squared += [jnp.sum(by.force_squared * w0) for by in (by_s, by_v)]
-    by_curvature = [jnp.sum(f) for f in (by_a.curvature * w0 * t, by_a.curvature * w1)]
-    by_curvature += [jnp.sum(by.curvature * w0) for by in (by_s, by_v)]
+    """``equations`` with their derivatives; the same arguments.
+
+    Args:
+        loss: as in ``equations``; so the others.
+        alpha_prune: see there.
+        strips: see there.
+        theta: see there.
+        lam: see there.
+        unknowns: see there.
+        features: see there.
+        aligned: see there.
+        in_blocks: in a loop over what matters: several times as fast, and not to be differentiated.
+    """
+    student = _student(theta, unknowns, aligned)
+    panels = _panels(loss, strips, student, aligned)
+    if in_blocks:
+        sums, by = _sums_in_blocks(loss, alpha_prune, panels, student, aligned=aligned)
+    else:
+        sums, by = _sums(loss, alpha_prune, panels, student, aligned=aligned, sloped=True)  # type: ignore[assignment]
+    value = _balance(student, sums, lam, unknowns, features, aligned)
+    by_squared = jnp.stack([by.squared_t, by.squared_across, by.squared_s, by.squared_v])
+    by_curvature = jnp.stack([by.curvature_t, by.curvature_across, by.curvature_s, by.curvature_v])
+    along = jnp.stack([-by.curvature_tt, -by.curvature_t_across, by.force_t_s, by.force_t_v])
+    second = jnp.stack([-by.curvature_t_second, -by.curvature_second_across, by.force_second_s, by.force_second_v])
+    r, zero, one = student.r, jnp.zeros_like(student.r), jnp.ones_like(student.r)
     if features is not None:
-        curved, squares = jnp.stack(by_curvature), jnp.stack(by_squared)
-        answer, slope = with_slope(features, lam, curvature)
-        (drag, excess), (more_drag, more_excess) = _in_frame(fields, answer), _in_frame(fields, slope)
-        r, zero, one = fields.r, jnp.zeros_like(fields.r), jnp.ones_like(fields.r)
+        answer, slope = with_slope(features, lam, sums.curvature)
+        (drag, excess), (more_drag, more_excess) = _in_frame(student, answer), _in_frame(student, slope)
         more = more_drag.times(r, zero)
-        column = [_second(fields, *drag.times(one, zero)), _second(fields, *drag.times(zero, one))]
-        square = answer.spread * squared + excess.along * r * r
-        by_square = answer.spread * squares + (slope.spread * squared + more_excess.along * r * r) * curved
+        column = [_second(student, *drag.times(one, zero)), _second(student, *drag.times(zero, one))]
+        square = answer.spread * sums.squared + excess.along * r * r
+        by_square = answer.spread * by_squared
+        by_square = by_square + (slope.spread * sums.squared + more_excess.along * r * r) * by_curvature
         by_square = by_square + 2 * r * jnp.stack([excess.along, excess.mixed, zero, zero])
         rows = jnp.stack(
             [
-                jnp.stack([tt - drag.along, tv - drag.mixed, *by_force[0]]) - more[0] * curved,
-                jnp.stack([second_t - column[0], vv - column[1], *by_force[1]]) - _second(fields, *more) * curved,
+                along - jnp.stack([drag.along, drag.mixed, zero, zero]) - more[0] * by_curvature,
+                second - jnp.stack([*column, zero, zero]) - _second(student, *more) * by_curvature,
                 by_square / (2 * square) - jnp.array([0.0, 0.0, 1.0, 0.0]),
-                slope.v / answer.v * curved - jnp.array([0.0, 0.0, 0.0, 1.0]),
+                slope.v / answer.v * by_curvature - jnp.array([0.0, 0.0, 0.0, 1.0]),
             ]
         )
         return Conditions(value, rows)
     rows = jnp.stack(
         [
-            jnp.stack([tt - lam, tv, *by_force[0]]),
-            jnp.stack([second_t - lam * fields.cosine, vv - lam * fields.sine, *by_force[1]]),
-            jnp.stack(by_squared) / (2 * squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
-            -jnp.stack(by_curvature) / (lam + curvature) - jnp.array([0.0, 0.0, 0.0, 1.0]),
+            along - lam * jnp.array([1.0, 0.0, 0.0, 0.0]),
+            second - lam * jnp.stack([student.cosine, student.sine, zero, zero]),
+            by_squared / (2 * sums.squared) + jnp.array([0.0, 0.0, -1.0, 1.0]),
+            -by_curvature / (lam + sums.curvature) - jnp.array([0.0, 0.0, 0.0, 1.0]),
         ]
     )
     return Conditions(value, rows)
@@ -371,7 +450,9 @@ def minimise_loss(
 
     def turn(path: _Path) -> _Path:
         trial = path.trial
-        equations = conditions(loss, alpha_prune, strips, theta, path.lam, trial, features, aligned=aligned)
+        equations = conditions(
+            loss, alpha_prune, strips, theta, path.lam, trial, features, aligned=aligned, in_blocks=True
+        )
         step = newton_step(equations, equations.value, trial)
         length = jnp.hypot(jnp.hypot(trial[0], trial[1]), jnp.exp(trial[2]))
         size = jnp.max(jnp.abs(step) / jnp.stack([length, length, jnp.ones_like(length), jnp.ones_like(length)]))
