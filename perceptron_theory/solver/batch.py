@@ -19,7 +19,7 @@ __all__ = ["for_each_point"]
 CHUNK = 256  # points sent to the device at once
 
 GROUPS_FOLLOWED = 160  # groups of one call where each starts from the one before
-LEAST_FOLLOWED = 1024  # points from which on neighbours are close enough to start from
+LEAST_FOLLOWED = 1024  # points of the whole domain from which on neighbours are close enough to start from
 
 OnePoint = Callable[..., dict[str, jax.Array]]
 Follow = Callable[[Any, dict[str, jax.Array]], Any]
@@ -32,6 +32,7 @@ def for_each_point(
     lanes: int,
     follow: Follow | None = None,
     order: Callable[[int], np.ndarray] | None = None,
+    least_followed: int = LEAST_FOLLOWED,
 ) -> dict[str, np.ndarray]:
     """Apply ``one`` to each row of ``arguments`` in double precision.
 
@@ -44,6 +45,7 @@ def for_each_point(
             arguments with a hint from there; on a CPU.
         order: for the number of points that a lane takes one after the other, the rows in an order in which
             neighbours stand beside each other; they are then worked off in that order.
+        least_followed: number of points below which neither of these two is used.
 
     Returns:
         Dictionary of float64 arrays, one row per point.
@@ -53,7 +55,7 @@ def for_each_point(
     on_cpu = device.platform == "cpu"
     chunk = CHUNK if on_cpu else 16 * CHUNK
     num_points = jax.tree.leaves(arguments)[0].shape[0]
-    if not on_cpu or num_points < LEAST_FOLLOWED:
+    if not on_cpu or num_points < least_followed:
         follow = order = None
     num_threads = _num_cores() if on_cpu else 1
     a_call = min(chunk, max(lanes, -(-num_points // num_threads)))

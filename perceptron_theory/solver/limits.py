@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
 from perceptron_theory.features import Spectrum
 from perceptron_theory.solver import separation
 from perceptron_theory.solver.batch import OnePoint, for_each_point
 from perceptron_theory.solver.feature_response import hidden_of
+from perceptron_theory.solver.neighbours import from_loss_nearby, from_margin_nearby, in_a_chain, in_runs
 from perceptron_theory.solver.points import Floats, lanes_of
 from perceptron_theory.solver.saddle_point import Point, order_parameters, unknowns_of
 
@@ -67,13 +67,21 @@ def solve_points(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats
         check_separable(points)
         solved, points = as_regularised(kind, points)
         if solved != kind:
-            found = for_each_point(solver_of(solved, aligned), (points,), lanes=lanes_of(solved, points, aligned))
+            found = _solved(solved, points, aligned=aligned)
             return found | {"converged": found["converged"] * limit_met(found)}
-    lanes = lanes_of(kind, points, aligned)
+    return _solved(kind, points, aligned=aligned)
+
+
+def _solved(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats]:
+    """Every point for itself, or from the student of a point nearby."""
+    one, lanes = solver_of(kind, aligned), lanes_of(kind, points, aligned)
     if kind == "max-margin" and aligned:
-        order = partial(_neighbours, points)
-        return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes, follow=_from_neighbour, order=order)
-    return for_each_point(solver_of(kind, aligned), (points,), lanes=lanes)
+        order = partial(in_runs, points)
+        return for_each_point(one, (points,), lanes=lanes, follow=from_margin_nearby, order=order)
+    if kind in ("hinge", "logistic") and points.known is None and lanes == 1:
+        rows, points = in_a_chain(points)
+        return for_each_point(one, (points,), lanes=1, follow=from_loss_nearby, order=lambda _: rows, least_followed=1)
+    return for_each_point(one, (points,), lanes=lanes)
 
 
 def check_separable(points: Point) -> None:
@@ -129,25 +137,6 @@ def solved_unknowns(kind: str, points: Point, *, aligned: bool) -> Floats:
             f"{points.alpha_prune[i]:.6g}, theta = {points.theta[i]:.6g}, {kind}"
         )
     return np.asarray(unknowns_of(kind, *(found[name] for name in ("r", "omega", "s", "v"))))
-
-
-def _from_neighbour(arguments: Any, before: dict[str, jax.Array]) -> Any:
-    """Points that start from the students found for those before them, where there are such."""
-    (points,) = arguments
-    found = before["converged"] == 1
-    near_r, near_x = (jnp.where(found, before[name], 0.0) for name in ("r", "x"))
-    return (points._replace(near_r=near_r, near_x=near_x),)
-
-
-def _neighbours(points: Point, in_turn: int) -> NDArray[np.int64]:
-    """An order in which points with similar rules and similar numbers of examples follow each other.
-
-    Rules are sorted into runs of ``in_turn`` points, and each run by its numbers of examples, up and down in turns.
-    """
-    by_rule = np.lexsort((points.strips.upper[:, 0], points.strips.lower[:, 0]))
-    run = np.empty(by_rule.size, np.int64)
-    run[by_rule] = np.arange(by_rule.size) // in_turn
-    return np.lexsort((np.where(run % 2 == 0, points.alpha_prune, -points.alpha_prune), run))
 
 
 def thresholds(points: Point) -> Floats:

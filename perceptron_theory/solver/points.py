@@ -228,7 +228,7 @@ def flat_points(
 def lanes_of(kind: str, points: Point, aligned: bool) -> int:
     """Points solved side by side: as many as fill the vector units, fewer where a point has many strips."""
     num_strips = points.strips.lower.shape[-1]
-    lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 8, "logistic": 1}[kind]
+    lanes = {"max-margin": 32 if aligned else 8, "square": 8, "hinge": 1, "logistic": 1}[kind]
     return max(1, lanes * 2 // max(2, num_strips))
 
 

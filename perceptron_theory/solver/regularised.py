@@ -40,7 +40,7 @@ from perceptron_theory.solver.loss_channels import CHANNELS, LOGISTIC_STEPS, Cha
 from perceptron_theory.solver.max_margin import across_moments, select
 from perceptron_theory.solver.quadrature import Panels, Strips, kept_panels, lines_on
 
-__all__ = ["LossMinimum", "conditions", "equations", "minimise_loss", "newton_step"]
+__all__ = ["LossMinimum", "Nearby", "conditions", "equations", "minimise_loss", "newton_step"]
 
 BLOCK = 4  # panels taken at a time
 MAX_STEPS = 1500
@@ -94,6 +94,14 @@ class Conditions(NamedTuple):
 
     value: Array  # shape (4,); vanishes at the solution
     jacobian: Array  # shape (4, 4): derivatives by displacements along and across the student, log s and log V
+
+
+class Nearby(NamedTuple):
+    """The student of a point nearby."""
+
+    unknowns: Any  # as in ``LossMinimum``
+    there: Any  # whether they are known
+    close: Any  # whether that point is near enough
 
 
 class _Student(NamedTuple):
@@ -431,6 +439,7 @@ def minimise_loss(
     lam: Array,
     features: Hidden | Spectrum | None = None,
     known: tuple[Array, Array] | None = None,
+    near: Nearby | None = None,
     *,
     aligned: bool,
 ) -> LossMinimum:
@@ -445,6 +454,7 @@ def minimise_loss(
         features: see there.
         known: unknowns of this point at a larger lambda, and that lambda, from which the path goes on; None starts
             it at strong regularisation.
+        near: the student of a point nearby, at which Newton's method is tried first.
         aligned: see there.
     """
 
@@ -529,5 +539,8 @@ def minimise_loss(
         settled=jnp.zeros_like(alpha_prune, dtype=bool),
         num_steps=count,
     )
+    if near is not None:  # a last stage that, where it is lost, is begun anew as the first
+        tried = first._replace(stage=3 * stage, lam=lam, trial=near.unknowns)
+        first = select(near.there & near.close, tried, first)
     end = jax.lax.while_loop(lambda path: ~path.settled & (path.num_steps < MAX_STEPS), turn, first)
     return LossMinimum(end.trial, end.size, end.settled, end.num_steps)

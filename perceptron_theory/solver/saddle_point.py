@@ -48,6 +48,7 @@ class Point(NamedTuple):
     near_x: Any
     features: Any = None  # what the student sees of the features; None is all of them, of equal variance
     known: Any = None  # unknowns of a regularised student at a larger lambda, and that lambda; None where there is none
+    near: Any = None  # the regularised student of a point nearby (``regularised.Nearby``); None where there is none
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -124,7 +125,15 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         status = jnp.stack([finite, jnp.zeros_like(finite), jnp.ones_like(finite)])
     else:
         least = regularised.minimise_loss(
-            kind, point.alpha_prune, point.strips, point.theta, point.lam, point.features, point.known, aligned=aligned
+            kind,
+            point.alpha_prune,
+            point.strips,
+            point.theta,
+            point.lam,
+            point.features,
+            point.known,
+            point.near,
+            aligned=aligned,
         )
         unknowns = least.unknowns
         status = jnp.stack([least.converged.astype(float), least.residual, least.num_steps.astype(float)])
