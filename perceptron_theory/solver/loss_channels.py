@@ -86,7 +86,8 @@ def _logistic_averages(a: Array, s: Array, v: Array) -> tuple[Channel, tuple[Cha
         weight = half * _WEIGHTS[:, None] * normal_pdf(g) * bend / s
         cf = c * f
         values = (f, f * f, c, cf, q, g * c, g * cf, g * q, cf * f, q * f, c * c)
-        return i + 1, tuple(total + jnp.sum(weight * value, axis=0) for total, value in zip(sums, values, strict=True))
+        more = _all_sums(tuple(weight * value for value in values))
+        return i + 1, tuple(total + part for total, part in zip(sums, more, strict=True))
 
     nothing: tuple[Array, ...] = (jnp.zeros_like(a),) * 11
     sums = jax.lax.while_loop(lambda state: state[0] < count, add, (jnp.zeros_like(count), nothing))[1]
@@ -99,6 +100,12 @@ def _logistic_averages(a: Array, s: Array, v: Array) -> tuple[Channel, tuple[Cha
 
 
 knows_its_slopes(logistic_channel, _logistic_averages)
+
+
+def _all_sums(values: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Sums over the first axis of arrays, in one loop on a CPU: what is common to the arrays is evaluated once."""
+    zero = np.zeros((), values[0].dtype)
+    return jax.lax.reduce(values, (zero,) * len(values), lambda a, b: jax.tree.map(jnp.add, a, b), (0,))
 
 
 def _logistic_breaks(a: Array, s: Array, v: Array) -> tuple[Array, Array]:
@@ -129,8 +136,8 @@ def _logistic_output(omega: Array, v: Array) -> Array:
     low, high = grid[i], grid[i] + 1
     h = low + (omega - table[i]) / (table[i + 1] - table[i])
     for _ in range(6):
-        slope = 1 + v * jax.nn.sigmoid(h) * jax.nn.sigmoid(-h)
-        h = jnp.clip(h - (omega_of(h) - omega) / slope, low, high)
+        f = jax.nn.sigmoid(-h)
+        h = jnp.clip(h - (h - v * f - omega) / (1 + v * f * (1 - f)), low, high)
     return jnp.where(omega < table[0], omega + v, jnp.where(omega > table[-1], omega, h))
 
 

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import expit, ndtr, ndtri
 
+from data_pruning import keep_rule
 from perceptron_theory import (
     HingeLoss,
     KeepEasy,
@@ -21,10 +22,10 @@ from perceptron_theory import (
     separability_threshold,
     solve,
 )
-from perceptron_theory.solver import loss_channels
+from perceptron_theory.solver import evaluation, loss_channels, regularised
 from perceptron_theory.solver.batch import for_each_point
 from perceptron_theory.solver.limits import solver_of
-from perceptron_theory.solver.points import flat_points, lanes_of
+from perceptron_theory.solver.points import flat_points, lanes_of, parts_of
 
 POINTS = json.loads((Path(__file__).parent / "regularised_students.json").read_text())["points"]
 RULES = {"hard": KeepHard, "easy": KeepEasy}
@@ -327,3 +328,62 @@ def test_logistic_quadrature_is_fine_enough(monkeypatch):
     for before, case in zip(coarse, cases, strict=True):
         for x, y in zip(before, channel(*case), strict=True):
             np.testing.assert_allclose(x, y, rtol=1e-7, atol=1e-13)
+
+
+def test_slopes_of_the_logistic_averages_are_their_derivatives():
+    """The formulas for the derivatives by field, spread and V against automatic differentiation of the averages."""
+    import jax
+    import jax.numpy as jnp
+
+    a = np.linspace(-6, 9, 11)
+    with jax.enable_x64(True):
+        for s, v in ((0.1, 0.2), (1.5, 3.0), (4.0, 200.0)):
+            at = (jnp.asarray(a), jnp.asarray(s), jnp.asarray(v))
+            _, slopes = evaluation.with_slopes(loss_channels.logistic_channel)(*at)
+            for i, slope in enumerate(slopes):
+                direction = tuple(jnp.ones_like(x) if i == j else jnp.zeros_like(x) for j, x in enumerate(at))
+                _, expected = jax.jvp(loss_channels.logistic_channel, at, direction)
+                for x, y in zip(slope, expected, strict=True):
+                    # two quadratures of one integral
+                    np.testing.assert_allclose(x, y, rtol=1e-9, atol=5e-11)
+
+
+@pytest.mark.parametrize("loss", ["square", "hinge", "logistic"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_conditions_in_blocks_are_the_conditions(loss, weighted):
+    """Sums over the panels that kept examples cross, a few at a time, against sums over all; far from a solution."""
+    import jax
+
+    keep = keep_rule("proportional@1+weighted@0.5" if weighted else "window@0.6", 0.3)
+    (part,) = parts_of(np.array([30.0]), keep, np.array(0.4), SquareLoss(0.1), Labels(0.1), (1,))
+    point = jax.tree.map(lambda x: x[0], part.points)
+
+    def both(unknowns):
+        asked = (loss, point.alpha_prune, point.strips, point.theta, point.lam, unknowns)
+        return [regularised.conditions(*asked, aligned=False, in_blocks=each) for each in (False, True)]
+
+    with jax.enable_x64(True):
+        for unknowns in ([1.0, 0.2, -0.5, 0.1], [3.0, -0.8, -2.0, -1.0], [0.3, 0.9, 0.4, 2.0]):
+            whole, blocks = jax.jit(both)(np.array(unknowns))
+            np.testing.assert_allclose(whole.value, blocks.value, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(whole.jacobian, blocks.jacobian, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_panels", [1, 4, 7])
+def test_no_panel_is_counted_twice(num_panels):
+    """Where all are crossed and do not fill the last block."""
+    import jax
+
+    (part,) = parts_of(np.array([30.0]), KeepHard(0.3), np.array(0.4), HingeLoss(0.1), Labels(), (1,))
+    point = jax.tree.map(lambda x: x[0], part.points)
+
+    def both():
+        student = regularised._student(point.theta, jax.numpy.array([1.0, 0.2, -0.5, 0.1]), False)
+        panels = regularised._panels("hinge", point.strips, student, False)
+        panels = panels.at(jax.numpy.argsort(~panels.crossed)[:num_panels])
+        whole = regularised._sums("hinge", point.alpha_prune, panels, student, aligned=False, sloped=True)
+        return whole, regularised._sums_in_blocks("hinge", point.alpha_prune, panels, student, aligned=False)
+
+    with jax.enable_x64(True):
+        whole, blocks = jax.jit(both)()
+    np.testing.assert_allclose(jax.tree.leaves(whole), jax.tree.leaves(blocks), rtol=1e-12, atol=1e-14)

@@ -11,9 +11,10 @@ from scipy.special import ndtri
 
 from perceptron_theory import KeepEasy, KeepHard, KeepRandom, KeepWindow, Labels
 from perceptron_theory.solver.kept_set import kept_set
-from perceptron_theory.solver.quadrature import _interval_moments, kept_lines, normal_cdf, normal_pdf
+from perceptron_theory.solver.quadrature import _interval_moments, kept_lines, kept_panels, normal_cdf, normal_pdf
 
 LINES = jax.jit(kept_lines, static_argnames="aligned")
+PANELS = jax.jit(kept_panels, static_argnames="aligned")
 MOMENTS = jax.jit(_interval_moments)
 SLOPES = jax.jit(
     lambda v, h: [jax.jvp(_interval_moments, (v, h), t)[1] for t in ((1 + 0 * v, 0 * h), (0 * v, 1 + 0 * h))]
@@ -144,3 +145,27 @@ def test_mean_fields_of_what_is_kept(omega):
     second = z if abs(np.sin(theta - omega)) > 0.1 else v
     expected = [np.sum(weight * t), np.sum(weight * second)]
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-6, 0.02, 0.7, 1.5])
+@pytest.mark.parametrize("flips", [0.0, 0.2])
+def test_panels_that_nothing_crosses_carry_nothing(theta, flips):
+    """They are left out of the sums of regularised students: thin strips, rare examples, students on either side."""
+    rng = np.random.default_rng(4)
+    aligned = theta == 0
+    num_left_out = 0
+    with jax.enable_x64(True):
+        for _ in range(12):
+            f = 10 ** rng.uniform(-3, 0)
+            lower = rng.uniform(0, 1 - f)
+            keep = [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)][rng.integers(4)]
+            strips = kept_set(keep, theta, Labels(flips), aligned=aligned).strips._replace(origin=0.0)
+            omega = 0.0 if aligned else float(rng.uniform(-1.2, theta))
+            asked = (strips, theta, 1.0, omega, np.sort(rng.uniform(-3, 3, 6)), np.float64(rng.uniform(1, 8)))
+            panels = PANELS(*asked, aligned=aligned)
+            line = jax.tree.map(lambda a: np.asarray(a).reshape(-1, 28), LINES(*asked, aligned=aligned))
+            out = ~np.asarray(panels.crossed)
+            mass = np.abs(line.weight * np.array([line.u0, line.u1, line.u2])).sum(axis=2)
+            assert mass[:, out].max(initial=0.0) <= 1e-25 * mass.max()
+            num_left_out += out.sum() / out.size
+    assert num_left_out / 12 > 0.3

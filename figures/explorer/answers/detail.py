@@ -19,7 +19,9 @@ DETAILS = ("quick", "full")
 NUM_KEPT_ANSWERS = 256
 
 # milliseconds that a point takes per strip of kept examples, on two busy cores (benchmarks/explorer.py)
-COST = {"max-margin": 0.5, "square": 0.06, "hinge": 3.6, "logistic": 60.0}
+COST = {"max-margin": 0.5, "square": 0.06, "hinge": 0.5, "logistic": 3.0}
+# how much more it takes on a grid so coarse that no point starts from the student of another (solver/neighbours.py)
+SPARSE = {"max-margin": 1.0, "square": 1.0, "hinge": 2.4, "logistic": 1.5}
 BUDGET = {"quick": 40.0, "full": 4000.0}  # milliseconds of one curve
 
 
@@ -44,7 +46,9 @@ def num_strips(question: Question, keep: KeepRule) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def affordable(question: Question, keep: KeepRule, detail: Detail, most: int, *, times: float = 1.0) -> int:
+def affordable(
+    question: Question, keep: KeepRule, detail: Detail, most: int, *, times: float = 1.0, sparse: bool = False
+) -> int:
     """How many points of a rule fit into the time of a detail, at most ``most``; fewer than 3 are none.
 
     Args:
@@ -53,8 +57,10 @@ def affordable(question: Question, keep: KeepRule, detail: Detail, most: int, *,
         detail: "quick" or "full".
         most: number of points that are enough.
         times: how often each point is solved, or part of the time that may be used, inverse.
+        sparse: whether the points are far from each other.
     """
     cost = COST[question.student] * num_strips(question, keep) * times
+    cost *= SPARSE[question.student] if sparse else 1
     count = min(most, int(BUDGET[detail] / cost))
     return count if count >= 3 else 0
 

@@ -33,6 +33,7 @@ def frontier_grid(question: Question, rule: str, detail: Detail) -> tuple[np.nda
         detail,
         most,
         times=times * (0.7 if detail == "quick" else 0.25),
+        sparse=detail == "quick",
     )
     num_kept = min(NUM_KEPT[detail], round((count / NUM_FRACTIONS[detail] * NUM_KEPT[detail]) ** 0.5))
     num_fractions = min(NUM_FRACTIONS[detail], count // num_kept if num_kept else 0)

@@ -25,7 +25,8 @@ def phase_grid(question: Question, detail: Detail) -> tuple[np.ndarray, np.ndarr
     """
     most = NUM_ALPHAS[detail] * NUM_FRACTIONS[detail]
     part = 0.6 if detail == "quick" else 0.4
-    count = affordable(question, rule_at("easy", 0.3), detail, most, times=part)
+    sparse = detail == "quick"
+    count = affordable(question, rule_at("easy", 0.3), detail, most, times=part, sparse=sparse)
     num_fractions = min(NUM_FRACTIONS[detail], int((count * NUM_FRACTIONS[detail] / NUM_ALPHAS[detail]) ** 0.5))
     num_alphas = min(NUM_ALPHAS[detail], count // num_fractions if num_fractions else 0)
     if num_fractions < 3 or num_alphas < 3:
@@ -33,7 +34,7 @@ def phase_grid(question: Question, detail: Detail) -> tuple[np.ndarray, np.ndarr
     count = num_alphas * num_fractions
     names = rules_compared(question)
     patience = part if detail == "quick" else part / 4  # rules of many windows are waited for in the end
-    if len(names) > 3 and affordable(question, question.keep, detail, count, times=patience) < count:
+    if len(names) > 3 and affordable(question, question.keep, detail, count, times=patience, sparse=sparse) < count:
         names = names[:3]
     return np.geomspace(*ALPHAS, num_alphas), np.geomspace(*FRACTIONS, num_fractions), names
 
