@@ -62,7 +62,7 @@ def least_squares(
         aligned: as ``kept_lines``; then B = 0.
 
     Returns:
-        (A, B, log s, log V), shape (4,), as ``regularised.minimise_loss`` finds them.
+        (A, B, log s, log V), shape (4,), as ``loss_search.minimise_loss`` finds them.
     """
     t, w0, w1, w2 = _lines(strips, theta, aligned)
     weight = jnp.ones_like(t) if strips.importance is None else _per_line(strips.importance, t)

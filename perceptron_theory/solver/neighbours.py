@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from perceptron_theory.solver.regularised import Nearby
+from perceptron_theory.solver.loss_search import Nearby
 from perceptron_theory.solver.saddle_point import Point
 
 __all__ = ["from_loss_nearby", "from_margin_nearby", "in_a_chain", "in_runs"]

@@ -1,7 +1,7 @@
 """The saddle point of one student as a differentiable function: search, equations and implicit differentiation.
 
-``student_unknowns`` finds the student of one point by the search of its kind (``max_margin`` or ``regularised``); its
-derivatives follow from the equations that the student meets: they stay met when the point moves.
+``student_unknowns`` finds the student of one point by the search of its kind (``margin_search`` or ``loss_search``);
+its derivatives follow from the equations that the student meets: they stay met when the point moves.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from perceptron_theory.features import Spectrum
 from perceptron_theory.solver import max_margin, regularised, separation
 from perceptron_theory.solver.feature_response import length_of
 from perceptron_theory.solver.least_squares import least_squares
+from perceptron_theory.solver.loss_search import minimise_loss
 from perceptron_theory.solver.margin_search import maximise_margin
 from perceptron_theory.solver.quadrature import Strips
 
@@ -48,7 +49,7 @@ class Point(NamedTuple):
     near_x: Any
     features: Any = None  # what the student sees of the features; None is all of them, of equal variance
     known: Any = None  # unknowns of a regularised student at a larger lambda, and that lambda; None where there is none
-    near: Any = None  # the regularised student of a point nearby (``regularised.Nearby``); None where there is none
+    near: Any = None  # the regularised student of a point nearby (``loss_search.Nearby``); None where there is none
 
 
 def order_parameters(kind: str, aligned: bool, point: Point) -> dict[str, jax.Array]:
@@ -124,7 +125,7 @@ def student_unknowns(kind: str, aligned: bool, point: Point) -> tuple[jax.Array,
         finite = jnp.all(jnp.isfinite(unknowns)).astype(float)
         status = jnp.stack([finite, jnp.zeros_like(finite), jnp.ones_like(finite)])
     else:
-        least = regularised.minimise_loss(
+        least = minimise_loss(
             kind,
             point.alpha_prune,
             point.strips,
