@@ -6,8 +6,8 @@ alpha_prune log-uniform in [1e-3, 1e5] (the max-margin student with flipped labe
 separability), f log-uniform in [1e-4, 1], lambda log-uniform in [1e-8, 1e3], theta = 0 for a third of the points and
 uniform in [0, 90] degrees for the others; keep-hard, keep-easy and keep-random, without flips and with a tenth of the
 labels flipped.  Every failing point is printed.  Exits with status 1 if a student fails at more than 1 in 1,000, the
-square loss at any.  On two shared cores 1,000 points a line take at most 2 s for the square loss, 8 s for max-margin, 7 s
-for hinge loss and 30 s for logistic loss: see ``--students``.
+square loss at any.  On two shared cores 1,000 points a line take at most 2 s for the square loss, 8 s for max-margin,
+7 s for hinge loss and 30 s for logistic loss: see ``--students``.
 """
 
 from __future__ import annotations
