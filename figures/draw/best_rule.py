@@ -64,9 +64,9 @@ def phase_diagram(phase: Results, validation: Results) -> Figure:
                     axes.contour(alpha, f, values[j].T, inside, colors="white", linewidths=0.9)
                 at = where(validation, rule=("window", "policy"), student="max-margin", theta=float(theta))
                 x, y = validation["alpha_tot"][at], validation["f"][at]
-                axes.plot(
-                    x, y, linestyle="none", marker="o", color="white", markeredgecolor="black", clip_on=False, zorder=4
-                )
+                if x.size:  # no points that are not clipped would leave the axes no room
+                    looks = {"color": "white", "markeredgecolor": "black", "clip_on": False, "zorder": 4}
+                    axes.plot(x, y, linestyle="none", marker="o", **looks)
                 axes.set(xscale="log", yscale="log", xlim=(alpha[0], alpha[-1]), ylim=(f[0], f[-1]))
                 axes.set_xticks([2, 5, 10, 20, 50, 100, 200], ["2", "5", "10", "20", "50", "100", "200"])
                 plain_ticks(axes, f[0], f[-1])

@@ -77,7 +77,7 @@ def register_answers(app: Dash, find: Find) -> None:
             return of_all, no_update, no_update
         edges, labels, shares = class_counts(collection, choice.score)
         names = [collection.class_name(one) for one in labels]
-        said = "By class, the highest median on top"
+        said = "Per cent of a class in each bin, the class of the highest median on top"
         if len(names) > MOST_ROWS:
             said += f": the {MOST_ROWS} hardest of {len(names):,} classes"
         return of_all, said, class_chart(edges, names, shares, title)

@@ -46,12 +46,17 @@ def controls(collection: Collection, view: View) -> html.Div:
         {"label": collection.class_name(label), "value": label} for label in range(min(data.num_classes, FEW_CLASSES))
     ]
     scored = [
-        _labelled("Score", _choices("images-score", list(collection.scores), choice.score)),
-        _labelled("Keep rule", _choices("images-kind", {k.name: k.label for k in RULE_KINDS}, parts.kind)),
+        _labelled("Score", "images-score", _choices("images-score", list(collection.scores), choice.score)),
+        _labelled(
+            "Keep rule", "images-kind", _choices("images-kind", {k.name: k.label for k in RULE_KINDS}, parts.kind)
+        ),
         html.Div(_number(parts), id="images-number-box"),
-        _labelled("Weights of the losses", _text("images-power", parts.power, "none; or their power, as 1")),
+        _labelled(
+            "Weights of the losses", "images-power", _text("images-power", parts.power, "none; or their power, as 1")
+        ),
         _labelled(
             "Fraction kept",
+            "images-fraction",
             html.Div(
                 [_slider("images-fraction-slider", choice.f), _text("images-fraction", f"{choice.f:g}")],
                 className="slider-and-box",
@@ -59,6 +64,7 @@ def controls(collection: Collection, view: View) -> html.Div:
         ),
         _labelled(
             "Least share of a class",
+            "images-share",
             html.Div(
                 [
                     _slider("images-share-slider", choice.min_class_share),
@@ -68,7 +74,7 @@ def controls(collection: Collection, view: View) -> html.Div:
             ),
             "1: each class keeps the same fraction; 0: all are ranked together",
         ),
-        _labelled("Seed", _text("images-seed", str(choice.seed)), "of ties and random choices"),
+        _labelled("Seed", "images-seed", _text("images-seed", str(choice.seed)), "of ties and random choices"),
         html.Div(
             dcc.Checklist(
                 [{"label": "drop duplicates first", "value": "among"}],
@@ -82,7 +88,11 @@ def controls(collection: Collection, view: View) -> html.Div:
         [
             html.H2(data.name),
             html.P([about, f", {data.num_classes:,} classes"], className="about"),
-            _labelled("Class shown", dcc.Dropdown(classes, view.label, id="images-class", placeholder="all classes")),
+            _labelled(
+                "Class shown",
+                "images-class",
+                dcc.Dropdown(classes, view.label, id="images-class", placeholder="all classes"),
+            ),
             html.Div(scored, style={} if collection.scores else {"display": "none"}),
             html.P(id="images-complaint", role="alert", className="complaint"),
             html.P(id="images-summary", className="images-summary", **LIVE),
@@ -104,9 +114,9 @@ def _downloads(collection: Collection) -> list[Any]:
     ]
 
 
-def _labelled(name: str, control: Any, hint: str = "") -> html.Div:
+def _labelled(name: str, of: str, control: Any, hint: str = "") -> html.Div:
     said = [html.Small(hint)] if hint else []
-    return html.Div([html.Label(name), control, *said], className="control")
+    return html.Div([html.Label(name, htmlFor=of), control, *said], className="control")
 
 
 def _choices(name: str, options: list[str] | dict[str, str], value: str) -> dcc.Dropdown:
@@ -131,7 +141,7 @@ def _number(parts: RuleParts) -> list[Any]:
         hint = kind_of(parts.kind).hint
     except ValueError:
         hint = ""
-    control = _labelled("Number of the rule", _text("images-number", parts.number), hint)
+    control = _labelled("Number of the rule", "images-number", _text("images-number", parts.number), hint)
     return [control] if hint else [html.Div(control, style={"display": "none"})]
 
 

@@ -98,7 +98,7 @@ def fit_contours(curves: PruningCurves, levels: Floats, gamma: float) -> Contour
         [[log_densities(d, e, level) for level in levels] for d, e in zip(curves.density, curves.errors, strict=True)]
     )  # (network, level, seed)
     above = 1 - (curves.unpruned_error[:, None] / levels) ** (2 / gamma)
-    logs += 0.5 * np.log(above)[..., None]
+    logs += 0.5 * np.log(np.where(above > 0, above, np.nan))[..., None]
     there = np.isfinite(logs).all(axis=(1, 2))
     sizes = np.stack([np.log(curves.depth), np.log(curves.width)], axis=1)[there]
     varied = [column for column in range(2) if np.ptp(sizes[:, column]) > 0] if there.any() else []

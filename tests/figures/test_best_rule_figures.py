@@ -61,6 +61,14 @@ def test_phase_diagram_holds_best_windows(phase):
     assert np.all((phase["place"] >= 0) & (phase["place"] <= 1 + 1e-12))
 
 
+def test_phase_diagram_keeps_its_shape_where_no_window_was_simulated(phase):
+    """An empty line that is not clipped left the axes no room."""
+    only_hard = validate([Point(10.0, KeepHard(0.3), 0.0, 20, 4)]).results()
+    figure = best_rule_pictures.phase_diagram(phase, only_hard)
+    figure.draw_without_rendering()
+    assert all(axes.get_position().width > 0.4 for axes in figure.axes[:2])
+
+
 def test_kept_ranks_are_those_of_value_above_the_threshold(policies):
     assert policies["value"].shape == (1, 32)
     middle = (policies["ranks"][1:] + policies["ranks"][:-1]) / 2

@@ -66,7 +66,7 @@ def _steps(edges: Floats, numbers: Floats, name: str, colour: str, bins: list[An
 
 
 def class_chart(edges: Floats, names: Sequence[str], shares: Floats, name: str) -> dict[str, Any]:
-    """The distribution of the score in each class, as a row of colours; the class of the highest median on top."""
+    """Per cent of a class in each bin of the score, as a row of colours; the class of the highest median on top."""
     names, percent = list(names)[:MOST_ROWS], 100 * shares[:MOST_ROWS]
     coloured = np.where(percent > 0, np.log10(np.maximum(percent, 1e-12)), np.nan)
     low = np.floor(np.nanmin(coloured))
@@ -81,7 +81,7 @@ def class_chart(edges: Floats, names: Sequence[str], shares: Floats, name: str) 
         "colorscale": COLOURS,
         "ygap": 1,
         "colorbar": {
-            "title": {"text": "% of the class in a bin", "side": "right"},
+            "title": {"text": "%", "side": "top"},
             "tickvals": ticks,
             "ticktext": [f"{10.0**t:g}" for t in ticks],
             "thickness": 12,
@@ -157,7 +157,7 @@ def agreement_chart(x: Floats, y: Floats, counts: NDArray[np.int64], names: tupl
         "hovertemplate": "%{customdata:,} images: click to see them<extra></extra>",
         "colorscale": COLOURS,
         "colorbar": {
-            "title": {"text": "images", "side": "right"},
+            "title": {"text": "images", "side": "top"},
             "tickvals": list(range(7)),
             "ticktext": [f"{10**t:,}" for t in range(7)],
             "thickness": 12,
