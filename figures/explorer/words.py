@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from dash import html
 
 from data_pruning import Results
@@ -97,7 +98,7 @@ def about(view: str, question: Question, found: Results) -> Any:
     windows = [f"{low:.4f} to {high:.4f}" for low, high in zip(found["lower"], found["upper"], strict=True)]
     where = windows[0] if len(windows) == 1 else ", ".join(windows[:-1]) + f" and {windows[-1]}"
     errors = ", ".join(f"{100 * float(found[f'{name}_error']):.3g} % ({name})" for name in ("hard", "easy", "random"))
-    gap = float(found["gap"])
+    gap = max(float(found["gap"]), np.finfo(float).eps)  # rounding can make it negative
     return [
         html.Strong(f"Keep difficulty ranks {where}"),
         f": error {100 * float(found['error']):.3g} %, against {errors}. The certificate: to first order, no rule of "
