@@ -23,6 +23,7 @@ import numpy as np
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import sync_playwright
 
+from data_pruning.arguments import check_integer
 from figures.explorer import theory_page
 from figures.explorer.server import ADDRESS, open_server
 
@@ -75,13 +76,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moves", type=int, default=10, help="moves of the sliders in each picture")
     options = parser.parse_args()
+    check_integer("moves", options.moves, 1)
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        parser.error("there is no chromium here: install Debian's package of that name")
     server = open_server([theory_page.page()])
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print("milliseconds: median (least to most), and how many within 200")
     every: dict[str, list[float]] = {}
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         for student in STUDENTS:
             for view in VIEWS:
                 tab = browser.new_page()

@@ -25,6 +25,7 @@ from importlib import metadata  # noqa: E402
 
 import numpy as np  # noqa: E402
 
+from data_pruning.arguments import check_integer  # noqa: E402
 from perceptron_theory import HingeLoss, KeepEasy, KeepHard, KeepRule, LogisticLoss, MaxMargin, Student, solve  # noqa: E402
 
 STUDENTS: dict[str, Student] = {"max-margin": MaxMargin(), "hinge": HingeLoss(0.1), "logistic": LogisticLoss(0.1)}
@@ -49,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="interleaved repeats")
     rounds = parser.parse_args().rounds
+    check_integer("rounds", rounds, 1)
     print(f"{platform.processor() or platform.machine()}, one core of {os.cpu_count()}, ", end="")
     print(
         f"load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()}, jax {metadata.version('jax')}"

@@ -144,6 +144,15 @@ def test_every_control_of_the_rule_changes_what_is_kept(collection, open_tab, ad
     wait_for_link(tab, rule="random")
 
 
+def test_labels_lead_to_their_controls(open_tab, address):  # noqa: F811
+    tab = open_tab(address)
+    wait_for(tab, "summary", "600 of 1,200 images kept")
+    for name, place in (("Fraction kept", "fraction"), ("Least share of a class", "share"), ("Seed", "seed")):
+        assert tab.get_by_label(name, exact=True).get_attribute("id") == f"images-{place}"
+    lost = "[...document.querySelectorAll('.images-controls .control > label')].filter(l => !l.control).length"
+    assert tab.evaluate(lost) == 0
+
+
 def test_the_list_that_is_downloaded_is_the_one_that_prune_writes(collection, open_tab, address, tmp_path):  # noqa: F811
     tab = open_tab(f"{address}?rule=proportional@1%2Bweighted@1&f=0.25&min_class_share=0.5&seed=3&score=aum&tab=rule")
     wait_for(tab, "summary", "300 of 1,200 images kept")
