@@ -148,7 +148,7 @@ def _log_error_variance(trained: Trained, keep: KeepRule, labels: Labels) -> flo
 
     num_strips, num_windows = trained.strips.lower.shape[-1], keep.windows()[0].shape[-1]
     steps, top = bends(trained.loss, r, s, v)
-    lines = lines_of(trained.strips, trained.theta, r, trained.omega, steps, top, aligned=trained.aligned)
+    lines = lines_of(trained.strips, trained.theta, trained.omega, steps, top, aligned=trained.aligned)
     channel = _channel(trained, r * lines.t)
     window = np.repeat(np.arange(num_strips) % num_windows, lines.t.size // num_strips)
 

@@ -133,7 +133,7 @@ def numbers_in(trained: Trained, level: Floats) -> tuple[Floats, Floats]:
     for i, x in enumerate(level):
         steps = (x + s * np.array([-STEP, -STEP / 3, 0.0, STEP / 3])) / r
         top = (x + s * REACH) / r
-        lines = lines_of(trained.strips, trained.theta, r, trained.omega, steps, top, aligned=trained.aligned)
+        lines = lines_of(trained.strips, trained.theta, trained.omega, steps, top, aligned=trained.aligned)
         d, mass = (x - r * lines.t) / s, lines.weight * lines.u0
         density[i] = mass @ np.exp(-0.5 * d * d) / (np.sqrt(2 * np.pi) * s)
         cumulative[i] = mass @ ndtr(d)

@@ -112,7 +112,7 @@ def train(alpha_tot: Any, keep: Any, theta: Any, student: Student, labels: Label
     r, omega, s, v, lam = found["r"], found["omega"], found["s"], found["v"], float(lam)
     if loss == "max-margin":  # to margin 1 and lambda = 1
         r, s, lam = r / v, 1 / v, 1.0
-        lines = lines_of(strips, float(angle), r, omega, *bends(loss, r, s, 1.0), aligned=aligned)
+        lines = lines_of(strips, float(angle), omega, *bends(loss, r, s, 1.0), aligned=aligned)
         v = 1 - alpha_prune * float(lines.weight @ (ndtr((1 - r * lines.t) / s) * lines.u0))
     error = float(np.exp(found["log_error"]))
     trained = Trained(loss, lam, alpha_prune, r, omega, s, v, error, float(fraction[0]), float(angle), aligned, strips)
@@ -132,19 +132,17 @@ def truth_of(trained: Trained, labels: Labels) -> tuple[float, float, float]:
 
 
 @quickly_compiled(static_argnames="aligned")
-def _compiled_lines(strips: Strips, theta: Any, r: Any, omega: Any, steps: Any, top: Any, *, aligned: bool) -> Any:
-    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+def _compiled_lines(strips: Strips, theta: Any, omega: Any, steps: Any, top: Any, *, aligned: bool) -> Any:
+    line = kept_lines(strips, theta, omega, steps, top, aligned=aligned)
     return line.t, line.weight, line.u0, *across_moments(line, theta, omega, aligned=aligned)
 
 
-def lines_of(
-    strips: Strips, theta: float, r: float, omega: float, steps: Floats, top: float, *, aligned: bool
-) -> Lines:
+def lines_of(strips: Strips, theta: float, omega: float, steps: Floats, top: float, *, aligned: bool) -> Lines:
     """Lines of kept examples for a function of the field that bends at ``steps`` and ends at ``top`` (see there)."""
     steps = np.clip(steps, -REACH, REACH)
     with jax.enable_x64(True):
         # of one type always, or there would be a second program
-        found = _compiled_lines(strips, theta, r, omega, steps, float(min(top, FAR)), aligned=aligned)
+        found = _compiled_lines(strips, theta, omega, steps, float(min(top, FAR)), aligned=aligned)
         return Lines(*(np.asarray(field) for field in found))
 
 

@@ -73,7 +73,7 @@ def information_gain(alpha_tot: float, keep: KeepRule | KeepByLabel, theta: floa
         r, omega, s = np.hypot(*unknowns[:2]), np.arctan2(unknowns[1], unknowns[0]), unknowns[2]
         spread = np.hypot(1.0, s)
         steps = np.array([-REACH, -3.0, 0.0, 3.0, REACH]) * spread / r
-        lines = lines_of(strips, float(angle), r, omega, steps, REACH * spread / r, aligned=aligned)
+        lines = lines_of(strips, float(angle), omega, steps, REACH * spread / r, aligned=aligned)
         x = (r * lines.t)[:, None] + s * g.at
         log_phi = log_ndtr(x)
         mills = np.exp(-0.5 * x * x - log_phi) / np.sqrt(2 * np.pi)

@@ -156,7 +156,7 @@ def mean_example(strips: Strips, theta: Array, *, aligned: bool) -> tuple[Array,
 def _lines(strips: Strips, theta: Array, aligned: bool) -> tuple[Array, Array, Array, Array]:
     """Lines of constant z: z times label, and the weight times moments 0, 1, 2 of v times label on each."""
     one = jnp.ones_like(theta)
-    line: Any = kept_lines(strips, theta, one, theta, jnp.zeros(1), REACH * one, aligned=aligned)
+    line: Any = kept_lines(strips, theta, theta, jnp.zeros(1), REACH * one, aligned=aligned)
     across1, across2 = across_moments(line, theta, theta, aligned=aligned)
     return line.t, line.weight * line.u0, line.weight * across1, line.weight * across2
 

@@ -78,7 +78,7 @@ def _solved(kind: str, points: Point, *, aligned: bool) -> dict[str, Floats]:
     if kind == "max-margin" and aligned:
         order = partial(in_runs, points)
         return for_each_point(one, (points,), lanes=lanes, follow=from_margin_nearby, order=order)
-    if kind in ("hinge", "logistic") and points.known is None and lanes == 1:
+    if kind in ("hinge", "logistic") and points.known is None:
         rows, points = in_a_chain(points)
         return for_each_point(one, (points,), lanes=1, follow=from_loss_nearby, order=lambda _: rows, least_followed=1)
     return for_each_point(one, (points,), lanes=lanes)

@@ -78,7 +78,7 @@ def averages(strips: Strips, theta: Array, r: Array, omega: Array, x: Array, *, 
     top = (x + quadrature.REACH) / r  # beyond it d < -quadrature.REACH, and every integrand is below double precision
     steps = (x - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
-    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+    line = kept_lines(strips, theta, omega, steps, top, aligned=aligned)
     d = x - r * line.t
     cdf, pdf = normal_cdf_and_pdf(d)
     g0 = line.weight * ((1 + d * d) * cdf + d * pdf)
@@ -215,7 +215,7 @@ def _fields(strips: Strips, theta: Array, r: Array, omega: Array, k: Array, alig
     top = (k + quadrature.REACH) / r
     steps = (k - quadrature.STEP) / r
     steps = steps[None] if strips.flipped is None else jnp.stack([steps, top])
-    line = kept_lines(strips, theta, r, omega, steps, top, aligned=aligned)
+    line = kept_lines(strips, theta, omega, steps, top, aligned=aligned)
     d = k - r * line.t
     cdf, pdf = normal_cdf_and_pdf(d)
     g0, g1, g2 = (line.weight * g for g in ((1 + d * d) * cdf + d * pdf, 2 * (d * cdf + pdf), 2 * cdf))

@@ -158,7 +158,6 @@ class Panels(NamedTuple):
 def kept_lines(
     strips: Strips,
     theta: Array,
-    r: Array,
     omega: Array,
     steps: Array,
     top: Array,
@@ -166,14 +165,13 @@ def kept_lines(
     aligned: bool,
 ) -> KeptLines:
     """Lines that carry the kept examples; the arguments of ``kept_panels``."""
-    panels = kept_panels(strips, theta, r, omega, steps, top, aligned=aligned)
+    panels = kept_panels(strips, theta, omega, steps, top, aligned=aligned)
     return lines_on(panels, theta, omega, aligned=aligned)
 
 
 def kept_panels(
     strips: Strips,
     theta: Array,
-    r: Array,
     omega: Array,
     steps: Array,
     top: Array,
@@ -185,8 +183,7 @@ def kept_panels(
     Args:
         strips: what is kept; ``num_strips`` strips.
         theta: angle between probe and teacher in radians, scalar.
-        r: length of the student in the teacher-probe plane, scalar > 0.
-        omega: angle of the student to the teacher in that plane in radians, scalar.
+        omega: angle of the student to the teacher in the teacher-probe plane in radians, scalar.
         steps: values of ``KeptLines.t`` between which the function to be averaged is smooth, shape (num_steps,), or
             (num_strips, num_steps) where they differ from strip to strip.
         top: value of ``KeptLines.t`` above which that function is zero to double precision, scalar.

@@ -142,7 +142,7 @@ def _panels(loss: str, strips: Strips, student: _Student, aligned: bool) -> Pane
         steps, top = _bends(loss, r, s, v)
     steps = jnp.clip(jax.lax.stop_gradient(steps), -quadrature.REACH, quadrature.REACH)
     top = jax.lax.stop_gradient(top)
-    return kept_panels(strips, student.theta, r, student.omega, steps, top, aligned=aligned)
+    return kept_panels(strips, student.theta, student.omega, steps, top, aligned=aligned)
 
 
 def _sums(

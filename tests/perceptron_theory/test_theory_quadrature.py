@@ -102,7 +102,7 @@ def test_normal_functions_in_the_far_tail():
 
 @pytest.mark.parametrize("theta", [0.0, 1e-6, 0.02, 0.7, 1.5])
 def test_what_is_kept_has_measure_one(theta):
-    """With a short student, d = x - r t is within reach everywhere and the lines carry all that is kept."""
+    """Of a function that vanishes nowhere the lines carry all that is kept."""
     rng = np.random.default_rng(3)
     keeps = []
     for _ in range(8):
@@ -113,7 +113,7 @@ def test_what_is_kept_has_measure_one(theta):
         for keep in keeps:
             strips = kept_set(keep, theta, Labels(), aligned=theta == 0).strips._replace(origin=0.0)
             omega = 0.0 if theta == 0 else float(rng.uniform(-1.2, theta))
-            lines = LINES(strips, theta, 1e-6, omega, np.zeros(1), 40.0, aligned=theta == 0)
+            lines = LINES(strips, theta, omega, np.zeros(1), 40.0, aligned=theta == 0)
             assert float(np.sum(lines.weight * lines.u0)) == pytest.approx(1, rel=1e-10)
 
 
@@ -127,7 +127,7 @@ def test_mean_fields_of_what_is_kept(omega):
     strips = kept_set(keep, theta, Labels(), aligned=False).strips
     with jax.enable_x64(True):
         lines = jax.tree.map(
-            np.asarray, LINES(strips._replace(origin=0.0), theta, 1e-6, omega, np.zeros(1), 40.0, aligned=False)
+            np.asarray, LINES(strips._replace(origin=0.0), theta, omega, np.zeros(1), 40.0, aligned=False)
         )
     found = [float(np.sum(lines.weight * moment)) for moment in (lines.t * lines.u0, lines.u1)]
 
@@ -161,7 +161,7 @@ def test_panels_that_nothing_crosses_carry_nothing(theta, flips):
             keep = [KeepHard(f), KeepEasy(f), KeepRandom(f), KeepWindow(lower, lower + f)][rng.integers(4)]
             strips = kept_set(keep, theta, Labels(flips), aligned=aligned).strips._replace(origin=0.0)
             omega = 0.0 if aligned else float(rng.uniform(-1.2, theta))
-            asked = (strips, theta, 1.0, omega, np.sort(rng.uniform(-3, 3, 6)), np.float64(rng.uniform(1, 8)))
+            asked = (strips, theta, omega, np.sort(rng.uniform(-3, 3, 6)), np.float64(rng.uniform(1, 8)))
             panels = PANELS(*asked, aligned=aligned)
             line = jax.tree.map(lambda a: np.asarray(a).reshape(-1, 28), LINES(*asked, aligned=aligned))
             out = ~np.asarray(panels.crossed)
